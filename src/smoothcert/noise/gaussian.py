@@ -1,0 +1,35 @@
+"""Gaussian noise: l2 certificates (Cohen, Rosenfeld, Kolter 2019, Theorem 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from smoothcert.noise.base import NOISES, Noise
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+
+@NOISES.member("gaussian")
+@dataclass(frozen=True)
+class Gaussian(Noise):
+    """N(0, sigma^2 I): R = sigma * Phi^-1(p_A), with p_B bounded by 1 - p_A."""
+
+    norm = "l2"
+    reference = "Cohen et al. 2019, Theorem 1 with p_B <= 1 - p_A"
+
+    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+        import torch
+
+        return torch.randn(shape, generator=generator, device=generator.device)
+
+    def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
+        return np.maximum(ndtri(np.asarray(p_lower, np.float64)), 0.0)
+
+    def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
+        return ndtr(np.asarray(radius, np.float64))
