@@ -1,0 +1,82 @@
+"""What a budget must answer: how many samples, and a bound valid for how they were taken."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from smoothcert.confidence import check_alpha, smallest_n
+from smoothcert.errors import SmoothcertError
+from smoothcert.spec import Family, Part, arg, main
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from smoothcert.noise.base import Noise
+    from smoothcert.votes import VoteStore
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Per input: the class, its votes, and a lower confidence bound on its probability.
+
+    With probability at least 1 - alpha over the noise, for each input by itself, either
+    ``predict`` is -1 or the class ``predict`` has probability >= ``p_lower`` under noise.
+    """
+
+    predict: NDArray[np.int64]  # [N], -1 for an abstention
+    count: NDArray[np.int64]  # [N] votes for the class among n
+    n: NDArray[np.int64]  # [N] estimation samples the bound rests on
+    p_lower: NDArray[np.float64]  # [N]
+
+
+@dataclass(frozen=True)
+class Budget(Part):
+    """At most ``n`` estimation samples an input, after ``n0`` selection samples.
+
+    Raises SmoothcertError unless n, n0 >= 1, 0 < alpha < 1 and n votes can certify at alpha.
+    """
+
+    n: int = main(kind=int)
+    alpha: float = arg("a", 0.001)
+    n0: int = arg("s", 100, int)
+
+    def __post_init__(self) -> None:
+        check_alpha(self.alpha)
+        if self.n0 < 1:
+            raise SmoothcertError(f"n0 {self.n0}: expected at least 1 selection sample")
+        if self.n < smallest_n(self.alpha):
+            raise SmoothcertError(
+                f"n {self.n} can never certify at alpha {self.alpha:g}: even if all votes"
+                f" agree the bound stays below 1/2; the smallest n that can is"
+                f" {smallest_n(self.alpha)}"
+            )
+
+    @abstractmethod
+    def wanted(
+        self,
+        selection: NDArray[np.int64],
+        looks: NDArray[np.int64],
+        noise: Noise,
+        scale: float,
+        d: int,
+        look: int,
+    ) -> int:
+        """How many estimation samples this input should have, given the votes so far.
+
+        ``selection`` [C] are the selection votes, ``looks`` [L, C] the votes of the looks so
+        far, ``look`` the samples of one look. Sampling goes on, a look at a time, until the
+        input has that many, so the answer may depend on what was seen.
+        """
+
+    @abstractmethod
+    def bounds(self, store: VoteStore, noise: Noise, d: int) -> Bounds:
+        """The bounds for every input of a store that was sampled for this budget or a larger.
+
+        Raises SmoothcertError if an input has fewer samples than the budget needs.
+        """
+
+
+BUDGETS: Family[Budget] = Family("budget")
