@@ -1,0 +1,299 @@
+"""The hot loop: class counts of a base classifier under noise.
+
+Counts stay on the device until a group of looks is done; the noise of a look is one draw
+from the look's own named stream, so the batch size of the forward pass does not change it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from smoothcert.errors import SmoothcertError
+from smoothcert.journal import ESTIMATION, SELECTION, Journal, Look
+from smoothcert.streams import generator
+from smoothcert.votes import Counts, VoteStore, first_difference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from smoothcert.budget.base import Budget
+    from smoothcert.noise.base import Noise
+
+    Progress = Callable[[int, int], None]  # (inputs done, samples drawn)
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def default_batch(d: int, device: torch.device) -> int:
+    """Samples of one forward pass: on CPUs small enough for the cache, else filling a GPU."""
+    budget = 1 << 16 if device.type == "cpu" else 1 << 25
+    return int(np.clip(1 << int(np.log2(budget / d)), 16, 4096 if device.type != "cpu" else 512))
+
+
+@dataclass
+class Sampler:
+    """Counts the votes of ``model`` (images in [0,1] -> logits) under ``noise``.
+
+    ``precision`` float32 or bfloat16 is part of the classifier that is certified: whoever
+    predicts with the model must use the same. Moves the model to ``device`` in eval mode.
+    """
+
+    model: torch.nn.Module
+    noise: Noise
+    n_classes: int
+    batch: int
+    device: torch.device
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise SmoothcertError(
+                f"precision {self.precision!r}: expected one of {', '.join(PRECISIONS)}"
+            )
+        if self.batch < 1:
+            raise SmoothcertError(f"batch {self.batch}: expected at least 1")
+        self.model = self.model.eval().to(self.device, PRECISIONS[self.precision])
+
+    @torch.inference_mode()
+    def votes(
+        self, x: torch.Tensor, scale: float, draws: Sequence[tuple[torch.Generator, int]]
+    ) -> NDArray[np.int64]:
+        """Votes for one input ``x`` [*shape], float32: counts [len(draws), n_classes].
+
+        Each draw is a generator and a number of samples; its noise is drawn in one piece.
+        Raises SmoothcertError where the model gives NaN or another number of classes.
+        """
+        x = x.to(self.device)
+        counts = torch.zeros(len(draws) * self.n_classes, dtype=torch.int64, device=self.device)
+        finite = torch.ones((), dtype=torch.bool, device=self.device)
+        for first, group in _groups(draws, self.batch):
+            noise = torch.cat([self.noise.sample((n, *x.shape), g) for g, n in group])
+            offset = torch.repeat_interleave(
+                torch.arange(first, first + len(group), device=self.device) * self.n_classes,
+                torch.tensor([n for _, n in group], device=self.device),
+            )
+            for part, at in zip(noise.split(self.batch), offset.split(self.batch), strict=True):
+                noisy = torch.add(x, part, alpha=scale)
+                logits = self.model(noisy.to(PRECISIONS[self.precision]))
+                self._check_shape(logits)
+                finite &= torch.isfinite(logits.sum())
+                counts += torch.bincount(at + logits.argmax(1), minlength=len(counts))
+        if not finite:
+            raise SmoothcertError("the model gave NaN or infinite logits: nothing to count")
+        return counts.view(len(draws), self.n_classes).cpu().numpy()
+
+    def _check_shape(self, logits: torch.Tensor) -> None:
+        if logits.ndim != 2 or logits.shape[1] != self.n_classes:
+            raise SmoothcertError(
+                f"the model gives an output of shape {tuple(logits.shape)};"
+                f" expected (batch, {self.n_classes}) logits"
+            )
+
+
+def _groups(
+    draws: Sequence[tuple[torch.Generator, int]], batch: int
+) -> list[tuple[int, Sequence[tuple[torch.Generator, int]]]]:
+    """Consecutive draws with at most ``batch`` samples together, but at least one draw each."""
+    groups, first, size = [], 0, 0
+    for i, (_, n) in enumerate(draws):
+        if size and size + n > batch:
+            groups.append((first, draws[first:i]))
+            first, size = i, 0
+        size += n
+    return [*groups, (first, draws[first:])]
+
+
+def check_images(images: torch.Tensor, idx: Sequence[int] | NDArray) -> None:
+    """Raise SmoothcertError for the first image with a NaN or a value outside [0, 1]."""
+    flat = images.reshape(len(images), -1)
+    wrong = ~((flat >= 0) & (flat <= 1)).all(1)
+    if wrong.any():
+        i = int(wrong.nonzero()[0])
+        low, high = float(flat[i].min()), float(flat[i].max())
+        found = "NaN" if torch.isnan(flat[i]).any() else f"values from {low:g} to {high:g}"
+        raise SmoothcertError(f"image idx {idx[i]}: expected values in [0, 1], found {found}")
+
+
+def check_scales(scales: NDArray, idx: Sequence[int] | NDArray) -> None:
+    """Raise SmoothcertError for the first noise scale that is not a positive number."""
+    wrong = ~(np.isfinite(scales) & (scales > 0))
+    if wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        raise SmoothcertError(f"idx {idx[i]}: noise scale {scales[i]:g}: expected it positive")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is sampled: N images with their place in the data set and their noise scales."""
+
+    images: torch.Tensor  # [N, *shape] float32 in [0,1] (or any sequence of [*shape])
+    row: NDArray[np.int64]  # [N] position among the selected inputs of the whole store
+    idx: NDArray[np.int64]  # [N] index in the data set: it names the random streams
+    label: NDArray[np.int64]  # [N]
+    scale: NDArray[np.float64]  # [N]
+
+
+def collect(
+    sampler: Sampler,
+    inputs: Inputs,
+    budget: Budget,
+    identity: dict[str, Any],
+    rows: int,
+    journal: Journal | None = None,
+    top_up: VoteStore | None = None,
+    progress: Progress | None = None,
+) -> tuple[VoteStore, NDArray[np.float64]]:
+    """Sample each input as far as ``budget`` wants; return the store and seconds an input.
+
+    ``identity`` is the store's specification (seed, look, n0, shape, ... see votes.py).
+    Looks already in ``journal`` or ``top_up`` (a store of the same identity) are not drawn
+    again. Raises SmoothcertError for unequal identities and for bad images or scales.
+    """
+    check_scales(inputs.scale, inputs.idx)
+    known = _known(identity, inputs, journal, top_up)
+    selections, estimations, looks = [], [], []
+    seconds = np.zeros(len(inputs.idx))
+    for i in range(len(inputs.idx)):
+        have = known.get(int(inputs.row[i]), {})
+        seconds[i] = sum(s for _, s in have.values())
+        drawn = _collect_one(sampler, inputs, i, budget, identity, have, journal)
+        seconds[i] += drawn.seconds
+        selections.append(drawn.selection)
+        estimations.extend(drawn.looks)
+        looks.append(len(drawn.looks))
+        if progress:
+            progress(1, drawn.samples)
+    store = VoteStore(
+        identity=identity,
+        rows=rows,
+        row=inputs.row,
+        idx=inputs.idx,
+        label=inputs.label,
+        scale=inputs.scale,
+        looks=np.array(looks, np.int64),
+        selection=Counts.from_rows(selections),
+        estimation=Counts.from_rows(estimations),
+    )
+    return store, seconds
+
+
+Known = dict[tuple[str, int], tuple[dict[int, int], float]]  # (stream, look) -> votes, seconds
+
+
+def _known(
+    identity: dict[str, Any], inputs: Inputs, journal: Journal | None, top_up: VoteStore | None
+) -> dict[int, Known]:
+    """By row, the looks that need not be drawn again."""
+    known: dict[int, Known] = {}
+    if top_up is not None:
+        difference = first_difference(top_up.identity, identity)
+        if difference:
+            raise SmoothcertError(f"the store to top up is of another specification: {difference}")
+        wanted = {int(row): i for i, row in enumerate(inputs.row)}
+        first = np.cumsum(top_up.looks) - top_up.looks
+        for p, row in enumerate(top_up.row.tolist()):
+            if row not in wanted:
+                continue
+            i = wanted[row]
+            if top_up.idx[p] != inputs.idx[i] or top_up.scale[p] != inputs.scale[i]:
+                raise SmoothcertError(
+                    f"the store to top up is of another specification: input {row} has idx"
+                    f" {top_up.idx[p]}, scale {top_up.scale[p]}; expected {inputs.idx[i]},"
+                    f" {inputs.scale[i]}"
+                )
+            have: Known = {(SELECTION, 0): (top_up.selection.row(p), 0.0)}
+            for j in range(top_up.looks[p]):
+                have[ESTIMATION, j] = (top_up.estimation.row(first[p] + j), 0.0)
+            known[row] = have
+    for look in journal.looks if journal else ():
+        known.setdefault(look.row, {})[look.stream, look.look] = (look.votes, look.seconds)
+    return known
+
+
+@dataclass
+class _Drawn:
+    selection: dict[int, int]
+    looks: list[dict[int, int]]
+    samples: int
+    seconds: float
+
+
+def _collect_one(
+    sampler: Sampler,
+    inputs: Inputs,
+    i: int,
+    budget: Budget,
+    identity: dict[str, Any],
+    have: Known,
+    journal: Journal | None,
+) -> _Drawn:
+    """All looks of one input: those at hand, then as many more as the budget wants."""
+    row, idx, scale = int(inputs.row[i]), int(inputs.idx[i]), float(inputs.scale[i])
+    look, d = identity["look"], int(np.prod(identity["shape"]))
+    image: torch.Tensor | None = None
+    samples, seconds = 0, 0.0
+
+    def draw(stream: str, numbers: Sequence[int], size: int) -> list[dict[int, int]]:
+        nonlocal image, samples, seconds
+        if image is None:
+            image = inputs.images[i]
+            check_images(image[None], [idx])
+        start = time.perf_counter()
+        seed = identity["seed"]
+        draws = [(generator(seed, stream, idx, j, device=sampler.device), size) for j in numbers]
+        counts = [_sparse(c) for c in sampler.votes(image, scale, draws)]
+        took = (time.perf_counter() - start) / len(numbers)
+        samples, seconds = samples + size * len(numbers), seconds + took * len(numbers)
+        if journal:
+            for j, votes in zip(numbers, counts, strict=True):
+                journal.append(Look(row, stream, j, took, votes))
+        return counts
+
+    if (SELECTION, 0) in have:
+        selection = have[SELECTION, 0][0]
+    else:
+        selection = draw(SELECTION, [0], identity["n0"])[0]
+    votes: list[dict[int, int]] = []
+    while (ESTIMATION, len(votes)) in have:
+        votes.append(have[ESTIMATION, len(votes)][0])
+    # A killed run must end with the looks an undisturbed run would have, so the budget is
+    # asked as if from the start: an adaptive one may have wanted fewer at an earlier look.
+    while (missing := _missing(budget, selection, votes, sampler, scale, identity, d)) > 0:
+        # Several looks a call keep the device busy; few enough that a kill loses little.
+        ahead = min(missing, max(1, 2 * sampler.batch // look, 4))
+        votes += draw(ESTIMATION, range(len(votes), len(votes) + ahead), look)
+    return _Drawn(selection, votes, samples, seconds)
+
+
+def _missing(
+    budget: Budget,
+    selection: dict[int, int],
+    votes: list[dict[int, int]],
+    sampler: Sampler,
+    scale: float,
+    identity: dict[str, Any],
+    d: int,
+) -> int:
+    """Looks still to be drawn."""
+    look, c = identity["look"], identity["n_classes"]
+    so_far = np.array([_dense(v, c) for v in votes], np.int64).reshape(-1, c)
+    wanted = budget.wanted(_dense(selection, c), so_far, sampler.noise, scale, d, look)
+    return -(-wanted // look) - len(votes)
+
+
+def _dense(votes: dict[int, int], n_classes: int) -> NDArray[np.int64]:
+    out = np.zeros(n_classes, np.int64)
+    for c, v in votes.items():
+        out[c] = v
+    return out
+
+
+def _sparse(counts: NDArray[np.int64]) -> dict[int, int]:
+    return {int(c): int(counts[c]) for c in np.flatnonzero(counts)}
