@@ -1,0 +1,146 @@
+"""The family of architectures; ``ARCHITECTURES.parse("resnet110")`` gives one by its slug.
+
+A member says what inputs it takes and makes an untrained network that maps normalized images
+to logits. Parsing a slug needs no torch; making the network does.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from smoothcert.errors import SmoothcertError
+from smoothcert.spec import Family, Part, arg
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Architecture(Part):
+    """A network family member for images of the ``sides`` it was made for."""
+
+    reference: ClassVar[str]
+    sides: ClassVar[tuple[int, ...]]
+
+    def check(self, shape: Shape) -> None:
+        """Raise SmoothcertError unless images of ``shape`` = (C, H, W) fit."""
+        _, height, width = shape
+        if height != width or height not in self.sides:
+            expected = " or ".join(f"{s}x{s}" for s in self.sides)
+            raise SmoothcertError(
+                f"architecture {self.slug}: takes {expected} images, not {height}x{width}"
+            )
+
+    @abstractmethod
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        """An untrained network, [B, C, H, W] -> logits [B, n_classes]."""
+
+
+ARCHITECTURES: Family[Architecture] = Family("architecture")
+
+
+@ARCHITECTURES.member("tiny_cnn")
+@dataclass(frozen=True)
+class TinyCNN(Architecture):
+    """Two convolutions (16, 32) and one fully connected layer: 0.18 MFLOP at 8x8."""
+
+    reference = "this project: the smallest network that learns the 8x8 digits"
+    sides = (8,)
+
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        from smoothcert.models.cnn import cnn
+
+        return cnn(shape, n_classes, widths=(16, 32), strides=(1, 2))
+
+
+@ARCHITECTURES.member("small_cnn")
+@dataclass(frozen=True)
+class SmallCNN(Architecture):
+    """Three convolutions (16, 32, 64; stride 2) and one fully connected layer.
+
+    The layers are those that Locally Biased Randomized Smoothing names (section 5.2; widths
+    and strides are not stated there); 1.1 MFLOP at 28x28. ``small_cnn_softplus`` has smooth
+    activations, so that its gradient is Lipschitz, as that paper's Theorem 8 assumes.
+    """
+
+    reference = "Locally Biased Randomized Smoothing, section 5.2"
+    sides = (28, 32)
+
+    softplus: bool = arg("softplus", False, bool)
+
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        from smoothcert.models.cnn import cnn
+
+        activation = "softplus" if self.softplus else "relu"
+        return cnn(shape, n_classes, (16, 32, 64), (2, 2, 2), activation)
+
+
+@ARCHITECTURES.member("resnet20")
+@dataclass(frozen=True)
+class ResNet20(Architecture):
+    """3 x 3 basic blocks of widths 16, 32, 64."""
+
+    reference = "He et al. 2016, section 4.2, with projections as Cohen et al. 2019"
+    sides = (32,)
+
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        from smoothcert.models.resnet import ResNet
+
+        return ResNet(shape[0], n_classes, widths=(16, 32, 64), blocks=(3, 3, 3))
+
+
+@ARCHITECTURES.member("resnet110")
+@dataclass(frozen=True)
+class ResNet110(Architecture):
+    """3 x 18 basic blocks of widths 16, 32, 64: the CIFAR-10 network of Cohen, SmoothAdv, MACER."""
+
+    reference = "He et al. 2016, section 4.2, with projections as Cohen et al. 2019"
+    sides = (32,)
+
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        from smoothcert.models.resnet import ResNet
+
+        return ResNet(shape[0], n_classes, widths=(16, 32, 64), blocks=(18, 18, 18))
+
+
+@ARCHITECTURES.member("resnet18")
+@dataclass(frozen=True)
+class ResNet18(Architecture):
+    """4 x 2 basic blocks of widths 64 to 512 with a 3x3 stem for 32x32 images.
+
+    ``resnet18_stem7`` is the network that the code of Data-Dependent Randomized Smoothing
+    trains on CIFAR-10: the ImageNet stem (7x7 convolution of stride 2, then 3x3 max pooling of
+    stride 2) without batch normalization after it. (That code ends in a softmax; here, as
+    everywhere, the outputs are logits.)
+    """
+
+    reference = "He et al. 2016; the stem for CIFAR-10 is the usual 3x3 one"
+    sides = (32,)
+
+    stem7: bool = arg("stem7", False, bool)
+
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        from smoothcert.models.resnet import ResNet
+
+        stem = "7x7" if self.stem7 else "3x3"
+        return ResNet(shape[0], n_classes, (64, 128, 256, 512), (2, 2, 2, 2), stem)
+
+
+@ARCHITECTURES.member("resnet50")
+@dataclass(frozen=True)
+class ResNet50(Architecture):
+    """torchvision's ResNet-50, untrained."""
+
+    reference = "He et al. 2016, as torchvision implements it"
+    sides = (224,)
+
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        from smoothcert.torchvision_shim import torchvision
+
+        if shape[0] != 3:
+            raise SmoothcertError(f"architecture resnet50: takes 3 channels, not {shape[0]}")
+        return torchvision.models.resnet50(weights=None, num_classes=n_classes)

@@ -1,0 +1,28 @@
+"""Plain convolutional networks: 3x3 convolutions, then one fully connected layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ACTIVATIONS = {"relu": nn.ReLU, "softplus": nn.Softplus}
+
+
+def cnn(
+    shape: tuple[int, int, int],
+    n_classes: int,
+    widths: Sequence[int],
+    strides: Sequence[int],
+    activation: str = "relu",
+) -> nn.Sequential:
+    """3x3 convolutions (padding 1) of the given widths and strides, and a linear layer."""
+    channels, side, _ = shape
+    layers: list[nn.Module] = []
+    for width, stride in zip(widths, strides, strict=True):
+        layers += [nn.Conv2d(channels, width, 3, stride, padding=1), _ACTIVATIONS[activation]()]
+        channels, side = width, (side - 1) // stride + 1
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * side * side, n_classes))
