@@ -1,0 +1,123 @@
+"""mnist: the four IDX files, compressed or not, verified by their decompressed content."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
+from smoothcert.datasets.storage import download as fetch
+from smoothcert.datasets.storage import find, read_bytes, scratch, verify
+from smoothcert.errors import SmoothcertError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Decompressed bytes and their SHA-256. The same content exists in differently compressed
+# .gz files, so the archive's own checksum says too little.
+CANONICAL = {
+    "train-images-idx3-ubyte": (
+        47_040_016,
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    ),
+    "train-labels-idx1-ubyte": (
+        60_008,
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    ),
+    "t10k-images-idx3-ubyte": (
+        7_840_016,
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        10_008,
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ),
+}
+_FOLDERS = ("mnist", "MNIST/raw", "MNIST", "mnist/raw", "mnist/MNIST/raw", "raw", ".")
+
+
+class Mnist(Source):
+    """MNIST: 60,000 training and 10,000 test images in their canonical order and split.
+
+    Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to
+    document recognition", Proc. IEEE 86(11), 1998.
+    """
+
+    info = DatasetInfo(
+        name="mnist",
+        title="MNIST handwritten digits, 28x28 grey",
+        shape=(1, 28, 28),
+        n_classes=10,
+        classes=tuple("0123456789"),
+        splits={"train": 60_000, "test": 10_000},
+        arch="small_cnn",
+    )
+
+    def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
+        """The split, from ``folder`` or one of its usual subfolders, else downloaded."""
+        part = "train" if split == "train" else "t10k"
+        images, labels = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+        data = {name: _content(name, folder, download) for name in (images, labels)}
+        values = _array(images, data[images]).reshape(-1, 1, 28, 28)
+        targets = _array(labels, data[labels]).astype(np.int64)
+        files = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
+        return Content(targets, pixels(values, white=255), content_digest(values, targets), files)
+
+
+def _content(name: str, folder: Path, download: bool) -> bytes:
+    """The verified, decompressed bytes of one IDX file."""
+    # Both spellings are about: t10k-images-idx3-ubyte and t10k-images.idx3-ubyte.
+    spellings = (name, name.replace("-idx", ".idx"))
+    path = find(
+        folder,
+        (f"{sub}/{s}{end}" for end in ("", ".gz") for sub in _FOLDERS for s in spellings),
+    )
+    if path is None:
+        path = _download(name, folder, download)
+    size, sha256 = CANONICAL[name]
+    data = read_bytes(path)
+    if path.suffix == ".gz":
+        try:
+            data = gzip.decompress(data)
+        except EOFError:
+            raise SmoothcertError(
+                f"{path}: truncated: its {len(data)} bytes end before the gzip stream does; "
+                f"expected {size} bytes of SHA-256 {sha256} after decompression"
+            ) from None
+        except (OSError, zlib.error) as error:
+            raise SmoothcertError(f"{path}: no whole gzip file: {error}") from None
+    if len(data) < size:
+        raise SmoothcertError(f"{path}: truncated: expected {size} bytes, found {len(data)}")
+    verify(path, data, sha256)
+    return data
+
+
+def _download(name: str, folder: Path, download: bool) -> Path:
+    from smoothcert.torchvision_shim import torchvision
+
+    mnist = torchvision.datasets.MNIST
+    archive, md5 = next((file, md5) for file, md5 in mnist.resources if file == f"{name}.gz")
+    urls = [f"{mirror}{archive}" for mirror in mnist.mirrors]
+    missing = f"mnist: {name}[.gz] not found in {folder} or its mnist/, MNIST/raw/"
+    if not download:
+        raise SmoothcertError(f"{missing}; fetch {urls[0]} (MD5 {md5}) into {folder / 'mnist'}")
+    target = folder / "mnist" / archive
+    try:
+        with scratch(target.parent, archive) as temporary:
+            fetch(archive, urls, md5, temporary).replace(target)
+    except SmoothcertError as error:
+        raise SmoothcertError(f"{missing}; {error}") from None
+    return target
+
+
+def _array(name: str, data: bytes) -> np.ndarray:
+    """The bytes after an IDX header: magic 0x0800 + rank, then the sizes, big-endian."""
+    rank = data[3]
+    sizes = np.frombuffer(data, ">u4", count=rank, offset=4)
+    if data[:3] != b"\0\0\x08" or sizes.prod(dtype=np.int64) != len(data) - 4 - 4 * rank:
+        raise SmoothcertError(f"{name}: no IDX file of unsigned bytes")
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(sizes)
