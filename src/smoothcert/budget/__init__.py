@@ -2,5 +2,6 @@
 
 from smoothcert.budget.base import BUDGETS, Bounds, Budget
 from smoothcert.budget.fixed import Fixed
+from smoothcert.budget.iss import Iss, IssFresh
 
-__all__ = ["BUDGETS", "Bounds", "Budget", "Fixed"]
+__all__ = ["BUDGETS", "Bounds", "Budget", "Fixed", "Iss", "IssFresh"]
