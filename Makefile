@@ -1,0 +1,69 @@
+# make smoke   the default workflow, from nothing to its tables      make test   the tests
+# make lint    formatting, types, floors, workflow                   make lock   new pins
+# On a machine with only Python (3.11 or newer) each of these first makes .venv and installs.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+RESULTS := results/smoke
+
+export PATH := $(abspath $(BIN)):$(PATH)
+export PYTHONNOUSERSITE := 1
+
+.PHONY: install smoke test test-all lint format lock clean
+
+install: $(INSTALLED)
+
+$(VENV)/.lock: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "smoothcert needs Python 3.11 or newer, found " + sys.version.split()[0] + "; name one with make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+$(INSTALLED): $(VENV)/.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+smoke: $(INSTALLED)
+	$(BIN)/snakemake --cores $(JOBS) --rerun-incomplete --quiet rules
+	@for table in $(RESULTS)/tables/*.md; do echo; cat "$$table"; done
+	@echo
+	@echo "Results: $(abspath $(RESULTS)) (tables/, figures/, reports/, certificates/, votes/, models/)"
+
+# One thread a process, one process a core.
+test: smoke
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS)
+	@echo "Tests passed. Results: $(abspath $(RESULTS))"
+
+test-all: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) -m ""
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/snakefmt Snakefile rules
+
+# torch's local version (+cpu, +cu126) depends on where it came from: the pin leaves it out.
+lock:
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
+	$(VENV)-lock/bin/pip-compile --quiet --extra workflow --extra dev --strip-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --no-header \
+		--output-file $(VENV)-lock/lock pyproject.toml
+	{ grep '^#' requirements.lock; grep -v -e '^#' -e '^nvidia-' -e '^cuda-' -e '^triton=' \
+		$(VENV)-lock/lock | sed 's/^\(torch==[^+]*\)+.*/\1/' | grep .; } > $(VENV)-lock/new
+	mv $(VENV)-lock/new requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:
+	rm -rf $(RESULTS)

@@ -1,0 +1,54 @@
+"""Certified robustness by randomized smoothing: every table and figure is a target.
+
+`snakemake cohen_table` makes one table, `snakemake cohen` all of one paper, `snakemake`
+everything of the preset; `snakemake --config preset=laptop` takes another preset.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.16")
+
+
+include: "rules/common.smk"
+
+
+# Later values win: config.yaml, the preset's overlay, then the command line.
+configfile: "config.yaml"
+configfile: overlay(config)
+
+
+check(config)
+
+
+pathvars:
+    results=f"results/{config['preset']}",
+    logs=f"results/{config['preset']}/logs",
+    benchmarks=f"results/{config['preset']}/benchmarks",
+
+
+# Caps local runs where gpu=1 is set (profiles/default), never submissions to a cluster.
+resource_scopes:
+    gpu="local",
+
+
+# A slug has no slash, so a path names one run only.
+wildcard_constraints:
+    dataset=r"[a-z0-9-]+",
+    arch=r"[a-z0-9_]+",
+    training=r"[^/]+",
+    noise=r"[^/]+",
+    scaling=r"[^/]+",
+    budget=r"[^/]+",
+
+
+include: "rules/data.smk"
+include: "rules/training.smk"
+include: "rules/certification.smk"
+include: "rules/cohen.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.cohen.input,
+    localrule: True

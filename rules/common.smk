@@ -1,0 +1,84 @@
+"""Helpers of the rules: checking the configuration, a job's specification, its resources."""
+
+import json
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+SRC = os.path.join(workflow.basedir, "src")
+sys.path.insert(0, SRC)
+
+from smoothcert import experiments
+from smoothcert.errors import SmoothcertError
+from smoothcert.provenance import fingerprint
+
+# The command of this checkout, also where the virtual environment is not activated.
+os.environ.update(
+    PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("PYTHONPATH")])),
+    PATH=os.pathsep.join([os.environ.get("PATH", ""), os.path.dirname(sys.executable)]),
+)
+
+MODEL = "<results>/models/{dataset}/{arch}/{training}/model.safetensors"
+STORE = "<results>/votes/{dataset}/{arch}/{training}/{noise}/{scaling}"
+CERTIFICATES = "<results>/certificates/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"
+
+
+def overlay(config):
+    """The file of the chosen preset, checked before Snakemake looks for it."""
+    presets = sorted(p.stem for p in Path(workflow.basedir, "config").glob("*.yaml"))
+    presets.remove("schema")
+    if config.get("preset") not in presets:
+        raise WorkflowError(
+            f"configuration: preset: {config.get('preset')!r}; expected one of {', '.join(presets)}"
+        )
+    return f"config/{config['preset']}.yaml"
+
+
+def check(config):
+    """End with one line that names the key if the configuration is wrong; export data_dir."""
+    schema = Path(workflow.basedir, "config", "schema.yaml").read_text()
+    try:
+        experiments.check_schema(config, yaml.safe_load(schema))
+        if workflow.is_main_process:
+            experiments.check_choices(config)
+    except SmoothcertError as error:
+        raise WorkflowError(str(error)) from None
+    if config["data_dir"]:
+        os.environ.update(SMOOTHCERT_DATA=os.path.abspath(config["data_dir"]))
+
+
+@lru_cache(maxsize=None)
+def code(command, parts=frozenset()):
+    """The fingerprint of a command's code, so that a change of it redoes what it decides."""
+    return fingerprint(f"smoothcert.cli.{command}", SRC, parts)
+
+
+def spec(stage):
+    """Params function: all that decides one job's result, as one JSON text."""
+
+    def of(wildcards):
+        settings = experiments.settings(config, stage, dict(wildcards))
+        settings["code"] = code(stage, experiments.part_names(settings))
+        return json.dumps(settings, sort_keys=True)
+
+    return of
+
+
+def runs(section, pattern=CERTIFICATES):
+    """The path `pattern` of every run in a section of `experiments`, each once."""
+    return list(dict.fromkeys(pattern.format(**run) for run in experiments.runs(config, section)))
+
+
+def shards(wildcards):
+    """The parts of one vote store, as many as the configuration says for its data set."""
+    n = experiments.shards(config, wildcards.dataset)
+    return [f"{STORE}/shards/{i}-of-{n}.npz" for i in range(n)]
+
+
+def resource(stage, name):
+    """A resource of one job of a stage; a retry asks for a multiple."""
+    return lambda wildcards, attempt: attempt * config["resources"][stage][name]

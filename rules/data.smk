@@ -1,0 +1,15 @@
+"""Data sets: fetched or verified, with a record of what they are."""
+
+
+rule data:
+    output:
+        "<results>/data/{dataset}.json",
+    log:
+        "<logs>/data/{dataset}.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        code=code("data"),
+    shell:
+        "smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"

@@ -1,0 +1,206 @@
+"""The configuration of the workflow: checked, expanded into runs, cut into jobs' settings.
+
+A section of ``experiments`` is a grid, or a list of grids (their union): each key is one value
+or a list of values, and a text may refer to another key, as ``training: cohen-fs-{scale}``
+does. Everything here is plain Python on the dictionary that config.yaml gives.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from smoothcert.errors import SmoothcertError
+from smoothcert.spec import Training
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Config = dict[str, Any]
+Run = dict[str, str]
+
+# A run is a point in the space of these, in the order of a certificate's path.
+AXES = ("dataset", "arch", "training", "noise", "scaling", "budget")
+STORE = AXES[:-1]  # what a vote store is for; its budgets only read it
+
+
+def expand(grids: Mapping[str, Any] | list[Mapping[str, Any]]) -> list[Run]:
+    """The runs of a grid or of a list of grids, each with the keys AXES, without duplicates.
+
+    Raises SmoothcertError for a reference to a key that the grid does not have.
+    """
+    runs: dict[tuple[str, ...], Run] = {}
+    for grid in grids if isinstance(grids, list) else [grids]:
+        values = [v if isinstance(v, list) else [v] for v in grid.values()]
+        for choice in itertools.product(*values):
+            point = dict(zip(grid, map(str, choice), strict=True))
+            run = {axis: _filled(axis, point) for axis in AXES}
+            runs.setdefault(tuple(run.values()), run)
+    return list(runs.values())
+
+
+def _filled(axis: str, point: Mapping[str, str]) -> str:
+    try:
+        return point[axis].format(**point)
+    except (KeyError, IndexError, ValueError) as error:
+        raise SmoothcertError(
+            f"{axis}: {point[axis]!r} refers to {error}; expected one of {', '.join(point)}"
+        ) from None
+
+
+def runs(config: Config, section: str) -> list[Run]:
+    """The runs of one section of ``experiments``; SmoothcertError names section and key."""
+    try:
+        return expand(config["experiments"][section])
+    except SmoothcertError as error:
+        raise SmoothcertError(f"experiments.{section}.{error}") from None
+
+
+def all_runs(config: Config) -> Iterator[Run]:
+    """The runs of every section."""
+    for section in config["experiments"]:
+        yield from runs(config, section)
+
+
+def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
+    """Raise SmoothcertError that names the key of the first value the schema refuses."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(schema).iter_errors(config))
+    if error is None:
+        return
+    key = ".".join(map(str, error.absolute_path))
+    found = error.message
+    if error.validator == "additionalProperties":
+        known = ", ".join(sorted(error.schema.get("properties", {})))
+        unknown = [k for k in error.instance if k not in error.schema.get("properties", {})]
+        key = ".".join([*filter(None, [key]), str(unknown[0])])
+        found = f"unknown key; expected one of {known}"
+    elif error.validator == "pattern":
+        what = error.schema.get("description", f"text that matches {error.validator_value}")
+        found = f"{error.instance!r}; expected {what}"
+    raise SmoothcertError(f"configuration: {key or 'top level'}: {found}")
+
+
+def check_choices(config: Config) -> None:
+    """Raise SmoothcertError that names the key of a slug which no member of a family answers to.
+
+    Also for a training run without a recipe, and a data set without settings.
+    """
+    from smoothcert.budget import BUDGETS
+    from smoothcert.noise import NOISES
+
+    for section in config["experiments"]:
+        for run in runs(config, section):
+            for axis, parse in (
+                ("training", Training.parse),
+                ("noise", NOISES.parse),
+                ("budget", BUDGETS.parse),
+            ):
+                try:
+                    parse(run[axis])
+                except SmoothcertError as error:
+                    raise SmoothcertError(
+                        f"configuration: experiments.{section}.{axis}: {error}"
+                    ) from None
+            try:
+                settings(config, "train", run)
+                settings(config, "sample", run)
+            except SmoothcertError as error:
+                raise SmoothcertError(f"configuration: experiments.{section}: {error}") from None
+
+
+def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
+    """All that decides the result of one job, but for its input files and its code.
+
+    ``stage`` is train, sample or certify; ``wildcards`` are the axes in the job's path.
+    Raises SmoothcertError if the configuration has no settings for them.
+    """
+    cell = {axis: wildcards[axis] for axis in AXES if axis in wildcards}
+    if stage == "train":
+        keep = {axis: cell[axis] for axis in ("dataset", "arch", "training")}
+        return {**keep, "seed": config["seed"], "recipe": recipe(config, cell)}
+    if stage == "sample":
+        inputs = _inputs(config, cell["dataset"])
+        return {
+            "dataset": cell["dataset"],
+            "noise": cell["noise"],
+            "scaling": cell["scaling"],
+            "budget": store_budget(config, cell),
+            "seed": config["seed"],
+            **{key: inputs[key] for key in ("skip", "max")},
+            **{key: config["sampling"][key] for key in ("look", "batch", "precision")},
+        }
+    if stage == "certify":
+        return {"budget": cell["budget"]}
+    raise ValueError(f"no stage {stage!r}")
+
+
+def recipe(config: Config, cell: Mapping[str, str]) -> Config:
+    """The training recipe: the method's own, changed by what it says for the data set."""
+    method = Training.parse(cell["training"]).method
+    recipes = config["recipes"].get(method, {})
+    if cell["dataset"] not in recipes:
+        raise SmoothcertError(
+            f"training {cell['training']!r} on {cell['dataset']}: no recipe; expected the key"
+            f" recipes.{method}.{cell['dataset']}"
+        )
+    return {**recipes.get("default", {}), **recipes[cell["dataset"]]}
+
+
+def store_budget(config: Config, cell: Mapping[str, str]) -> str:
+    """The budget a store is sampled for, so that every budget that reads it finds its samples.
+
+    The one budget of all runs that share the store, or a fixed one of the largest n.
+    Raises SmoothcertError if they disagree on the number of selection samples.
+    """
+    from smoothcert.budget import BUDGETS
+
+    wanted = {
+        run["budget"]
+        for run in all_runs(config)
+        if all(run[axis] == cell[axis] for axis in STORE)
+    }
+    wanted |= {cell["budget"]} if "budget" in cell else set()
+    if len(wanted) == 1:
+        return wanted.pop()
+    budgets = [BUDGETS.parse(slug) for slug in wanted]
+    if len({budget.n0 for budget in budgets}) > 1:
+        raise SmoothcertError(
+            f"budgets {', '.join(sorted(wanted))} share a vote store: expected one n0"
+        )
+    if not budgets:
+        raise SmoothcertError(f"no experiment has a run with {dict(cell)}: its budget is unknown")
+    most = max(budgets, key=lambda budget: budget.n)
+    return BUDGETS["fixed"](n=most.n, alpha=most.alpha, n0=most.n0).slug
+
+
+def shards(config: Config, dataset: str) -> int:
+    """Into how many jobs the sampling of one store is cut."""
+    return int(_inputs(config, dataset)["shards"])
+
+
+def _inputs(config: Config, dataset: str) -> Config:
+    if dataset not in config["inputs"]:
+        raise SmoothcertError(f"dataset {dataset!r}: expected the key inputs.{dataset}")
+    return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
+
+
+def part_names(settings: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the parts a job's settings choose, as provenance.fingerprint wants them.
+
+    A fixed budget decides a store by its numbers alone, so its code is left out for sampling.
+    """
+    sampling = "noise" in settings
+    names: set[str] = set()
+    for axis in AXES:
+        slug = settings.get(axis) or ""
+        if sampling and axis == "budget" and slug.startswith("fixed-"):
+            continue
+        for piece in slug.split("-"):
+            words = piece.split("_")
+            names.update("_".join(words[: i + 1]) for i in range(len(words)))
+    if "training" in settings:
+        names.add(Training.parse(settings["training"]).noise.split("_")[0])
+    return frozenset(names)
