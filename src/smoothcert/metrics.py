@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Radius = str | float | Decimal
+    Radius = str | float | Decimal
+    Radii = str | Sequence[Radius] | NDArray[np.float64]
+
 LEVEL = 0.95
 
 
@@ -76,7 +78,7 @@ def parse_radius(radius: Radius) -> float:
     return value
 
 
-def parse_radii(radii: str | Sequence[Radius]) -> NDArray[np.float64]:
+def parse_radii(radii: Radii) -> NDArray[np.float64]:
     """Radii, float64 [R], from a sequence, ``"0,0.25,0.5"`` or ``"START:STOP:STEP"`` (inclusive).
 
     Raises SmoothcertError for no radius, a negative one, or a list that does not rise.
@@ -105,6 +107,20 @@ def radius_grid(start: Radius, stop: Radius, step: Radius) -> NDArray[np.float64
     return np.array([float(first + i * width) for i in range(int((last - first) / width) + 1)])
 
 
+def default_radii(
+    tables: Sequence[CertificateTable], most: int | None = None
+) -> NDArray[np.float64]:
+    """0, 0.25, 0.5, ... up to the largest certified radius of the tables.
+
+    At most ``most`` radii if given, the step doubled until they are few enough.
+    """
+    reach = [t.radius[np.isfinite(t.radius)].max(initial=0.0) for t in tables]
+    largest, step = Decimal(float(max(reach, default=0.0))), Decimal("0.25")
+    while most is not None and largest // step + 1 > most:
+        step *= 2
+    return radius_grid(0, step * (largest // step), step)
+
+
 def _three(text: str) -> tuple[str, str, str]:
     parts = text.split(":")
     if len(parts) != 3:
@@ -112,16 +128,14 @@ def _three(text: str) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
-def _texts(radii: Sequence[Radius]) -> str:
+def _texts(radii: Sequence[Radius] | NDArray[np.float64]) -> str:
     return ", ".join(str(r) for r in radii)
 
 
 # --- one table -----------------------------------------------------------------------------
 
 
-def certified(
-    table: CertificateTable, radii: str | Sequence[Radius], strict: bool = False
-) -> NDArray[np.bool_]:
+def certified(table: CertificateTable, radii: Radii, strict: bool = False) -> NDArray[np.bool_]:
     """Which inputs are certified at which radius: bool [R, N].
 
     Correct, and radius >= r (``strict``: > r). ``radii`` as :func:`parse_radii` takes them.
@@ -133,7 +147,7 @@ def certified(
 
 def certified_accuracy(
     table: CertificateTable,
-    radii: str | Sequence[Radius],
+    radii: Radii,
     strict: bool = False,
     level: float = LEVEL,
 ) -> Estimate:
@@ -147,8 +161,8 @@ def certified_accuracy(
 def _counts(table: CertificateTable, radii: NDArray[np.float64], strict: bool) -> NDArray[np.int64]:
     """How many inputs are certified at each radius: int64 [R], by one sort."""
     reached = np.sort(table.radius[table.correct == 1])
-    side = "right" if strict else "left"
-    return (len(reached) - np.searchsorted(reached, radii, side=side)).astype(np.int64)
+    missed = np.searchsorted(reached, radii, side="right" if strict else "left")
+    return np.asarray(len(reached) - missed, np.int64)
 
 
 def average_certified_radius(table: CertificateTable, level: float = LEVEL) -> Estimate:
@@ -236,7 +250,7 @@ def _aligned(tables: Sequence[CertificateTable]) -> list[CertificateTable]:
 
 def envelope(
     tables: Sequence[CertificateTable],
-    radii: str | Sequence[Radius],
+    radii: Radii,
     strict: bool = False,
     level: float = LEVEL,
 ) -> Estimate:
@@ -300,7 +314,7 @@ def per_input_maximum(tables: Sequence[CertificateTable], level: float = LEVEL) 
 def accuracy_difference(
     a: CertificateTable,
     b: CertificateTable,
-    radii: str | Sequence[Radius],
+    radii: Radii,
     strict: bool = False,
     level: float = LEVEL,
 ) -> Estimate:
@@ -356,7 +370,7 @@ def correction(inputs: int, alpha: float, rho: float = 0.001) -> float:
 
 def corrected_accuracy(
     table: CertificateTable,
-    radii: str | Sequence[Radius],
+    radii: Radii,
     alpha: float | None = None,
     rho: float = 0.001,
     strict: bool = False,

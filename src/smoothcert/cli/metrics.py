@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert import metrics
+from smoothcert import metrics, printing
 from smoothcert.certificates import read_certificates
 from smoothcert.errors import SmoothcertError
-from smoothcert.tables import text
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +55,9 @@ def run(args: argparse.Namespace) -> None:
     for path, table in zip(args.files, tables, strict=True):
         if len(table) == 0:
             raise SmoothcertError(f"{path}: no rows; expected at least one certificate")
-    radii = metrics.parse_radii(args.radii) if args.radii is not None else _default_radii(tables)
+    radii = (
+        metrics.parse_radii(args.radii) if args.radii is not None else metrics.default_radii(tables)
+    )
     rows = [_row(path, table, radii, args) for path, table in zip(args.files, tables, strict=True)]
     if args.envelope:
         rows += _envelope(tables, radii, args.strict)
@@ -69,11 +70,6 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps([_plain(row, radii, args.strict) for row in rows], indent=1))
     else:
         print(_aligned(rows, radii, args.intervals, args.strict))
-
-
-def _default_radii(tables: list[CertificateTable]) -> np.ndarray:
-    largest = max(float(t.radius[np.isfinite(t.radius)].max(initial=0.0)) for t in tables)
-    return metrics.radius_grid("0", str(math.floor(largest / 0.25) * 0.25), "0.25")
 
 
 def _row(
@@ -163,7 +159,7 @@ def _aligned(rows: list[dict[str, Any]], radii: np.ndarray, intervals: bool, str
         line += [_percent(curve[i], intervals) if curve else "" for i in range(len(radii))]
         lines.append(line)
         if "corrected" in row:
-            values = [text.fixed(100 * v, 2, "ROUND_FLOOR") for v in row["corrected"]]
+            values = [printing.fixed(100 * v, 2, "ROUND_FLOOR") for v in row["corrected"]]
             lines.append(["  less certificates that may be wrong", "", "", "", "", *values])
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     return "\n".join(
@@ -176,10 +172,10 @@ def _aligned(rows: list[dict[str, Any]], radii: np.ndarray, intervals: bool, str
 
 
 def _percent(estimate: Estimate, interval: bool) -> str:
-    value = text.percent(estimate.value, 2)
-    return f"{value} {text.percent_interval(estimate, 2)}" if interval else value
+    value = printing.percent(estimate.value, 2)
+    return f"{value} {printing.percent_interval(estimate, 2)}" if interval else value
 
 
 def _radius(estimate: Estimate, interval: bool) -> str:
-    value = text.radius(estimate.value, 4)
-    return f"{value} {text.radius_interval(estimate, 4)}" if interval else value
+    value = printing.radius(estimate.value, 4)
+    return f"{value} {printing.radius_interval(estimate, 4)}" if interval else value

@@ -43,3 +43,14 @@ def percent_interval(estimate: Estimate, decimals: int = 1) -> str:
     """``[low, high]`` of a share in percent, outwards."""
     low = fixed(100 * float(estimate.low), decimals, ROUND_FLOOR)
     return f"[{low}, {fixed(100 * float(estimate.high), decimals, ROUND_CEILING)}]"
+
+
+def number(value: float) -> str:
+    """A radius or scale that was chosen, at least two decimals: 0.25, 1.00, 0.125."""
+    decimals = max(2, -int(Decimal(repr(float(value))).as_tuple().exponent))
+    return fixed(value, decimals)
+
+
+def norm(name: str) -> str:
+    """``l2`` -> ``ℓ₂``."""
+    return {"l1": "ℓ₁", "l2": "ℓ₂", "linf": "ℓ∞"}.get(name, name)

@@ -1,0 +1,66 @@
+"""One look for all figures: sizes, fonts, colours that colour-blind readers tell apart.
+
+Files are deterministic: no creation date, no random identifiers. Matplotlib draws without a
+display and its global settings stay as they are.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smoothcert.files import atomic
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), without the yellow that is too light for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
+ENVELOPE = "black"
+PANEL = (4.6, 3.4)  # inches
+
+_SETTINGS: dict[str, Any] = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": "medium",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": "small",
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "pdf.fonttype": 42,  # fonts as text that can be searched and edited
+    "savefig.dpi": 200,
+    "svg.hashsalt": "smoothcert",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib's settings within the block, whatever the user's own are."""
+    import matplotlib as mpl
+
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        yield
+
+
+def save(figure: Figure, base: str | os.PathLike[str]) -> list[Path]:
+    """Write ``base``.pdf and ``base``.png, each atomically; returns their paths."""
+    paths = []
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+        path = Path(base).with_name(Path(base).name + suffix)
+        with style(), atomic(path) as temporary:
+            figure.savefig(temporary, metadata=metadata)
+        paths.append(path)
+    return paths

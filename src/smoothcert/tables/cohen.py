@@ -1,0 +1,173 @@
+"""Certified accuracy and ACR for one noise scale each, and the best over the scales.
+
+The table of Cohen et al. 2019 (and, for each sigma, of DDRS appendix H). Its reference is the
+row "Cohen" of DDRS, because the tables of Cohen et al. themselves are for other architectures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from smoothcert import metrics
+from smoothcert.printing import norm, number
+from smoothcert.reference import NotComparable, Row, cohen_row
+from smoothcert.tables.base import Column, Entry, Options, Table, acr, share, words
+from smoothcert.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from smoothcert.metrics import Estimate
+    from smoothcert.reference import Cell
+    from smoothcert.runs import Run
+
+
+@TABLES.member("cohen")
+def cohen(runs: Sequence[Run], options: Options) -> Table:
+    """One row a run, and for runs that differ in the noise scale only, the best of them."""
+    radii = (
+        metrics.default_radii([run.table for run in runs], most=11)
+        if options.radii is None
+        else metrics.parse_radii(options.radii)
+    )
+    sign = ">" if options.strict else "≥"
+    columns = (
+        Column("dataset", "data"),
+        Column("arch", "architecture"),
+        Column("training", "training"),
+        Column("noise", "noise"),
+        Column("budget", "budget"),
+        Column("inputs", "inputs"),
+        Column("n", "n"),
+        Column("alpha", "α"),
+        Column("acr", "ACR", measured=True),
+        Column("abstain_percent", "abstain %", measured=True),
+        *(Column(_key(r), f"{sign} {number(r)}", measured=True) for r in radii),
+        Column("paper", "paper"),
+    )
+    rows: list[dict[str, Entry]] = []
+    for _, members in groupby(runs, key=same_but_sigma):
+        group = list(members)
+        rows += [_single(run, radii, options.strict) for run in group]
+        if len({run.sigma for run in group}) > 1 and len(group) > 1:
+            rows += _best(group, radii, options.strict)
+    norms = ", ".join(dict.fromkeys(norm(run.norm) for run in runs))
+    title = options.title or f"Certified accuracy (%) at {norms} radii, and ACR"
+    return Table(title, columns, rows, _notes(rows, options.strict))
+
+
+def same_but_sigma(run: Run) -> tuple[str, ...]:
+    """What the runs of one envelope have in common."""
+    parts = (run.dataset, run.arch, run.recipe, run.noise_name, run.scaling, run.budget)
+    return tuple(str(part) for part in parts)
+
+
+def _single(run: Run, radii: NDArray, strict: bool) -> dict[str, Entry]:
+    reference = cohen_row(run.settings())
+    accuracy = metrics.certified_accuracy(run.table, radii, strict)
+    return {
+        **_names(run),
+        "acr": acr(metrics.average_certified_radius(run.table), _metric(reference, "ACR")),
+        "abstain_percent": share(metrics.abstention_rate(run.table)),
+        **_accuracies(accuracy, radii, reference),
+        "paper": words(_source(reference)),
+    }
+
+
+def _best(group: list[Run], radii: NDArray, strict: bool) -> list[dict[str, Entry]]:
+    """The envelope with the area under it, and the mean of the per-input maximum."""
+    tables = metrics.common_inputs([run.table for run in group])
+    sigmas = [run.sigma for run in group if run.sigma is not None]
+    settings = replace(group[0].settings(), n=_same([r.n for r in group]))
+    reference = cohen_row(settings, best_of=sigmas)
+    if any(run.settings().train_sigma != run.sigma for run in group):
+        reference = NotComparable("different noise in training")
+    name = f"best of {', '.join(number(s) for s in sigmas)}"
+    common = {
+        **_names(group[0]),
+        "training": words(group[0].recipe),
+        "inputs": words(len(tables[0])),
+    }
+    return [
+        {
+            **common,
+            "noise": words(f"{name}: envelope"),
+            "acr": acr(metrics.envelope_area(tables)),
+            **_accuracies(metrics.envelope(tables, radii, strict), radii, reference),
+            "paper": words(_source(reference)),
+        },
+        {
+            **common,
+            "noise": words(f"{name}: per-input maximum"),
+            "acr": acr(metrics.per_input_maximum(tables), _metric(reference, "ACR")),
+            "paper": words(_source(reference)),
+        },
+    ]
+
+
+def _names(run: Run) -> dict[str, Entry]:
+    return {
+        "dataset": words(run.dataset or run.path.name),
+        "arch": words(run.arch),
+        "training": words(run.training),
+        "noise": words(run.noise),
+        "budget": words(run.budget),
+        "inputs": words(len(run.table)),
+        "n": words(run.n),
+        "alpha": words(None if run.alpha is None else f"{run.alpha:g}"),
+    }
+
+
+def _accuracies(
+    accuracy: Estimate, radii: NDArray, reference: Row | NotComparable
+) -> dict[str, Entry]:
+    return {
+        _key(r): share(accuracy[i], reference.at(float(r)) if isinstance(reference, Row) else None)
+        for i, r in enumerate(radii)
+    }
+
+
+def _metric(reference: Row | NotComparable, name: str) -> Cell | None:
+    return reference.metric(name) if isinstance(reference, Row) else None
+
+
+def _source(reference: Row | NotComparable) -> str:
+    return reference.source if isinstance(reference, Row) else reference.reason
+
+
+def _key(radius: float) -> str:
+    return f"accuracy_percent_{number(float(radius))}"
+
+
+def _same(values: list[int | None]) -> int | None:
+    return values[0] if len(set(values)) == 1 else None
+
+
+def _notes(rows: list[dict[str, Entry]], strict: bool) -> tuple[str, ...]:
+    notes = [
+        "Accuracies are percent of the inputs that are classified correctly with a certified"
+        f" radius {'>' if strict else '≥'} r, in pixels of [0,1] images; an abstention is wrong.",
+        "Brackets: 95% intervals for the number of inputs (Wilson for shares, Student's t for"
+        " ACR). Certified radii and ACR are rounded down.",
+    ]
+    if any(entry.paper for row in rows for entry in row.values()):
+        notes.append(
+            "After the slash: the paper's value. Cohen's method is compared with the rows of"
+            " DDRS (ResNet-18 on CIFAR-10, ResNet-50 on ImageNet)."
+        )
+    if any("different" in row["paper"].text or "not in" in row["paper"].text for row in rows):
+        notes.append(
+            "The column paper says why no paper's value stands beside a row: a value is shown"
+            " only for the paper's own data, architecture and settings."
+        )
+    if any("envelope" in row["noise"].text for row in rows):
+        notes.append(
+            "Envelope: the best noise scale at each radius, chosen on these inputs; its ACR is"
+            " the area under it. Per-input maximum: an oracle picks the scale for each input."
+            " Neither is the ACR of one classifier."
+        )
+    return tuple(notes)
