@@ -1,0 +1,204 @@
+"""Bounds of smooth networks hold, and the certificates that rest on them cannot be broken."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+from smoothcert.errors import SmoothcertError  # noqa: E402
+from smoothcert.lbrs import lipschitz, norms  # noqa: E402
+from smoothcert.lbrs.classifier import (  # noqa: E402
+    LBRS,
+    Network,
+    effective_bias,
+    head_score,
+    switching_bias,
+)
+from smoothcert.lbrs.oracle import Oracle  # noqa: E402
+
+
+def mlp(activation, d=6, widths=(12,), seed=0, gain=1.0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layers, size = [], d
+        for width in widths:
+            layers += [nn.Linear(size, width), activation()]
+            size = width
+        net = nn.Sequential(*layers, nn.Linear(size, 2)).double()
+        with torch.no_grad():
+            for p in net.parameters():
+                p.mul_(gain)
+    return net
+
+
+def small_cnn(stride, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(
+            nn.Conv2d(2, 4, 3, stride, padding=1),
+            nn.Softplus(),
+            nn.Conv2d(4, 5, 3, 1, padding=1),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Linear(5 * (-(-7 // stride)) ** 2, 2),
+        ).double()
+
+
+NETS = {
+    "softplus": (mlp(nn.Softplus, gain=2.0), (6,)),
+    "tanh-deep": (mlp(nn.Tanh, widths=(10, 8)), (6,)),
+    "sigmoid": (mlp(nn.Sigmoid, gain=3.0), (6,)),
+    "cnn": (small_cnn(1), (2, 7, 7)),
+    "cnn-strided": (small_cnn(2), (2, 7, 7)),
+}
+
+
+def hessians(net, x):
+    def logit(point):
+        out = net(point[None])[0]
+        return out[1] - out[0]
+
+    flat = [torch.autograd.functional.hessian(logit, point) for point in x]
+    return torch.stack(flat).reshape(len(x), x[0].numel(), x[0].numel()).numpy()
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_no_sampled_hessian_exceeds_the_bound(name):
+    net, shape = NETS[name]
+    bounds = {norm: lipschitz.network_bounds(net, shape, norm) for norm in norms.DUAL}
+    rng = torch.Generator().manual_seed(1)
+    largest = 0.0
+    for scale in (0.1, 1.0, 4.0):
+        x = scale * torch.randn(6, *shape, generator=rng, dtype=torch.float64)
+        h = hessians(net, x)
+        largest = max(largest, np.linalg.norm(h, 2, axis=(1, 2)).max())
+        assert np.abs(h).max() <= bounds["l1"].gradient  # (l1, linf) norm: the largest entry
+        u = np.sign(np.random.default_rng(2).standard_normal((200, h.shape[1])))
+        cube = np.abs(np.einsum("ui,nij,uj->nu", u, h, u)).max()
+        assert cube <= bounds["linf"].gradient
+        _, gradient = Network(net).logit_and_gradient(x)
+        for norm, bound in bounds.items():
+            assert norms.dual_length(gradient, norm).max() <= bound.score
+    assert largest <= bounds["l2"].gradient
+    assert largest > 0.01 * bounds["l2"].gradient  # a bound of use, not just of any size
+
+
+def test_a_shallow_networks_bound_is_attained_when_one_unit_decides():
+    net = nn.Sequential(nn.Linear(3, 1, bias=False), nn.Softplus(), nn.Linear(1, 2, bias=False))
+    net = net.double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[3.0, 4.0, 0.0]]))
+        net[2].weight.copy_(torch.tensor([[0.0], [2.0]]))
+    bound = lipschitz.network_bounds(net, (3,), "l2")
+    # At 0: 2 * 1/4 * 25 in l2, 2 * 1/4 * 49 in linf -> l1, 2 * 1/4 * 16 in l1 -> linf.
+    assert bound.gradient == pytest.approx(12.5, rel=1e-6)
+    assert lipschitz.network_bounds(net, (3,), "linf").gradient == pytest.approx(24.5, rel=1e-6)
+    assert lipschitz.network_bounds(net, (3,), "l1").gradient == pytest.approx(8, rel=1e-6)
+    assert lipschitz.sampled(net, torch.zeros(1, 3)) == pytest.approx(12.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 3, 4])
+def test_the_convolution_norm_bounds_the_dense_matrix_and_is_close(stride, kernel):
+    size, padding = (9, 7), kernel // 2
+    conv = nn.Conv2d(2, 3, kernel, stride, padding=padding, bias=False).double()
+    basis = torch.eye(2 * 9 * 7, dtype=torch.float64).reshape(-1, 2, *size)
+    with torch.no_grad():
+        dense = conv(basis).flatten(1).T.numpy()
+    bound = lipschitz.convolution_norm(conv.weight.detach().numpy(), stride, size)
+    exact = np.linalg.norm(dense, 2)
+    assert exact <= bound * (1 + 1e-12)
+    assert bound <= 1.35 * exact
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+@pytest.mark.parametrize("head", ["logit", "tanh"])
+def test_no_smooth_network_certificate_is_broken_just_inside(name, norm, head):
+    net, shape = NETS[name]
+    d = int(np.prod(shape))
+    rng = np.random.default_rng(3)
+    oracle = Oracle(rng.standard_normal((8, d)), np.where(np.arange(8) % 2, 1, -1))
+    bound = lipschitz.network_bounds(net, shape, norm).through(head)
+    lbrs = LBRS(Network(net, head), oracle, norm, bound.gradient)
+    x = rng.standard_normal((40, d))
+    bias = np.array([0.0, 0.1, 1.0])
+    _, gradient = Network(net).logit_and_gradient(x.reshape(-1, *shape))
+    for form in ("published", "tight"):
+        radii = lbrs_certify(lbrs, x, shape, bias, form)
+        steps = [norms.steepest(sign * gradient, norm) for sign in (1, -1)]
+        steps += [v / norms.length(v, norm)[:, None] for v in rng.standard_normal((20, 40, d))]
+        for b, value in enumerate(bias):
+            assert (radii.radius[b] > 0).mean() > 0.9
+            for step in steps:
+                moved = x + (radii.radius[b] * (1 - 1e-9))[:, None] * step
+                assert (predict(lbrs, moved, shape, value) == radii.predict[b]).all()
+
+
+class _Shaped:
+    """The network sees images, the oracle flat vectors."""
+
+    def __init__(self, base, shape):
+        self.base, self.shape = base, shape
+
+    def score_and_slope(self, x, norm):
+        return self.base.score_and_slope(np.asarray(x).reshape(-1, *self.shape), norm)
+
+
+def shaped(lbrs, shape):
+    return LBRS(_Shaped(lbrs.base, shape), lbrs.oracle, lbrs.norm, lbrs.lipschitz)
+
+
+def lbrs_certify(lbrs, x, shape, bias, form):
+    return shaped(lbrs, shape).certify(x, bias, form)
+
+
+def predict(lbrs, x, shape, bias):
+    return shaped(lbrs, shape).predict(x, bias)
+
+
+def test_a_relu_network_is_refused():
+    with pytest.raises(SmoothcertError, match="layer ReLU: its gradient is not Lipschitz"):
+        lipschitz.network_bounds(mlp(nn.ReLU), (6,), "l2")
+
+
+def test_the_normalization_of_a_classifier_is_part_of_its_bounds():
+    class Wrapped(nn.Module):
+        def __init__(self, network, std):
+            super().__init__()
+            self.network, self.std = network, torch.full((2, 1, 1), std)
+
+        def forward(self, x):
+            return self.network(x / self.std)
+
+    net = small_cnn(1)
+    plain = lipschitz.network_bounds(net, (2, 7, 7), "l2")
+    scaled = lipschitz.network_bounds(Wrapped(net, 0.5), (2, 7, 7), "l2")
+    assert scaled.gradient == pytest.approx(4 * plain.gradient)
+    assert scaled.score == pytest.approx(2 * plain.score)
+
+
+@pytest.mark.parametrize("head", ["logit", "tanh"])
+def test_the_effective_bias_has_the_sign_of_equation_5(head):
+    rng = np.random.default_rng(4)
+    z, slope = 4 * rng.standard_normal(500), rng.random(500) * 5
+    oracle = np.where(rng.random(500) < 0.5, 1, -1)
+    g, own = head_score(z, slope, head)
+    for bias in (0.0, 0.3, 2.0, 50.0):
+        paper = np.sign(g + bias * oracle * own)
+        here = np.sign(z + oracle * effective_bias(bias, slope, head))
+        clear = np.abs(g + bias * oracle * own) > 1e-12
+        np.testing.assert_array_equal(here[clear], paper[clear])
+        follows = bias > switching_bias(z, slope, head)
+        np.testing.assert_array_equal((here == oracle)[clear & follows], True)
+
+
+def test_a_saturated_head_loses_no_sign():
+    z, slope = np.array([-800.0, 60.0, 800.0]), np.array([1.0, 1.0, 1.0])
+    assert (switching_bias(z, slope, "tanh") > 1e25).all()
+    assert np.isfinite(head_score(z, slope, "tanh")[1]).all()
+    here = z - np.sign(z) * effective_bias(1000.0, slope, "tanh")
+    np.testing.assert_array_equal(np.sign(here), np.sign(z))
