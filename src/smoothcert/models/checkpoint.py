@@ -39,7 +39,7 @@ def save(
     beside the weights, for :func:`load_side_tensors`.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     for name, tensor in (side_tensors or {}).items():
@@ -52,7 +52,8 @@ def save(
         **record,
     }
     with atomic(path) as temporary:
-        save_file(tensors, temporary, {"smoothcert": json.dumps(full, sort_keys=True)})
+        # not save_file, which makes files that only their owner can read
+        temporary.write_bytes(to_bytes(tensors, {"smoothcert": json.dumps(full, sort_keys=True)}))
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Classifier, dict[str, Any]]:

@@ -8,7 +8,6 @@ Sequential(normalization, network), whose keys are ``1.conv1.weight`` or, behind
 from __future__ import annotations
 
 import pickle
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

@@ -1,0 +1,26 @@
+"""Random changes of the training images, drawn from a stream of their own."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+PADDING = 4
+
+
+def crop_flip(x: Tensor, stream: Generator) -> Tensor:
+    """Each image of x [B, C, H, W] padded by 4 black pixels, cropped at random, mirrored or not.
+
+    ``stream`` is a CPU generator, so that the crops are the same on every device.
+    """
+    batch, _, height, width = x.shape
+    top, left = torch.randint(2 * PADDING + 1, (2, batch), generator=stream)
+    mirrored = torch.rand(batch, generator=stream) < 0.5
+    rows = top[:, None] + torch.arange(height)
+    columns = left[:, None] + torch.arange(width)
+    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+    images = torch.arange(batch)[:, None, None].to(x.device)
+    padded = F.pad(x, [PADDING] * 4).permute(0, 2, 3, 1)
+    cropped = padded[images, rows[:, :, None].to(x.device), columns[:, None, :].to(x.device)]
+    return cropped.permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,25 @@
+"""Cohen's training: cross-entropy on one noisy copy of every input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+
+from smoothcert.training.method import METHODS, Batch, Loss, Method
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@METHODS.member("cohen")
+@dataclass(frozen=True)
+class Cohen(Method):
+    """One fresh draw of noise an input and step (Cohen, Rosenfeld, Kolter 2019, section 3.3)."""
+
+    reference = "Cohen et al. 2019"
+
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+        logits = model(batch.x + batch.draw_noise()).float()
+        return Loss(F.cross_entropy(logits, batch.y), logits.argmax(1) == batch.y)

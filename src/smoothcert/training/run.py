@@ -1,0 +1,183 @@
+"""One training run from its specification to its checkpoint, through any number of kills."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from smoothcert import datasets, models, provenance
+from smoothcert.errors import SmoothcertError
+from smoothcert.training import state as states
+from smoothcert.training.inputs import Decoded, InMemory
+from smoothcert.training.log import Progress, write_log
+from smoothcert.training.loop import Loop
+from smoothcert.training.parent import start
+from smoothcert.training.plan import Job, Plan, plan
+from smoothcert.training.scales import DataDependentScale, FixedScale
+
+if TYPE_CHECKING:
+    import os
+
+    from smoothcert.models.classifier import Classifier
+
+
+def train(
+    job: Job,
+    out: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Train and write the model to ``out``, its log beside it; returns the model's record.
+
+    The log of NAME.safetensors is NAME.log.csv and its snapshots NAME.epoch-E.safetensors.
+    After each epoch the whole state goes to ``.NAME.safetensors.DIGEST.partial/`` beside
+    ``out``, where a killed run finds it again: on a CPU it ends with the same weights, to the
+    bit, as a run that was never killed. The last epoch's model is kept; test data plays no part.
+
+    Raises SmoothcertError for a job that is not sound (before any data is read), data or a
+    parent that does not fit, or a loss that is not finite.
+    """
+    out = Path(out)
+    if out.suffix != ".safetensors":
+        raise SmoothcertError(f"{out}: expected a name that ends in .safetensors")
+    parts = plan(job)
+    where = choose_device(device)
+    precision = torch.bfloat16 if where.type == "cuda" else torch.float32
+    dataset = datasets.load(job.dataset, "train", data_dir)
+    record = _record(parts, dataset, where, precision)
+    model, parent = start(parts)
+    if parent is not None:
+        record["parent"] = parent.summary
+    loop = _loop(parts, model, dataset, where, precision)
+    scratch = out.with_name(f".{out.name}.{_key(record)}.partial")
+    current = states.State(0, record)
+    if (scratch / "state.safetensors").exists():
+        found = states.read(scratch / "state.safetensors")
+        if found is None:
+            raise SmoothcertError(f"{scratch}: holds no state of a training; remove it")
+        current = found
+    elif parent is not None and parent.state is not None:
+        current = parent.state
+        current.record = record
+    if current.epoch:
+        states.restore(current, model, loop.optimizer, str(scratch))
+        if current.part("scales"):
+            loop.scales.restore(current.part("scales"))
+
+    def done(epoch: int, row: dict[str, float]) -> None:
+        current.epoch = epoch
+        current.rows.append(row)
+        current.tensors = states.gather(model, loop.optimizer, loop.scales.tensors())
+        # A snapshot comes first: a run killed in between trains this epoch again.
+        if epoch in parts.recipe.snapshots:
+            states.write(out.with_name(f"{out.stem}.epoch-{epoch}.safetensors"), current)
+        states.write(scratch / "state.safetensors", current)
+        write_log(scratch / "log.csv", current.rows)
+
+    steps = -(-len(dataset) // parts.recipe.batch)
+    progress = Progress(
+        f"{parts.training} {job.dataset} {job.arch}",
+        current.epoch * steps,
+        parts.recipe.epochs * steps,
+        quiet,
+    )
+    try:
+        loop.run(current.epoch, progress, done)
+    finally:
+        progress.close()
+    record = {**current.record, "epoch": current.epoch, "final": current.rows[-1]}
+    write_log(out.with_name(f"{out.stem}.log.csv"), current.rows)
+    models.save(model.to("cpu"), out, record, loop.scales.tensors())
+    shutil.rmtree(scratch)
+    return models.read_record(out)
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is a GPU where there is one. Raises SmoothcertError for what is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n")[0]
+        raise SmoothcertError(f"device {name!r}: not usable here: {reason}") from None
+    return device
+
+
+def _loop(
+    parts: Plan,
+    model: Classifier,
+    dataset: datasets.Dataset,
+    device: torch.device,
+    precision: torch.dtype,
+) -> Loop:
+    model.to(device)
+    if device.type == "cuda":
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    recipe, seed = parts.recipe, parts.job.seed
+    parameters = list(model.parameters())
+    optimizer: torch.optim.Optimizer
+    if recipe.optimizer == "adam":
+        optimizer = torch.optim.Adam(parameters, recipe.lr, weight_decay=recipe.weight_decay)
+    else:
+        optimizer = torch.optim.SGD(
+            parameters,
+            recipe.lr,
+            recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.nesterov,
+        )
+    scales: FixedScale | DataDependentScale = FixedScale(parts.training.scale)
+    if parts.ds2 is not None:
+        scales = DataDependentScale(parts.ds2, parts.training.scale, len(dataset), device)
+    inputs: InMemory | Decoded
+    if isinstance(dataset.images, torch.Tensor):
+        inputs = InMemory(dataset, device)
+    else:
+        inputs = Decoded(dataset, device, seed, recipe.augmentation != "none")
+    return Loop(
+        model,
+        optimizer,
+        parts.method,
+        scales,
+        inputs,
+        parts.noise,
+        recipe,
+        seed,
+        device,
+        precision,
+    )
+
+
+def _record(
+    parts: Plan, dataset: datasets.Dataset, device: torch.device, precision: torch.dtype
+) -> dict[str, Any]:
+    """What the checkpoint says of the run; what decides the weights goes into the key too."""
+    job = parts.job
+    return {
+        "training": parts.training.slug,
+        "dataset": job.dataset,
+        "data_digest": dataset.digest,
+        "arch": job.arch,
+        "classes": list(dataset.classes),
+        "seed": job.seed,
+        "recipe": parts.settings,
+        "code": job.code,
+        "device": device.type,
+        "precision": str(precision).removeprefix("torch."),
+        "parent": None,
+        "made_by": provenance.record(str(device)),
+    }
+
+
+def _key(record: dict[str, Any]) -> str:
+    """A digest of all that determines the weights: another run never resumes this one's state."""
+    decisive = {k: v for k, v in record.items() if k != "made_by"}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
