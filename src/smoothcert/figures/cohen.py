@@ -5,18 +5,16 @@ One panel for the runs that differ in the noise scale only; the figure of Cohen 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from smoothcert import metrics
 from smoothcert.figures import curves
 from smoothcert.figures.registry import FIGURES
 from smoothcert.figures.style import COLOURS, DASHES, ENVELOPE, PANEL, style
-from smoothcert.printing import norm, number
+from smoothcert.printing import number
 from smoothcert.reference import Row, cohen_row
 from smoothcert.tables.cohen import same_but_sigma
 
@@ -48,65 +46,50 @@ def cohen(runs: Sequence[Run], options: Options) -> Figure:
 
 
 def _panel(axes: Axes, group: list[Run], options: Options) -> None:
-    sources = []
+    sources, reach = [], 0.0
+    look: dict[str, Any] = {}
     for i, run in enumerate(group):
         colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
         radii, accuracy = curves.curve([run.table], options.strict)
         label = run.path.name if run.sigma is None else f"σ = {number(run.sigma)}"
         curves.draw(axes, radii, accuracy, color=colour, linestyle=dash, label=label)
+        reach = max(reach, float(radii[-1]))
         reference = cohen_row(run.settings())
         if isinstance(reference, Row):
             sources.append(reference.source)
             curves.mark(axes, reference, color=colour, marker="o")
+            reach = max([reach, *(r for r, _ in curves.marks(reference))])
     if len({run.sigma for run in group}) > 1:
         tables = metrics.common_inputs([run.table for run in group])
         radii, accuracy = curves.curve(tables, options.strict)
-        # Thin and on top, so that the curve it follows can be seen beside it.
-        curves.draw(
-            axes,
-            radii,
-            accuracy,
-            band=False,
-            color=ENVELOPE,
-            linewidth=0.7,
-            label="envelope (best σ at each radius)",
-        )
-        sigmas = [run.sigma for run in group if run.sigma is not None]
-        settings = replace(group[0].settings(), sigma=None)
-        best = cohen_row(settings, best_of=sigmas)
-        if isinstance(best, Row) and all(r.settings().train_sigma == r.sigma for r in group):
-            sources.append(best.source)
-            curves.mark(axes, best, color=ENVELOPE, marker="D")
+        # Wide and behind the curves, so that the curve it follows stays visible.
+        look.update(color=ENVELOPE, linewidth=4.5, solid_capstyle="butt", zorder=1)
+        label = "envelope: best σ at each radius"
+        curves.draw(axes, radii, accuracy, band=False, label=label, **look)
     if sources:
-        axes.plot(
-            [],
-            [],
-            linestyle="none",
-            marker="o",
-            color="0.3",
-            markerfacecolor="white",
-            label=f"paper ({', '.join(dict.fromkeys(sources))})",
-        )
-    _axes(axes, group, options)
+        text = f"paper: {', '.join(dict.fromkeys(sources))}"
+        look = {"marker": "o", "markersize": 5, "color": "0.3", "markerfacecolor": "white"}
+        axes.plot([], [], linestyle="none", label=text, **look)
+    if options.radii is not None:
+        reach = float(metrics.parse_radii(options.radii)[-1])
+    _axes(axes, group, options.strict, reach or 1.0)
 
 
-def _axes(axes: Axes, group: list[Run], options: Options) -> None:
+def _axes(axes: Axes, group: list[Run], strict: bool, reach: float) -> None:
     run = group[0]
     names = [run.dataset or run.path.name, run.arch, run.recipe if run.training else None]
     inputs = sorted({len(r.table) for r in group})
     counts = " or ".join(f"{n:,}" for n in inputs)
     axes.set_title(f"{', '.join(n for n in names if n)} ({counts} inputs)")
-    sign = ">" if options.strict else "≥"
-    axes.set_xlabel(f"certified {norm(run.norm)} radius r (pixels in [0, 1])")
+    sign = ">" if strict else "≥"
+    math = {"l1": r"$\ell_1$", "l2": r"$\ell_2$", "linf": r"$\ell_\infty$"}.get(run.norm, run.norm)
+    axes.set_xlabel(f"certified {math} radius r (pixels in [0, 1])")
     axes.set_ylabel(f"correct with radius {sign} r (% of inputs)")
-    reach = (
-        max(float(metrics.parse_radii(options.radii)[-1]), 1e-3)
-        if options.radii is not None
-        else 1.03 * max(float(curves.breakpoints([r.table])[-1]) for r in group) or 1.0
-    )
-    axes.set_xlim(0, reach)
-    axes.set_ylim(0, 100)
-    axes.set_yticks(np.arange(0, 101, 20))
-    # Bands cover the sampling of inputs, 95% at each radius by itself.
-    axes.fill_between([], [], color="0.5", alpha=0.3, linewidth=0, label="95% interval, inputs")
-    axes.legend(loc="upper right")
+    axes.set_xlim(-0.015 * reach, 1.03 * reach)  # room for a mark at radius 0
+    axes.set_ylim(0, 102)
+    axes.set_yticks(range(0, 101, 20))
+    # Each radius by itself, for the sampling of the inputs.
+    band: dict[str, Any] = {"color": COLOURS[0], "alpha": 0.18, "linewidth": 0}
+    axes.fill_between([], [], label="95% interval for the number of inputs", **band)
+    # Below the axes: within them, the curves of easy data would run through it.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

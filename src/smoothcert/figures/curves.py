@@ -60,12 +60,17 @@ def draw(axes: Axes, radii: NDArray, accuracy: Estimate, band: bool = True, **li
         )
 
 
+def marks(row: Row) -> list[tuple[float, float]]:
+    """(radius, percent) of the paper's accuracies above 0."""
+    return [(c.radius, c.value) for c in row.accuracies if c.value and c.radius is not None]
+
+
 def mark(axes: Axes, row: Row, **marker: Any) -> None:
     """The paper's values, one mark a printed radius at which it certifies anything."""
-    cells = [c for c in row.accuracies if c.value]
+    points = np.array(marks(row)).reshape(-1, 2)
     axes.plot(
-        [c.radius for c in cells],
-        [c.value for c in cells],
+        points[:, 0],
+        points[:, 1],
         linestyle="none",
         markersize=5,
         markerfacecolor="white",

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 # Okabe and Ito (2008), without the yellow that is too light for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
-ENVELOPE = "black"
-PANEL = (4.6, 3.4)  # inches
+ENVELOPE = "0.8"
+PANEL = (4.8, 4.0)  # inches
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: dict[Any, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -51,7 +51,8 @@ def style() -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
+        for name, value in _SETTINGS.items():
+            mpl.rcParams[name] = value
         yield
 
 
