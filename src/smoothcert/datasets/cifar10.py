@@ -100,8 +100,10 @@ def _members(archive: Path, checksums: Mapping[str, str]) -> dict[str, bytes]:
                     assert handle is not None  # a regular file
                     data[name] = handle.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        reason = str(error).partition(":\n")[0]  # tarfile lists what it tried, a line each
+        size = archive.stat().st_size
         raise SmoothcertError(
-            f"{archive}: truncated or no tar archive ({archive.stat().st_size} bytes): {error}"
+            f"{archive}: truncated or no tar archive ({size} bytes): {reason}"
         ) from None
     for name, md5 in checksums.items():
         if name not in data:

@@ -74,6 +74,8 @@ def scratch(folder: Path, name: str) -> Iterator[Path]:
         ) from None
     try:
         yield temporary
+    except OSError as error:
+        raise SmoothcertError(f"{folder}: {name}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         _remove_empty(made)
@@ -107,11 +109,11 @@ def download(name: str, urls: Iterable[str], md5: str, folder: Path) -> Path:
                 return path
             except (OSError, RuntimeError, http.client.HTTPException) as error:
                 reason = str(getattr(error, "reason", "") or error or type(error).__name__)
-                if path.is_file():
+                if path.is_file() and not isinstance(error, OSError):
                     data = path.read_bytes()
                     found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-                    reason = f"{len(data)} bytes of MD5 {found}, expected {md5}"
-                    path.unlink()
+                    reason = f"wrong checksum: {len(data)} bytes of MD5 {found}, expected {md5}"
+                path.unlink(missing_ok=True)
                 failures.append(f"{url}: {reason}")
     finally:
         socket.setdefaulttimeout(before)
