@@ -1,0 +1,37 @@
+"""What the tests of training share: a run in a process of its own that can be killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+from smoothcert.training import Job, train
+
+
+def killed_and_resumed(job: Job, out: Path, after_epoch: int = 1) -> dict:
+    """Train in a forked process, SIGKILL it in the middle of a later epoch, and run again.
+
+    The caller has set torch to one thread: a forked process has no others.
+    """
+    process = multiprocessing.get_context("fork").Process(
+        target=train, args=(job, out), kwargs={"device": "cpu", "quiet": True}
+    )
+    process.start()
+    deadline = time.monotonic() + 60
+    pattern = f".{out.name}.*.partial/log.csv"
+    while True:
+        logs = list(out.parent.glob(pattern))
+        if logs and len(logs[0].read_text().splitlines()) > after_epoch:
+            break
+        assert process.is_alive(), "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not out.exists()
+    return train(job, out, device="cpu", quiet=True)
