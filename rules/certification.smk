@@ -4,7 +4,7 @@
 rule sample:
     input:
         rules.data.output,
-        model=rules.train.output,
+        model=rules.train.output.model,
     output:
         temp(f"{STORE}/shards/{{i}}-of-{{n}}.npz"),
     log:
@@ -48,7 +48,8 @@ rule certify:
     input:
         rules.gather.output,
     output:
-        CERTIFICATES,
+        table=CERTIFICATES,
+        record=str(Path(CERTIFICATES).with_suffix(".json")),
     log:
         "<logs>/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
     localrule: True
@@ -57,4 +58,4 @@ rule certify:
     params:
         spec=spec("certify"),
     shell:
-        "smoothcert certify --spec {params.spec:q} --votes {input} --out {output} > {log} 2>&1"
+        "smoothcert certify --spec {params.spec:q} --votes {input} --out {output.table} > {log} 2>&1"

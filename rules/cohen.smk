@@ -5,18 +5,19 @@ rule cohen_table:
     input:
         runs("cohen"),
     output:
-        report("<results>/tables/cohen_table.csv", category="Cohen", labels={"what": "table"}),
         "<results>/tables/cohen_table.md",
         "<results>/tables/cohen_table.tex",
+        csv=report("<results>/tables/cohen_table.csv", category="Cohen", labels={"what": "table"}),
     log:
         "<logs>/tables/cohen_table.log",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code("table"),
+        spec=output_spec("table", "cohen"),
     shell:
-        "smoothcert table cohen --out {output} -- {input} > {log} 2>&1"
+        "smoothcert table cohen --spec {params.spec:q}"
+        " --out $(dirname {output.csv})/cohen_table {input} > {log} 2>&1"
 
 
 rule cohen_figure:
@@ -24,24 +25,27 @@ rule cohen_figure:
         runs("cohen"),
     output:
         "<results>/figures/cohen_figure.pdf",
-        report("<results>/figures/cohen_figure.png", category="Cohen", labels={"what": "figure"}),
+        png=report(
+            "<results>/figures/cohen_figure.png", category="Cohen", labels={"what": "figure"}
+        ),
     log:
         "<logs>/figures/cohen_figure.log",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code("figure"),
+        spec=output_spec("figure", "cohen"),
     shell:
-        "smoothcert figure cohen --out {output} -- {input} > {log} 2>&1"
+        "smoothcert figure cohen --spec {params.spec:q}"
+        " --out $(dirname {output.png})/cohen_figure {input} > {log} 2>&1"
 
 
 rule cohen_report:
     input:
-        runs("cohen"),
+        certificates=runs("cohen"),
         notebook="notebooks/cohen.ipynb",
-        table=rules.cohen_table.output[0],
-        figure=rules.cohen_figure.output[1],
+        table=rules.cohen_table.output.csv,
+        figure=rules.cohen_figure.output.png,
     output:
         report("<results>/reports/cohen.html", category="Cohen", labels={"what": "report"}),
     log:
@@ -50,9 +54,10 @@ rule cohen_report:
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
+    params:
+        notebook=notebook_parameters,
     shell:
-        "(papermill --cwd . -k python3 {input.notebook} {log.notebook}"
-        " -p table {input.table} -p figure {input.figure} &&"
+        "(papermill --cwd . -k python3 {input.notebook} {log.notebook} -y {params.notebook:q} &&"
         " jupyter-nbconvert --to html --no-input --stdout {log.notebook} > {output}.part &&"
         " mv {output}.part {output}) > {log.text} 2>&1"
 

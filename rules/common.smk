@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -51,7 +51,7 @@ def check(config):
         os.environ.update(SMOOTHCERT_DATA=os.path.abspath(config["data_dir"]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def code(command, parts=frozenset()):
     """The fingerprint of a command's code, so that a change of it redoes what it decides."""
     return fingerprint(f"smoothcert.cli.{command}", SRC, parts)
@@ -68,9 +68,21 @@ def spec(stage):
     return of
 
 
+def output_spec(kind, name):
+    """The specification of the table or figure `name`; its options are under `outputs`."""
+    options = config["outputs"].get(f"{name}_{kind}", {})
+    return json.dumps({**options, "code": code(kind, frozenset([name]))}, sort_keys=True)
+
+
 def runs(section, pattern=CERTIFICATES):
     """The path `pattern` of every run in a section of `experiments`, each once."""
     return list(dict.fromkeys(pattern.format(**run) for run in experiments.runs(config, section)))
+
+
+def notebook_parameters(wildcards, input):
+    """The parameters of a report notebook: the preset and the files it shows."""
+    files = {"certificates": list(input.certificates), "table": input.table, "figure": input.figure}
+    return json.dumps({"preset": config["preset"], **files})
 
 
 def shards(wildcards):

@@ -5,7 +5,8 @@ rule train:
     input:
         rules.data.output,
     output:
-        MODEL,
+        model=MODEL,
+        log="<results>/models/{dataset}/{arch}/{training}/model.log.csv",
     log:
         "<logs>/train/{dataset}/{arch}/{training}.log",
     benchmark:
@@ -20,4 +21,4 @@ rule train:
     params:
         spec=spec("train"),
     shell:
-        "smoothcert train --spec {params.spec:q} --out {output} > {log} 2>&1"
+        "smoothcert train --spec {params.spec:q} --out {output.model} --quiet > {log} 2>&1"

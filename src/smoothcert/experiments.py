@@ -1,8 +1,8 @@
 """The configuration of the workflow: checked, expanded into runs, cut into jobs' settings.
 
-A section of ``experiments`` is a grid, or a list of grids (their union): each key is one value
-or a list of values, and a text may refer to another key, as ``training: cohen-fs-{scale}``
-does. Everything here is plain Python on the dictionary that config.yaml gives.
+A section of ``experiments`` is a list of grids, and its runs are their union: each key of a
+grid is one value or a list of values, and a text may refer to another key, as
+``training: cohen-fs-{scale}`` does. All of this is plain Python on the dictionary of config.yaml.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ AXES = ("dataset", "arch", "training", "noise", "scaling", "budget")
 STORE = AXES[:-1]  # what a vote store is for; its budgets only read it
 
 
-def expand(grids: Mapping[str, Any] | list[Mapping[str, Any]]) -> list[Run]:
-    """The runs of a grid or of a list of grids, each with the keys AXES, without duplicates.
+def expand(grids: list[Mapping[str, Any]]) -> list[Run]:
+    """The runs of a list of grids, each with the keys AXES, without duplicates.
 
     Raises SmoothcertError for a reference to a key that the grid does not have.
     """
     runs: dict[tuple[str, ...], Run] = {}
-    for grid in grids if isinstance(grids, list) else [grids]:
+    for grid in grids:
         values = [v if isinstance(v, list) else [v] for v in grid.values()]
         for choice in itertools.product(*values):
             point = dict(zip(grid, map(str, choice), strict=True))
@@ -53,7 +53,7 @@ def runs(config: Config, section: str) -> list[Run]:
     try:
         return expand(config["experiments"][section])
     except SmoothcertError as error:
-        raise SmoothcertError(f"experiments.{section}.{error}") from None
+        raise SmoothcertError(f"configuration: experiments.{section}.{error}") from None
 
 
 def all_runs(config: Config) -> Iterator[Run]:
@@ -77,9 +77,8 @@ def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
         unknown = [k for k in error.instance if k not in error.schema.get("properties", {})]
         key = ".".join([*filter(None, [key]), str(unknown[0])])
         found = f"unknown key; expected one of {known}"
-    elif error.validator == "pattern":
-        what = error.schema.get("description", f"text that matches {error.validator_value}")
-        found = f"{error.instance!r}; expected {what}"
+    elif "description" in error.schema:
+        found = f"{error.instance!r}; expected {error.schema['description']}"
     raise SmoothcertError(f"configuration: {key or 'top level'}: {found}")
 
 
@@ -158,9 +157,7 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     from smoothcert.budget import BUDGETS
 
     wanted = {
-        run["budget"]
-        for run in all_runs(config)
-        if all(run[axis] == cell[axis] for axis in STORE)
+        run["budget"] for run in all_runs(config) if all(run[axis] == cell[axis] for axis in STORE)
     }
     wanted |= {cell["budget"]} if "budget" in cell else set()
     if len(wanted) == 1:

@@ -17,7 +17,7 @@ import platform
 import subprocess
 import sys
 import tokenize
-from functools import lru_cache
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,15 +99,14 @@ def normalized(source: str) -> str:
     cuts: list[tuple[int, int, int, int]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                if isinstance(first.value.value, str):
-                    cuts.append(_span(first, lines))
+            cuts += [_span(node.body[0], lines)] if ast.get_docstring(node) is not None else []
         if isinstance(node, ast.Constant | ast.JoinedStr) and node.end_lineno is not None:
             kept.update(range(node.lineno, node.end_lineno))
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            cuts.append((*token.start, *token.end))
+    cuts += [
+        (*token.start, *token.end)
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
     for row, column, end_row, end_column in sorted(cuts, reverse=True):
         tail = lines[end_row - 1][end_column:]
         lines[row - 1] = lines[row - 1][:column] + tail
@@ -152,7 +151,7 @@ def _tree(path: Path) -> ast.Module:
     return _parsed(path, stat.st_mtime_ns, stat.st_size)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(path: Path, mtime: int, size: int) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
@@ -181,9 +180,13 @@ def _reexported(package: str, name: str, src: Path) -> Iterator[str]:
     path = _path(package, src)
     if path is not None and path.name == "__init__.py":
         for node in _tree(path).body:
-            if isinstance(node, ast.ImportFrom) and name in {a.asname or a.name for a in node.names}:
+            if isinstance(node, ast.ImportFrom) and name in {
+                a.asname or a.name for a in node.names
+            }:
                 up = package.split(".")[: len(package.split(".")) - node.level + 1]
-                yield ".".join([*(up if node.level else []), *([node.module] if node.module else [])])
+                yield ".".join(
+                    [*(up if node.level else []), *([node.module] if node.module else [])]
+                )
 
 
 def _runtime(node: ast.AST) -> Iterator[ast.AST]:
@@ -226,7 +229,7 @@ def _only_imports(path: Path) -> bool:
     return True
 
 
-def _span(node: ast.Expr, lines: list[str]) -> tuple[int, int, int, int]:
+def _span(node: ast.stmt, lines: list[str]) -> tuple[int, int, int, int]:
     """Start and end of a node as (row, column, row, column), columns in characters."""
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
@@ -245,7 +248,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _git() -> tuple[tuple[str, Any], ...] | None:
     here = Path(__file__).resolve()
 

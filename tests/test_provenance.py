@@ -1,0 +1,185 @@
+"""A fingerprint changes exactly when code that a job runs changes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from smoothcert import provenance
+from smoothcert.provenance import fingerprint, import_closure, normalized
+
+FILES = {
+    "p/__init__.py": "",
+    "p/cli/__init__.py": "COMMANDS = {'run': 'runs'}\n",
+    "p/cli/run.py": (
+        "from __future__ import annotations\n"
+        "from typing import TYPE_CHECKING\n"
+        "import numpy\n"
+        "from p import work\n"
+        "if TYPE_CHECKING:\n"
+        "    from p.hints import Hint\n"
+        "def run(x: Hint):\n"
+        "    from p.parts import PARTS\n"
+        "    return work.work(x, PARTS)\n"
+    ),
+    "p/cli/other.py": "from p import plots\n",
+    "p/work.py": "def work(x, y):\n    import p.lazy\n    return p.lazy.f(x)\n",
+    "p/lazy.py": "from .util import g\ndef f(x):\n    return g(x)\n",
+    "p/util.py": "def g(x):\n    return x + 1\n",
+    "p/hints.py": "class Hint: ...\n",
+    "p/plots.py": "import p.util\n",
+    "p/parts/__init__.py": "'''Parts.'''\nfrom p.parts.base import PARTS\nfrom p.parts.red import Red\n"
+    "from p.parts.blue import Blue\n__all__ = ['PARTS', 'Red', 'Blue']\n",
+    "p/parts/base.py": "PARTS = object()\n",
+    "p/parts/red.py": "from p.parts.base import PARTS\n@PARTS.member('red')\nclass Red: ...\n",
+    "p/parts/blue.py": (
+        "from p.parts.base import PARTS\nfrom p import pigment\n"
+        "@PARTS.member('blue')\nclass Blue: ...\n"
+    ),
+    "p/pigment.py": "INK = 3\n",
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_the_closure_holds_what_runs_and_nothing_else(source: Path) -> None:
+    assert import_closure("p.cli.run", source, {"red"}) == [
+        "p",
+        "p.cli.run",
+        "p.lazy",
+        "p.parts",
+        "p.parts.base",
+        "p.parts.red",
+        "p.util",
+        "p.work",
+    ]
+
+
+def test_a_chosen_member_brings_what_it_imports(source: Path) -> None:
+    closure = import_closure("p.cli.run", source, {"blue"})
+    assert {"p.parts.blue", "p.pigment"} < set(closure)
+    assert "p.parts.red" not in closure
+
+
+def test_a_member_imported_by_name_counts_whatever_is_chosen(source: Path) -> None:
+    edit(source / "p/work.py", "import p.lazy", "import p.lazy\n    from p.parts import Blue")
+    assert "p.parts.blue" in import_closure("p.cli.run", source, {"red"})
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("p/cli/run.py", "work.work(x, PARTS)", "work.work(x, None)"),
+        ("p/util.py", "x + 1", "x + 2"),
+        ("p/parts/red.py", "class Red: ...", "class Red:\n    colour = 1"),
+    ],
+)
+def test_an_edit_of_code_that_runs_changes_the_fingerprint(
+    source: Path, file: str, old: str, new: str
+) -> None:
+    before = fingerprint("p.cli.run", source, {"red"})
+    edit(source / file, old, new)
+    assert fingerprint("p.cli.run", source, {"red"}) != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("p/util.py", "def g(x):\n", "# why\n\ndef g(x):  # adds one\n    '''x + 1.'''\n\n"),
+        ("p/plots.py", "import p.util", "import p.lazy"),
+        ("p/hints.py", "class Hint: ...", "class Hint:\n    x = 1"),
+        ("p/cli/__init__.py", "'runs'}", "'runs', 'other': 'plots'}"),
+        ("p/parts/blue.py", "class Blue: ...", "class Blue:\n    x = 1"),
+        ("p/parts/__init__.py", "'''Parts.'''", "from p.parts.green import Green"),
+        ("p/pigment.py", "INK = 3", "INK = 4"),
+    ],
+)
+def test_an_edit_of_anything_else_does_not(source: Path, file: str, old: str, new: str) -> None:
+    green = FILES["p/parts/red.py"].replace("'red'", "'green'").replace("Red", "Green")
+    (source / "p/parts/green.py").write_text(green)
+    before = fingerprint("p.cli.run", source, {"red"})
+    edit(source / file, old, new)
+    assert fingerprint("p.cli.run", source, {"red"}) == before
+
+
+def test_an_unknown_module_is_refused(source: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"p\.cli\.nothing"):
+        fingerprint("p.cli.nothing", source)
+
+
+def test_normalized_keeps_strings_and_drops_comments() -> None:
+    source = (
+        '"""Module."""\n\nX = "# no comment"  # comment\n'
+        'Y = f"{X}#{X}"\nTEXT = """a  \n\n# kept\n"""\n\n\n'
+        'def f():\n    """Doc\n\n    string."""\n    return 1   \n'
+        'def ä(): "one line"\n'
+    )
+    assert normalized(source) == (
+        'X = "# no comment"\nY = f"{X}#{X}"\nTEXT = """a  \n\n# kept\n"""\n'
+        "def f():\n    return 1\ndef ä():"
+    )
+
+
+def test_the_fingerprint_does_not_depend_on_the_python_version(source: Path) -> None:
+    """The value is fixed: a job done under 3.11 is not redone under 3.13."""
+    assert fingerprint("p.cli.run", source, {"red"}) == "56eb5872a3b1c2a6"
+
+
+def test_neither_planning_nor_provenance_imports_what_is_slow() -> None:
+    code = (
+        "import sys; import smoothcert.provenance, smoothcert.experiments;"
+        "print([m for m in ('torch', 'numpy', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+SRC = Path(provenance.__file__).resolve().parent.parent
+
+
+@pytest.mark.parametrize("command", ["train", "sample", "gather", "certify"])
+def test_no_stage_depends_on_figures_or_tables(command: str) -> None:
+    closure = import_closure(f"smoothcert.cli.{command}", SRC)
+    above = ("smoothcert.figures", "smoothcert.tables", "smoothcert.metrics", "smoothcert.audits")
+    assert not [m for m in closure if m.startswith(above)]
+
+
+def test_training_does_not_depend_on_certification_nor_gathering_on_training() -> None:
+    train = import_closure("smoothcert.cli.train", SRC, {"cohen", "fs", "gaussian"})
+    gather = import_closure("smoothcert.cli.gather", SRC)
+    assert not {"smoothcert.certify", "smoothcert.votes", "smoothcert.confidence"} & set(train)
+    assert not [m for m in gather if m.startswith(("smoothcert.training", "smoothcert.models"))]
+
+
+def test_sampling_for_a_fixed_budget_does_not_depend_on_the_bound() -> None:
+    sample = import_closure("smoothcert.cli.sample", SRC, {"gaussian", "fixed"})
+    assert "smoothcert.noise.gaussian" in sample
+    assert not [m for m in sample if m.startswith("smoothcert.training")]
+
+
+def test_a_record_names_versions_and_survives_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    import numpy
+
+    provenance._git.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    found = provenance.record("cpu")
+    provenance._git.cache_clear()
+    assert found["packages"]["numpy"] == numpy.__version__
+    assert found["device"] == "cpu"
+    assert found["git"] is None
