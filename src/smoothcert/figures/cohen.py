@@ -63,7 +63,7 @@ def _panel(axes: Axes, group: list[Run], options: Options) -> None:
         tables = metrics.common_inputs([run.table for run in group])
         radii, accuracy = curves.curve(tables, options.strict)
         # Wide and behind the curves, so that the curve it follows stays visible.
-        look.update(color=ENVELOPE, linewidth=4.5, solid_capstyle="butt", zorder=1)
+        look.update(color=ENVELOPE, linewidth=4.5, solid_capstyle="butt", zorder=1.5)
         label = "envelope: best σ at each radius"
         curves.draw(axes, radii, accuracy, band=False, label=label, **look)
     if sources:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Okabe and Ito (2008), without the yellow that is too light for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)))
-ENVELOPE = "0.8"
+ENVELOPE = "0.72"
 PANEL = (4.8, 4.0)  # inches
 
 _SETTINGS: dict[Any, Any] = {

@@ -6,7 +6,6 @@ row "Cohen" of DDRS, because the tables of Cohen et al. themselves are for other
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -82,10 +81,7 @@ def _best(group: list[Run], radii: NDArray, strict: bool) -> list[dict[str, Entr
     """The envelope with the area under it, and the mean of the per-input maximum."""
     tables = metrics.common_inputs([run.table for run in group])
     sigmas = [run.sigma for run in group if run.sigma is not None]
-    settings = replace(group[0].settings(), n=_same([r.n for r in group]))
-    reference = cohen_row(settings, best_of=sigmas)
-    if any(run.settings().train_sigma != run.sigma for run in group):
-        reference = NotComparable("different noise in training")
+    reference = _best_reference(group, sigmas)
     name = f"best of {', '.join(number(s) for s in sigmas)}"
     common = {
         **_names(group[0]),
@@ -107,6 +103,13 @@ def _best(group: list[Run], radii: NDArray, strict: bool) -> list[dict[str, Entr
             "paper": words(_source(reference)),
         },
     ]
+
+
+def _best_reference(group: list[Run], sigmas: list[float]) -> Row | NotComparable:
+    """Comparable if each run of the envelope is, and the paper chose among the same sigmas."""
+    each = [cohen_row(run.settings()) for run in group]
+    reason = next((r for r in each if isinstance(r, NotComparable)), None)
+    return reason or cohen_row(group[0].settings(), best_of=sigmas)
 
 
 def _names(run: Run) -> dict[str, Entry]:
@@ -141,10 +144,6 @@ def _source(reference: Row | NotComparable) -> str:
 
 def _key(radius: float) -> str:
     return f"accuracy_percent_{number(float(radius))}"
-
-
-def _same(values: list[int | None]) -> int | None:
-    return values[0] if len(set(values)) == 1 else None
 
 
 def _notes(rows: list[dict[str, Entry]], strict: bool) -> tuple[str, ...]:
