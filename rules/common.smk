@@ -71,7 +71,7 @@ def spec(stage):
 def output_spec(kind, name):
     """The specification of the table or figure `name`; its options are under `outputs`."""
     options = config["outputs"].get(f"{name}_{kind}", {})
-    return json.dumps({**options, "code": code(kind, frozenset([name]))}, sort_keys=True)
+    return json.dumps({**options, "code": code(kind, frozenset([f"{kind}s.{name}"]))}, sort_keys=True)
 
 
 def runs(section, pattern=CERTIFICATES):

@@ -184,20 +184,29 @@ def _inputs(config: Config, dataset: str) -> Config:
     return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
 
 
+# The package of the library whose members an axis names.
+PACKAGES = dict(
+    zip(AXES, ("datasets", "models", "training", "noise", "scaling", "budget"), strict=True)
+)
+
+
 def part_names(settings: Mapping[str, Any]) -> frozenset[str]:
-    """The names of the parts a job's settings choose, as provenance.fingerprint wants them.
+    """The parts a job's settings choose, ``noise.gaussian``, as provenance.fingerprint wants them.
 
     A fixed budget decides a store by its numbers alone, so its code is left out for sampling.
     """
-    sampling = "noise" in settings
-    names: set[str] = set()
-    for axis in AXES:
-        slug = settings.get(axis) or ""
-        if sampling and axis == "budget" and slug.startswith("fixed-"):
-            continue
-        for piece in slug.split("-"):
-            words = piece.split("_")
-            names.update("_".join(words[: i + 1]) for i in range(len(words)))
-    if "training" in settings:
-        names.add(Training.parse(settings["training"]).noise.split("_")[0])
+    slugs = {axis: settings[axis] for axis in AXES if axis in settings}
+    if "noise" in slugs and slugs.get("budget", "").startswith("fixed-"):
+        del slugs["budget"]
+    names = {f"{PACKAGES[axis]}.{n}" for axis, slug in slugs.items() for n in _names(slug)}
+    if "training" in slugs:
+        names |= {f"noise.{n}" for n in _names(Training.parse(slugs["training"]).noise_slug)}
     return frozenset(names)
+
+
+def _names(slug: str) -> Iterator[str]:
+    """What may be a member's name in a slug: ``a_b-c`` has a, a_b and c, and is one itself."""
+    yield slug
+    for piece in slug.split("-"):
+        words = piece.split("_")
+        yield from ("_".join(words[: i + 1]) for i in range(len(words)))

@@ -57,8 +57,8 @@ def import_closure(
     Imports for type checking only are not followed, and the modules named in ``NEUTRAL`` are
     left out. A module that registers members of a family (``@NOISES.member("gaussian")``) and
     is reached only through its package's ``__init__`` is kept when ``parts`` names one of its
-    members: a job with Gaussian noise does not depend on the code of Laplace noise. Imports by
-    a computed name (importlib) are not seen.
+    members as ``noise.gaussian`` (package and member): a job with Gaussian noise does not depend
+    on the code of Laplace noise. Imports by a computed name (importlib) are not seen.
 
     Raises FileNotFoundError if ``src`` has no such module.
     """
@@ -76,12 +76,17 @@ def import_closure(
             continue
         seen.add(name)
         registry = path.name == "__init__.py"
+        chosen = {
+            part.partition(".")[2]
+            for part in parts
+            if part.startswith(f"{name.rpartition('.')[2]}.")
+        }
         for found in _imports(path, name, root):
             target = _path(found, root)
             if target is None:
                 continue
             members = _members(target)
-            if registry and members and found.startswith(f"{name}.") and not members & set(parts):
+            if registry and members and found.startswith(f"{name}.") and not members & chosen:
                 continue
             # Importing a.b.c runs a and a.b first. The entry point's own packages hold the
             # dispatcher, on which no command's result depends.

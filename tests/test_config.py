@@ -1,0 +1,191 @@
+"""A configuration is accepted whole, or refused with one line that names the key."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smoothcert import experiments
+from smoothcert.errors import SmoothcertError
+
+Config = dict[str, Any]
+REPOSITORY = Path(__file__).resolve().parent.parent
+PRESETS = ("smoke", "laptop", "paper")
+
+
+def merged(base: Config, over: Config) -> Config:
+    """Mappings key by key, anything else replaced: what Snakemake does with configuration files."""
+    result = copy.deepcopy(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
+    return result
+
+
+def read(name: str) -> Config:
+    return yaml.safe_load((REPOSITORY / name).read_text())
+
+
+def preset(name: str) -> Config:
+    return merged(read("config.yaml"), read(f"config/{name}.yaml"))
+
+
+@pytest.fixture
+def smoke() -> Config:
+    return preset("smoke")
+
+
+SCHEMA = read("config/schema.yaml")
+GRID = {
+    "dataset": "digits",
+    "arch": "tiny_cnn",
+    "training": "cohen-fs-0.25",
+    "noise": "gaussian-0.25",
+    "scaling": "fixed",
+    "budget": "fixed-1000",
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_accepted_and_names_itself(name: str) -> None:
+    config = preset(name)
+    experiments.check_schema(config, SCHEMA)
+    experiments.check_choices(config)
+    assert config["preset"] == name
+
+
+def test_the_base_configuration_has_the_settings_of_the_paper() -> None:
+    runs = experiments.runs(preset("paper"), "cohen")
+    cifar = [run for run in runs if run["dataset"] == "cifar10"]
+    assert [run["noise"] for run in cifar] == [
+        f"gaussian-{s}" for s in ("0.12", "0.25", "0.50", "1.00")
+    ]
+    assert {run["arch"] for run in runs} == {"resnet110", "resnet50"}
+    assert {run["budget"] for run in runs} == {"fixed-100000"}
+    recipe = experiments.settings(preset("paper"), "train", cifar[0])["recipe"]
+    paper = {"epochs": 90, "batch": 400, "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
+    paper |= {"lr_step": 30, "lr_gamma": 0.1, "augmentation": "crop-flip"}
+    assert recipe.items() >= paper.items()
+
+
+def test_no_object_of_the_schema_accepts_unknown_keys() -> None:
+    def visit(node: Any) -> None:
+        if isinstance(node, dict):
+            if node.get("type") == "object":
+                assert node["additionalProperties"] is False, node
+            for child in node.values():
+                visit(child)
+        elif isinstance(node, list):
+            for child in node:
+                visit(child)
+
+    visit(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sede": 1}, "sede: unknown key"),
+        ({"seed": "0"}, "seed: '0' is not of type 'integer'"),
+        ({"seed": -1}, "seed: -1 is less than"),
+        ({"preset": "huge"}, "preset: 'huge' is not one of"),
+        ({"data_dir": 3}, "data_dir: 3"),
+        ({"recipes": {"cohen": {"digits": {"lr": "fast"}}}}, r"recipes\.cohen\.digits\.lr: 'fast'"),
+        ({"recipes": {"cohen": {"digits": {"lr": 0}}}}, r"recipes\.cohen\.digits\.lr: 0"),
+        ({"recipes": {"cohen": {"digits": {"ephocs": 1}}}}, r"digits\.ephocs: unknown key.*epochs"),
+        ({"recipes": {"coen": {}}}, r"recipes\.coen: unknown key"),
+        ({"inputs": {"digitz": {}}}, r"inputs\.digitz: unknown key"),
+        ({"inputs": {"digits": {"shards": 0}}}, r"inputs\.digits\.shards: 0"),
+        ({"sampling": {"precision": "int8"}}, r"sampling\.precision: 'int8'"),
+        ({"resources": {"train": {"gpu": "a100"}}}, r"resources\.train\.gpu: 'a100'"),
+        ({"outputs": {"cohen_tabel": {}}}, r"outputs\.cohen_tabel: unknown key"),
+        ({"experiments": {"cohen": []}}, r"experiments\.cohen"),
+        ({"experiments": {"cohen": [GRID | {"scale": 0.5}]}}, r"cohen\.0\.scale: 0\.5; .*quoted"),
+        (
+            {"experiments": {"cohen": [GRID | {"scale": "0.5"}]}},
+            r"cohen\.0\.scale: '0\.5'; .*0\.50",
+        ),
+        ({"experiments": {"cohen": [GRID | {"sigma": "0.50"}]}}, r"cohen\.0\.sigma: unknown key"),
+        ({"experiments": {"cohen": [{"dataset": "digits"}]}}, r"cohen\.0: 'arch' is a required"),
+    ],
+)
+def test_a_wrong_key_or_type_is_named(smoke: Config, change: Config, message: str) -> None:
+    with pytest.raises(SmoothcertError, match=f"^configuration: .*{message}") as caught:
+        experiments.check_schema(merged(smoke, change), SCHEMA)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"noise": "gausian-0.25"}, r"cohen\.noise: noise 'gausian-0.25': unknown"),
+        ({"noise": "gaussian-0.250"}, r"cohen\.noise: .*write it 'gaussian-0.25'"),
+        ({"noise": "gaussian-{sigma}"}, r"cohen\.noise: .*refers to 'sigma'"),
+        ({"training": "cohen-0.25"}, r"cohen\.training: training 'cohen-0.25'"),
+        ({"training": "other-fs-0.25"}, r"no recipe; expected the key recipes\.other\.digits"),
+        ({"budget": "fixed-5"}, r"cohen\.budget: .*smallest n that can is 10"),
+        ({"budget": "fixed_a2.00-1000"}, r"cohen\.budget: .*alpha 2"),
+        ({"dataset": "digit"}, r"recipes\.cohen\.digit"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_named(smoke: Config, change: Config, message: str) -> None:
+    smoke["experiments"]["cohen"] = [GRID | change]
+    experiments.check_schema(smoke, SCHEMA)
+    with pytest.raises(SmoothcertError, match=f"^configuration: experiments.*{message}"):
+        experiments.check_choices(smoke)
+
+
+def test_a_grid_is_the_product_of_its_lists_and_a_section_the_union_of_its_grids() -> None:
+    grid = GRID | {"scale": ["0.25", "0.50"], "budget": ["fixed-1000", "fixed-2000"]}
+    grid |= {"training": "cohen-fs-{scale}", "noise": "gaussian-{scale}"}
+    runs = experiments.expand([grid, GRID])
+    assert len(runs) == 4  # GRID itself is among them
+    assert {(r["training"], r["noise"], r["budget"]) for r in runs} == {
+        (f"cohen-fs-{s}", f"gaussian-{s}", f"fixed-{n}")
+        for s in ("0.25", "0.50")
+        for n in (1000, 2000)
+    }
+    assert all(tuple(run) == experiments.AXES for run in runs)
+
+
+def test_a_training_job_does_not_depend_on_certification(smoke: Config) -> None:
+    run = experiments.runs(smoke, "cohen")[0]
+    before = json.dumps(experiments.settings(smoke, "train", run), sort_keys=True)
+    changed = merged(smoke, {"sampling": {"look": 500}, "inputs": {"digits": {"max": 7}}})
+    changed["experiments"]["cohen"][0]["budget"] = "fixed-777"
+    assert json.dumps(experiments.settings(changed, "train", run), sort_keys=True) == before
+
+
+def test_a_store_does_not_depend_on_its_shards_nor_on_other_recipes(smoke: Config) -> None:
+    run = experiments.runs(smoke, "cohen")[0]
+    before = experiments.settings(smoke, "sample", run)
+    over = {"inputs": {"digits": {"shards": 7}}, "recipes": {"cohen": {"digits": {"epochs": 1}}}}
+    assert experiments.settings(merged(smoke, over), "sample", run) == before
+
+
+def test_a_store_is_sampled_for_the_largest_budget_that_reads_it(smoke: Config) -> None:
+    smoke["experiments"]["cohen"] = [GRID | {"budget": ["fixed-1000", "fixed-20000"]}]
+    small, large = experiments.runs(smoke, "cohen")
+    assert experiments.settings(smoke, "sample", small)["budget"] == "fixed-20000"
+    assert experiments.settings(smoke, "sample", large)["budget"] == "fixed-20000"
+    assert experiments.settings(smoke, "certify", small)["budget"] == "fixed-1000"
+
+
+def test_budgets_that_share_a_store_must_agree_on_the_selection_samples(smoke: Config) -> None:
+    smoke["experiments"]["cohen"] = [GRID | {"budget": ["fixed-1000", "fixed_s50-2000"]}]
+    with pytest.raises(SmoothcertError, match="share a vote store: expected one n0"):
+        experiments.check_choices(smoke)
+
+
+def test_the_parts_of_a_job_are_named_without_their_numbers(smoke: Config) -> None:
+    run = experiments.runs(smoke, "cohen")[0]
+    train = experiments.part_names(experiments.settings(smoke, "train", run))
+    sample = experiments.part_names(experiments.settings(smoke, "sample", run))
+    certify = experiments.part_names(experiments.settings(smoke, "certify", run))
+    assert {"datasets.digits", "models.tiny_cnn", "training.cohen", "noise.gaussian"} <= train
+    assert {"noise.gaussian", "scaling.fixed"} <= sample
+    assert "budget.fixed" not in sample
+    assert "budget.fixed" in certify
