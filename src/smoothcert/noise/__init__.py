@@ -2,5 +2,7 @@
 
 from smoothcert.noise.base import NOISES, Noise
 from smoothcert.noise.gaussian import Gaussian
+from smoothcert.noise.laplace import Laplace
+from smoothcert.noise.uniform import Uniform
 
-__all__ = ["NOISES", "Gaussian", "Noise"]
+__all__ = ["NOISES", "Gaussian", "Laplace", "Noise", "Uniform"]

@@ -1,0 +1,42 @@
+"""Uniform noise: l1 certificates (Yang et al. 2020)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from smoothcert.noise.base import NOISES, Noise
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+
+@NOISES.member("uniform")
+@dataclass(frozen=True)
+class Uniform(Noise):
+    """U[-lam, lam] in every coordinate; the scale is lam, the half-width.
+
+    Two cubes whose centres are delta apart overlap in a part >= 1 - ||delta||_1 / (2 lam) of
+    their volume, so no class probability moves by more than ||delta||_1 / (2 lam), with equality
+    along a coordinate axis: R = lam (p_A - p_B), and with p_B <= 1 - p_A, R = lam (2 p_A - 1).
+    No radius exceeds lam. The standard deviation of a coordinate, which Yang et al. call sigma,
+    is lam / sqrt(3).
+    """
+
+    norm = "l1"
+    reference = "Yang et al. 2020, uniform distribution in l1, with p_B <= 1 - p_A"
+
+    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+        import torch
+
+        noise = torch.empty(shape, device=generator.device)
+        return noise.uniform_(-1.0, 1.0, generator=generator)
+
+    def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
+        return np.maximum(2.0 * np.asarray(p_lower, np.float64) - 1.0, 0.0)
+
+    def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
+        return (np.asarray(radius, np.float64) + 1.0) / 2.0

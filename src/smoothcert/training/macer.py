@@ -1,0 +1,84 @@
+"""MACER: maximizing the certified radius, without an attack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from smoothcert.training.method import METHODS, Batch, Loss, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@METHODS.member("macer")
+@dataclass(frozen=True)
+class Macer(Method):
+    """-log of the mean softmax over k noisy copies, plus a hinge on the soft radius.
+
+    The loss of a batch of B is (sum of the cross-entropies + lambda * robustness) / B, as in
+    the released code; ``lam`` is lambda, ``beta`` the inverse temperature of the softmax in the
+    robustness term, and that term :func:`robustness_loss`.
+
+    Raises ValueError for values out of range.
+    """
+
+    reference = "Zhai et al. 2020, Algorithm 1"
+    noises = ("gaussian",)  # the term is the radius of Gaussian smoothing
+
+    k: int = 16
+    lam: float = 12.0
+    gamma: float = 8.0
+    beta: float = 16.0
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"k {self.k}: expected at least 1 noisy copy")
+        if not 0 <= self.lam < float("inf"):
+            raise ValueError(f"lam {self.lam:g}: expected 0 or more")
+        for name in ("gamma", "beta"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} {getattr(self, name):g}: expected a positive number")
+
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+        x = batch.x.repeat_interleave(self.k, 0) + batch.draw_noise(self.k)
+        logits = model(x)
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        logits = logits.unflatten(0, (-1, self.k))  # [B, k, C]
+        mine = batch.y.view(-1, 1)
+        probability = logits.softmax(2).mean(1).gather(1, mine)
+        # The floor of the released code: the mean can be 0 in single precision.
+        error = -(probability + 1e-10).log().sum()
+        sharp = (self.beta * logits).softmax(2).mean(1)
+        robustness, kept = robustness_loss(sharp, batch.y, batch.scale, self.gamma)
+        value = (error + self.lam * robustness) / len(mine)
+        correct = (logits.argmax(2) == mine).flatten()
+        statistics = {
+            "cross_entropy": error / len(mine),
+            "robustness": robustness / len(mine),
+            "kept": kept.float().mean(),
+        }
+        return Loss(value, correct, statistics)
+
+
+def robustness_loss(
+    probabilities: Tensor, y: Tensor, scale: Tensor, gamma: float
+) -> tuple[Tensor, Tensor]:
+    """(sum over the kept inputs of scale / 2 * (gamma - gap), which inputs are kept [B]).
+
+    gap = z(p_A) - z(p_B) for the two largest of the mean probabilities [B, C], z the normal
+    quantile, so that scale * gap / 2 is the soft radius. Kept are the inputs whose largest class
+    is their label and whose gap is finite and at most gamma: the others have no part in the sum
+    and no gradient. With nothing kept the sum is 0, with a gradient of zeros.
+    """
+    top, classes = probabilities.topk(2, dim=1)
+    kept = classes[:, 0] == y
+    with torch.no_grad():
+        gaps = torch.special.ndtri(top[:, 0]) - torch.special.ndtri(top[:, 1])
+        kept &= gaps.isfinite() & (gaps.abs() <= gamma)
+    # z once more, on the kept ones only: an infinite z masked afterwards has a gradient of NaN.
+    p_a, p_b = top[kept].unbind(1)
+    gap = torch.special.ndtri(p_a) - torch.special.ndtri(p_b)
+    return (scale[kept] / 2 * (gamma - gap)).sum(), kept

@@ -1,0 +1,68 @@
+"""SmoothAdv: adversarial training of the smoothed classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch.nn.functional as F
+
+from smoothcert.attacks import gradient_of, pgd, smoothed_cross_entropy, zeroth_order
+from smoothcert.models.mode import evaluating
+from smoothcert.training.method import METHODS, Batch, Loss, Method
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@METHODS.member("smoothadv")
+@dataclass(frozen=True)
+class SmoothAdv(Method):
+    """Cross-entropy under noise at inputs that PGD made hard for the smoothed classifier.
+
+    ``steps`` steps of size 2 * radius / steps in an l2 ball of ``radius`` (pixels), from the
+    input itself, against -log of the mean softmax over ``samples`` noisy copies; the same
+    noise is then trained on. The radius grows linearly over the first ``warmup`` epochs.
+    ``gradient: none`` takes the mean of loss times noise for the gradient. ``train_on: all``
+    trains on every noisy copy, ``first`` on one an input. (In the released code a loader batch
+    of b is cut into ``samples`` chunks with a step each: here that is batch = b / samples.)
+
+    Raises ValueError for values out of range.
+    """
+
+    reference = "Salman et al. 2019, Algorithm 1 and section 3"
+
+    radius: float
+    steps: int = 2
+    samples: int = 1
+    warmup: int = 1
+    gradient: Literal["backward", "none"] = "backward"
+    train_on: Literal["all", "first"] = "all"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.radius < float("inf"):
+            raise ValueError(f"radius {self.radius:g}: expected a positive number")
+        for name in ("steps", "samples", "warmup"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: expected at least 1")
+
+    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+        eps = batch.draw_noise(self.samples)
+        x = self.attacked(model, batch, eps)
+        y = batch.y
+        if self.train_on == "first":
+            eps = eps[:: self.samples]
+        else:
+            x, y = (t.repeat_interleave(self.samples, 0) for t in (x, y))
+        logits = model(x + eps).float()
+        return Loss(F.cross_entropy(logits, y), logits.argmax(1) == y)
+
+    def attacked(self, model: nn.Module, batch: Batch, eps: Tensor) -> Tensor:
+        """The adversarial inputs [B, C, H, W], without history, found in eval mode."""
+        if self.gradient == "none":
+            direction = zeroth_order(model, batch.y, eps)
+        else:
+            direction = gradient_of(smoothed_cross_entropy(model, batch.y, eps))
+        radius = self.radius * min(1.0, (batch.epoch + 1) / self.warmup)
+        with evaluating(model):
+            return pgd(direction, batch.x, radius, self.steps, stream=batch.stream("attack"))
