@@ -130,6 +130,25 @@ def read_certificates(path: str | os.PathLike[str]) -> CertificateTable:
             abstention with a radius; the message names file and line.
     """
     path = Path(path)
+    names, rows = _fields(path)
+    missing = [name for name in _REQUIRED if name not in names]
+    if missing:
+        raise SmoothcertError(f"{path}:1: lacks the column {missing[0]!r}; found {names}")
+    columns = {
+        name: _parse(path, name, [row[i] for row in rows]) for i, name in enumerate(names)
+    }
+    _check_rows(path, columns)
+    return CertificateTable(columns)
+
+
+def read_column_text(path: str | os.PathLike[str], name: str) -> list[str]:
+    """One column as it is printed: the digits tell how it was rounded."""
+    names, rows = _fields(Path(path))
+    return [row[names.index(name)] for row in rows]
+
+
+def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a tab-separated file, each row as wide as the header."""
     try:
         with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as handle:
             lines = handle.read().splitlines()
@@ -140,18 +159,11 @@ def read_certificates(path: str | os.PathLike[str]) -> CertificateTable:
     if not lines:
         raise SmoothcertError(f"{path}: empty; expected a header line with {', '.join(_REQUIRED)}")
     names = lines[0].split("\t")
-    missing = [name for name in _REQUIRED if name not in names]
-    if missing:
-        raise SmoothcertError(f"{path}:1: lacks the column {missing[0]!r}; found {lines[0]!r}")
     rows = [line.split("\t") for line in lines[1:]]
     for number, row in enumerate(rows, 2):
         if len(row) != len(names):
             raise SmoothcertError(f"{path}:{number}: expected {len(names)} fields, found {len(row)}")
-    columns = {
-        name: _parse(path, name, [row[i] for row in rows]) for i, name in enumerate(names)
-    }
-    _check_rows(path, columns)
-    return CertificateTable(columns)
+    return names, rows
 
 
 def _parse(path: Path, name: str, texts: list[str]) -> NDArray:

@@ -236,7 +236,8 @@ def _collect_one(
 ) -> _Drawn:
     """All looks of one input: those at hand, then as many more as the budget wants."""
     row, idx, scale = int(inputs.row[i]), int(inputs.idx[i]), float(inputs.scale[i])
-    look, d = identity["look"], int(np.prod(identity["shape"]))
+    look, c = identity["look"], identity["n_classes"]
+    d = int(np.prod(identity["shape"]))
     image: torch.Tensor | None = None
     samples, seconds = 0, 0.0
 
@@ -263,29 +264,19 @@ def _collect_one(
     votes: list[dict[int, int]] = []
     while (ESTIMATION, len(votes)) in have:
         votes.append(have[ESTIMATION, len(votes)][0])
-    # A killed run must end with the looks an undisturbed run would have, so the budget is
-    # asked as if from the start: an adaptive one may have wanted fewer at an earlier look.
-    while (missing := _missing(budget, selection, votes, sampler, scale, identity, d)) > 0:
-        # Several looks a call keep the device busy; few enough that a kill loses little.
-        ahead = min(missing, max(1, 2 * sampler.batch // look, 4))
-        votes += draw(ESTIMATION, range(len(votes), len(votes) + ahead), look)
+    # The budget is asked as if from the start and only where it wanted to be asked again, so
+    # a killed run ends with just the looks that an undisturbed one would have.
+    asked, target = -1, 0
+    while target > asked:
+        asked = target
+        while len(votes) < target:
+            # Several looks a call keep the device busy; few enough that a kill loses little.
+            ahead = min(target - len(votes), max(4, 2 * sampler.batch // look))
+            votes += draw(ESTIMATION, range(len(votes), len(votes) + ahead), look)
+        seen = np.array([_dense(v, c) for v in votes[:target]], np.int64).reshape(-1, c)
+        wanted = budget.wanted(_dense(selection, c), seen, sampler.noise, scale, d, look)
+        target = max(target, -(-wanted // look))
     return _Drawn(selection, votes, samples, seconds)
-
-
-def _missing(
-    budget: Budget,
-    selection: dict[int, int],
-    votes: list[dict[int, int]],
-    sampler: Sampler,
-    scale: float,
-    identity: dict[str, Any],
-    d: int,
-) -> int:
-    """Looks still to be drawn."""
-    look, c = identity["look"], identity["n_classes"]
-    so_far = np.array([_dense(v, c) for v in votes], np.int64).reshape(-1, c)
-    wanted = budget.wanted(_dense(selection, c), so_far, sampler.noise, scale, d, look)
-    return -(-wanted // look) - len(votes)
 
 
 def _dense(votes: dict[int, int], n_classes: int) -> NDArray[np.int64]:
