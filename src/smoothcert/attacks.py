@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from smoothcert.errors import SmoothcertError
+from smoothcert.models.mode import wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ def zeroth_order(model: nn.Module, y: Tensor, eps: Tensor) -> Direction:
 
     @torch.no_grad()
     def direction(x: Tensor) -> Tensor:
-        logits = _wide(model(x.repeat_interleave(copies, 0) + eps))
+        logits = wide(model(x.repeat_interleave(copies, 0) + eps))
         loss = F.cross_entropy(logits, y.repeat_interleave(copies), reduction="none")
         weighted = loss.view(-1, *[1] * (x.dim() - 1)) * eps
         return weighted.unflatten(0, (-1, copies)).mean(1)
@@ -112,7 +113,7 @@ def zeroth_order(model: nn.Module, y: Tensor, eps: Tensor) -> Direction:
 
 def cross_entropy(model: nn.Module, y: Tensor) -> Objective:
     """The loss of the classifier itself: -log softmax of the label, [B]."""
-    return lambda x: F.cross_entropy(_wide(model(x)), y, reduction="none")
+    return lambda x: F.cross_entropy(wide(model(x)), y, reduction="none")
 
 
 def smoothed_cross_entropy(model: nn.Module, y: Tensor, eps: Tensor) -> Objective:
@@ -125,16 +126,11 @@ def smoothed_cross_entropy(model: nn.Module, y: Tensor, eps: Tensor) -> Objectiv
     labels = y.repeat_interleave(copies)
 
     def objective(x: Tensor) -> Tensor:
-        logits = _wide(model(x.repeat_interleave(copies, 0) + eps))
+        logits = wide(model(x.repeat_interleave(copies, 0) + eps))
         each = -F.cross_entropy(logits, labels, reduction="none")
         return math.log(copies) - each.unflatten(0, (-1, copies)).logsumexp(1)
 
     return objective
-
-
-def _wide(logits: Tensor) -> Tensor:
-    """At least float32: half precision would round probabilities to 1."""
-    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _length(delta: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from smoothcert.errors import SmoothcertError
-from smoothcert.models.mode import evaluating
+from smoothcert.models.mode import evaluating, wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +76,7 @@ def soft_radius_gradient(
     with evaluating(model), torch.enable_grad():
         spread = scale.repeat_interleave(n).view(-1, *[1] * (x.dim() - 1))
         logits = model(x.repeat_interleave(n, 0) + spread * eps)
-        # half precision would round the probabilities that matter to 1
-        softmax = (logits if logits.dtype == torch.float64 else logits.float()).softmax(1)
+        softmax = wide(logits).softmax(1)
         radius = soft_radius(softmax.unflatten(0, (-1, n)).mean(1), scale, noise, clamp, c_a)
         (gradient,) = torch.autograd.grad(radius.sum(), scale)
     return radius.detach(), gradient

@@ -1,4 +1,4 @@
-"""Evaluating a model in the middle of its training."""
+"""Evaluating a model in the middle of its training, and under mixed precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @contextmanager
@@ -20,3 +20,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(training)
+
+
+def wide(logits: Tensor) -> Tensor:
+    """At least single precision: half precision rounds the probabilities that matter to 1."""
+    return logits if logits.itemsize >= 4 else logits.float()

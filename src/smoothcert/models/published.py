@@ -88,7 +88,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
         RuntimeError,
         EOFError,
         ValueError,
-        zipfile.BadZipFile,
+        OSError,
     ) as error:
         reason = str(error).strip().split("\n")[0]
         raise SmoothcertError(f"{path}: cannot be read as plain tensors: {reason}") from None

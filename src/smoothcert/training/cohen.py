@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
 
+from smoothcert.models.mode import wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
 
 if TYPE_CHECKING:
@@ -21,5 +22,5 @@ class Cohen(Method):
     reference = "Cohen et al. 2019"
 
     def loss(self, model: nn.Module, batch: Batch) -> Loss:
-        logits = model(batch.x + batch.draw_noise()).float()
+        logits = wide(model(batch.x + batch.draw_noise()))
         return Loss(F.cross_entropy(logits, batch.y), logits.argmax(1) == batch.y)

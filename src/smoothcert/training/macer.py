@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from smoothcert.models.mode import wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class Macer(Method):
 
     def loss(self, model: nn.Module, batch: Batch) -> Loss:
         x = batch.x.repeat_interleave(self.k, 0) + batch.draw_noise(self.k)
-        logits = model(x)
-        logits = logits if logits.dtype == torch.float64 else logits.float()
-        logits = logits.unflatten(0, (-1, self.k))  # [B, k, C]
+        logits = wide(model(x)).unflatten(0, (-1, self.k))  # [B, k, C]
         mine = batch.y.view(-1, 1)
         probability = logits.softmax(2).mean(1).gather(1, mine)
         # The floor of the released code: the mean can be 0 in single precision.

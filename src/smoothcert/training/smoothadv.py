@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch.nn.functional as F
 
 from smoothcert.attacks import gradient_of, pgd, smoothed_cross_entropy, zeroth_order
-from smoothcert.models.mode import evaluating
+from smoothcert.models.mode import evaluating, wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class SmoothAdv(Method):
             eps = eps[:: self.samples]
         else:
             x, y = (t.repeat_interleave(self.samples, 0) for t in (x, y))
-        logits = model(x + eps).float()
+        logits = wide(model(x + eps))
         return Loss(F.cross_entropy(logits, y), logits.argmax(1) == y)
 
     def attacked(self, model: nn.Module, batch: Batch, eps: Tensor) -> Tensor:
