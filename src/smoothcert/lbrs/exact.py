@@ -19,19 +19,37 @@ if TYPE_CHECKING:
     from smoothcert.lbrs.oracle import Oracle
 
 
-def least_distance(a: NDArray, b: NDArray) -> float:
+def least_distance(a: NDArray, b: NDArray, enough: float = np.inf) -> float:
     """min ||z||_2 subject to a z >= b: [m, d], [m] -> float; infinite if infeasible.
 
-    Lawson and Hanson's reduction of least-distance programming to nonnegative least squares.
+    Lawson and Hanson's reduction of least-distance programming to nonnegative least squares, on
+    a growing subset of the rows: those that the present answer violates most. The answer for a
+    subset is a lower bound, so the search stops once it reaches ``enough``.
     """
-    e = np.vstack([a.T, b])
-    f = np.zeros(len(e))
-    f[-1] = 1.0
-    u, _ = nnls(e, f)
-    residual = e @ u - f
-    if -residual[-1] <= 1e-12:
+    size = np.linalg.norm(a, axis=1)
+    if np.any((size == 0) & (b > 0)):
         return np.inf
-    return float(np.linalg.norm(residual[:-1] / residual[-1]))
+    a, b = a[size > 0] / size[size > 0, None], b[size > 0] / size[size > 0]
+    unit = max(1.0, float(np.abs(b).max(initial=0.0)))
+    z = np.zeros(a.shape[1])
+    chosen: list[int] = []
+    while True:
+        violation = b - a @ z
+        violation[chosen] = -np.inf
+        worst = int(np.argmax(violation)) if len(violation) else 0
+        if len(violation) == 0 or violation[worst] <= 1e-12 * unit:
+            return float(np.linalg.norm(z))
+        chosen.append(worst)
+        e = np.vstack([a[chosen].T, b[chosen] / unit])
+        f = np.zeros(len(e))
+        f[-1] = 1.0
+        residual = e @ nnls(e, f)[0] - f
+        # In exact arithmetic 1 / (1 + (||z|| / unit)^2), and 0 if infeasible.
+        if -residual[-1] <= 1e-9:
+            return np.inf
+        z = -unit * residual[:-1] / residual[-1]
+        if np.linalg.norm(z) >= enough:
+            return float(np.linalg.norm(z))
 
 
 def exact_radius(
@@ -57,32 +75,36 @@ def exact_radius(
     a = np.asarray(weight, np.float64).ravel()
     size = float(np.linalg.norm(a))
     d2 = oracle.squared_distances(x)
-    out = np.empty(len(x))
-    for n, point in enumerate(x):
-        y = int(oracle.labels[np.argmin(d2[n])])
-        score = float(a @ point) + intercept
-        sign = 1 if score + bias * y * size >= 0 else -1
-        best = np.inf
-        # A flip happens where the oracle says `vote` and sign * (a.(x+z) + c) <= -bias vote sign.
-        for vote in (-1, 1):
-            margin = sign * score + bias * sign * vote * size
-            voters = np.flatnonzero(oracle.labels == vote)
-            others = np.flatnonzero(oracle.labels == -vote)
-            # Each voter j owns the z for which it is nearer than every other-label point.
-            normals = oracle.points[voters][:, None] - oracle.points[others]  # [V, O, d]
-            offsets = (d2[n, voters][:, None] - d2[n, others]) / 2  # normal.z >= offset
-            if len(others):
-                lengths = np.linalg.norm(normals, axis=-1)
-                reach = np.divide(
-                    offsets, lengths, out=np.zeros_like(offsets), where=lengths > 0
-                ).max(axis=1)
-            else:
-                reach = np.zeros(len(voters))
-            for j in np.argsort(reach):
-                if reach[j] >= best:
+    score = x @ a + intercept
+    answer = oracle.labels[np.argmin(d2, axis=1)]
+    sign = np.where(score + bias * answer * size >= 0, 1, -1)
+    out = np.full(len(x), np.inf)
+    if size == 0:
+        return out
+    for vote in (-1, 1):
+        voters = np.flatnonzero(oracle.labels == vote)
+        others = np.flatnonzero(oracle.labels == -vote)
+        if not len(voters):
+            continue
+        # Voter j rules where it is nearer than every point of the other label:
+        # normal.z >= offset. There the prediction flips where -sign a.z >= margin.
+        normals = oracle.points[voters][:, None] - oracle.points[others]  # [V, O, d]
+        lengths = np.linalg.norm(normals, axis=-1)
+        margin = sign * (score + bias * vote * size)
+        # Where the nearest point of the flipped half-space is ruled by this vote, it is nearest.
+        floor = np.maximum(margin, 0) / size
+        straight = x - (sign * floor)[:, None] * (a / size)
+        there = oracle(straight) == vote
+        out = np.where(there, np.minimum(out, floor), out)
+        for n in range(len(x)):
+            offsets = (d2[n, voters][:, None] - d2[n, others]) / 2  # [V, O]
+            reach = np.divide(
+                offsets, lengths, out=np.zeros_like(offsets), where=lengths > 0
+            ).max(axis=1, initial=0.0)
+            for j in np.argsort(reach, kind="stable"):
+                if max(reach[j], floor[n]) >= out[n]:
                     break
-                rows = np.vstack([normals[j], -sign * a])
-                bounds = np.append(offsets[j], margin)
-                best = min(best, least_distance(rows, bounds))
-        out[n] = best
+                rows = np.vstack([normals[j], -sign[n] * a])
+                bounds = np.append(offsets[j], margin[n])
+                out[n] = min(out[n], least_distance(rows, bounds, out[n]))
     return out

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothcert.datasets.spiral import Spirals
 from smoothcert.errors import SmoothcertError
 from smoothcert.lbrs import certificate
 from smoothcert.lbrs.classifier import LBRS, Kernel, Linear
 from smoothcert.lbrs.exact import exact_radius
 from smoothcert.lbrs.lipschitz import kernel_bounds
 from smoothcert.lbrs.oracle import Oracle
-from smoothcert.streams import numpy_generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,14 +29,13 @@ NORMS = ("l2", "linf")
 
 @dataclass(frozen=True)
 class Spiral:
-    """Two arms r = angle, half a turn apart, in the plane.
+    """The data and the oracle; the paper states none of these.
 
     Attributes:
-        turns: of each arm; the angle is uniform in [pi / 4, 2 pi turns].
-        noise: standard deviation of the points around the arm (the arms are pi apart).
+        turns, noise: of ``datasets.spiral.Spirals``; neighbouring arms are pi apart.
         train: points that fit the base classifier.
         reserved: points of the direction oracle.
-        test: points that are certified. All sets are balanced and disjoint draws.
+        test: points that are certified. The three are separate draws.
         k: voting neighbours of the oracle.
         seed: of all draws.
 
@@ -44,7 +43,7 @@ class Spiral:
     """
 
     turns: float = 1.5
-    noise: float = 0.25
+    noise: float = 0.2
     train: int = 400
     reserved: int = 200
     test: int = 1000
@@ -55,52 +54,47 @@ class Spiral:
         for name in ("train", "reserved", "test"):
             if getattr(self, name) < 2:
                 raise SmoothcertError(f"spiral: {name} {getattr(self, name)}: expected at least 2")
-        if self.turns <= 0.125 or self.noise < 0:
-            raise SmoothcertError(
-                f"spiral: turns {self.turns:g} and noise {self.noise:g}: expected turns above "
-                "0.125 and noise of at least 0"
-            )
 
-    def draw(self, part: str, n: int) -> tuple[NDArray, NDArray]:
-        """``n`` points of the part (train, reserved, test): [n, 2] and labels -1, +1."""
-        rng = numpy_generator(self.seed, f"spiral-{part}")
-        labels = np.where(np.arange(n) % 2, 1, -1)
-        angle = rng.uniform(np.pi / 4, 2 * np.pi * self.turns, n)
-        arm = labels[:, None] * angle[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return arm + self.noise * rng.standard_normal((n, 2)), labels
+    def draw(self, part: str) -> tuple[NDArray, NDArray]:
+        """The points of a part (train, reserved, test): [n, 2] float64 and labels -1, +1."""
+        spirals = Spirals(self.turns, self.noise)
+        points, labels = spirals.draw(getattr(self, part), part, self.seed)
+        return points.astype(np.float64), 2 * labels - 1
 
 
 def run(
-    spiral: Spiral, bias: NDArray, grid: int = 0, shown: tuple[float, ...] = ()
+    spiral: Spiral, bias: NDArray, shown: NDArray, grid: int = 0, exact: int = 0
 ) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """Certify the test points at every bias, with each form and norm.
 
     Args:
         spiral: the data.
         bias: [A] ascending, >= 0.
+        shown: [R] biases whose decision regions are mapped and exact radii computed.
         grid: points a side of the map of decision regions; 0 for none.
-        shown: biases whose decision regions are mapped.
+        exact: exact l2 radii for that many test points (k = 1).
 
     Returns:
         Arrays, and a record of sizes and fitted constants. Arrays: ``bias`` [A]; ``x``, ``label``
         the test points; ``reserved``, ``reserved_label``; ``accuracy`` [A]; for each of l2 and
         linf ``FORM_NORM`` radii [A, N] for published and tight, ``base_NORM`` [N] the base
-        classifier's own; ``exact_l2`` [A, N]; ``predict`` [A, N]; ``base_predict``,
+        classifier's own; ``exact_l2`` [R, exact]; ``predict_NORM`` [A, N]; ``base_predict``,
         ``oracle_predict`` [N]; ``kernel_*`` the same for an RBF-SVM base; ``region`` [R, G, G] of
-        the mapped biases over ``axis`` [G].
+        the shown biases over ``axis`` [G].
     """
     # Imported here: certificates of other classifiers need no scikit-learn.
     from sklearn.svm import SVC, LinearSVC
 
-    train, train_label = spiral.draw("train", spiral.train)
-    points, point_labels = spiral.draw("reserved", spiral.reserved)
-    x, label = spiral.draw("test", spiral.test)
+    train, train_label = spiral.draw("train")
+    points, point_labels = spiral.draw("reserved")
+    x, label = spiral.draw("test")
     oracle = Oracle(points, point_labels, spiral.k)
     linear = Linear.from_sklearn(LinearSVC(C=1.0, random_state=0).fit(train, train_label))
     kernel = Kernel.from_sklearn(SVC(kernel="rbf", C=1.0, gamma=0.2).fit(train, train_label))
 
     out: dict[str, NDArray] = {
         "bias": bias,
+        "shown": shown,
         "x": x,
         "label": label,
         "reserved": points,
@@ -122,17 +116,15 @@ def run(
                 radii = smoothed.certify(x, bias, form)
                 out[f"{prefix}{form}_{norm}"] = radii.radius
                 out[f"{prefix}predict_{norm}"] = radii.predict
-    if spiral.k == 1:
-        out["exact_l2"] = np.stack(
-            [exact_radius(linear.weight, linear.intercept, oracle, x, float(b)) for b in bias]
-        )
+    if spiral.k == 1 and exact:
+        parts = linear.weight, linear.intercept, oracle, x[:exact]
+        out["exact_l2"] = np.stack([exact_radius(*parts, float(b)) for b in shown])
     if grid:
         reach = 1.05 * float(np.abs(x).max())
         axis = np.linspace(-reach, reach, grid)
         mesh = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-        smoothed = LBRS(linear, oracle, "l2")
-        out["axis"], out["shown"] = axis, np.asarray(shown, np.float64)
-        out["region"] = smoothed.predict(mesh, out["shown"]).reshape(-1, grid, grid).astype(np.int8)
+        region = LBRS(linear, oracle, "l2").predict(mesh, shown)
+        out["axis"], out["region"] = axis, region.reshape(-1, grid, grid).astype(np.int8)
     record = {"spiral": asdict(spiral), "kernel_lipschitz": lipschitz}
     return out, record
 
@@ -140,7 +132,7 @@ def run(
 def averages(out: dict[str, NDArray], form: str, norm: str) -> tuple[NDArray, NDArray]:
     """Average radius, and average true radius (0 where misclassified), per bias: [A], [A].
 
-    ``form`` is published, tight or exact, with the prefix ``kernel_`` for the RBF-SVM.
+    ``form`` is published or tight, with the prefix ``kernel_`` for the RBF-SVM base.
     """
     radius = out[f"{form}_{norm}"]
     prefix = "kernel_" if form.startswith("kernel_") else ""
