@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from smoothcert.budget.base import Budget
     from smoothcert.noise.base import Noise
 
-    Progress = Callable[[int, int], None]  # (inputs done, samples drawn)
+    Progress = Callable[[int, int, int], None]  # inputs done now, samples drawn now, all inputs
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -169,7 +169,7 @@ def collect(
         estimations.extend(drawn.looks)
         looks.append(len(drawn.looks))
         if progress:
-            progress(1, drawn.samples)
+            progress(1, drawn.samples, len(inputs.idx))
     store = VoteStore(
         identity=identity,
         rows=rows,

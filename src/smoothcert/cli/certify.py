@@ -1,0 +1,72 @@
+"""``smoothcert certify``: votes -> certificates; with --model both steps at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smoothcert.budget import BUDGETS
+from smoothcert.certificates import write_certificates
+from smoothcert.certify import certify
+from smoothcert.cli.common import require, specification
+from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
+from smoothcert.errors import SmoothcertError
+from smoothcert.metrics import abstention_rate, average_certified_radius, certified_accuracy
+from smoothcert.printing import percent, radius, radius_interval
+from smoothcert.stores import read_record, seconds_of
+from smoothcert.votes import VoteStore
+
+if TYPE_CHECKING:
+    import argparse
+
+    from smoothcert.certificates import CertificateTable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Either --votes, or --model with what ``sample`` takes."""
+    add_sampling_arguments(parser)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--votes", metavar="NPZ", help="a vote store")
+    source.add_argument("--model", metavar="FILE", help="a checkpoint, or package.module:function")
+    parser.add_argument("--out", required=True, metavar="TSV")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Certify and print a summary."""
+    spec = specification(args, KEYS)
+    out = Path(args.out)
+    if args.votes:
+        for key in spec.keys() - {"budget", "code"}:
+            raise SmoothcertError(f"{key}: the votes were sampled already; only budget is chosen")
+        require(spec, "budget")
+        votes = Path(args.votes)
+    else:
+        votes = out.with_suffix(".votes.npz")
+        sample(args, spec, votes)
+    budget = BUDGETS.parse(spec["budget"])
+    store = VoteStore.read(votes)
+    record = read_record(votes)
+    table = certify(store, budget, seconds=seconds_of(record, store))
+    write_certificates(out, table, _record(spec, store, record))
+    print(f"{out}\n{summary(table)}")
+    return 0
+
+
+def _record(spec: dict[str, Any], store: VoteStore, votes: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in votes.items() if key != "seconds"}
+    return {"budget": spec["budget"], "code": spec.get("code"), **store.identity, "votes": kept}
+
+
+def summary(table: CertificateTable) -> str:
+    """Two lines: what was certified, and how well."""
+    radii = [r for r in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0) if r <= table.radius.max(initial=0)]
+    accuracy = certified_accuracy(table, radii)
+    acr = average_certified_radius(table)
+    unit = table.single("norm") or "l2"
+    return (
+        f"{len(table)} inputs, {table.single('noise')}, {table.single('budget')},"
+        f" alpha {table.single('alpha')}: ACR {radius(acr.value)}"
+        f" {radius_interval(acr)} (95%), abstains {percent(abstention_rate(table).value)}%\n"
+        f"certified accuracy at {unit} radius: "
+        + ", ".join(f"{r:g}: {percent(a.value)}%" for r, a in zip(radii, accuracy, strict=True))
+    )

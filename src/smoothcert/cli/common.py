@@ -1,0 +1,61 @@
+"""What the commands share: one specification, given as JSON, as flags, or as both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smoothcert.errors import SmoothcertError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+Keys = dict[str, type]
+
+
+def add_spec(parser: argparse.ArgumentParser, keys: Mapping[str, type]) -> None:
+    """Add ``--spec`` and one flag a key; keys with ``_`` become flags with ``-``."""
+    names = ", ".join(keys)
+    parser.add_argument("--spec", metavar="JSON", help=f"these as JSON or @FILE: {names}")
+    for key, kind in keys.items():
+        parser.add_argument(f"--{key.replace('_', '-')}", type=kind, metavar=kind.__name__.upper())
+
+
+def specification(args: argparse.Namespace, keys: Mapping[str, type]) -> dict[str, Any]:
+    """The keys of ``--spec`` that are not null, overruled by flags, types checked.
+
+    The key ``code``, a fingerprint of the code by which the workflow notices changes, is
+    always allowed. Raises SmoothcertError for no JSON, an unknown key or a wrong type.
+    """
+    spec = json_mapping(args.spec, "--spec") if args.spec else {}
+    allowed = {**keys, "code": str}
+    for key, value in spec.items():
+        if key not in allowed:
+            raise SmoothcertError(f"--spec: unknown key {key!r}; expected {', '.join(keys)}")
+        right = (int, float) if allowed[key] is float else allowed[key]
+        if value is not None and (not isinstance(value, right) or isinstance(value, bool)):
+            expected = allowed[key].__name__
+            raise SmoothcertError(f"--spec: {key}: expected {expected}, found {value!r}")
+    flags = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
+    return {key: value for key, value in (spec | flags).items() if value is not None}
+
+
+def json_mapping(text: str, where: str) -> dict[str, Any]:
+    """A JSON mapping, given as text or as @FILE."""
+    source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
+    try:
+        value = json.loads(source)
+    except json.JSONDecodeError as error:
+        raise SmoothcertError(f"{where}: no JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise SmoothcertError(f"{where}: expected a mapping, found {type(value).__name__}")
+    return value
+
+
+def require(spec: Mapping[str, Any], *keys: str) -> None:
+    """Raise SmoothcertError for the first of ``keys`` that the specification lacks."""
+    for key in keys:
+        if key not in spec:
+            raise SmoothcertError(f"{key} is missing: give --{key.replace('_', '-')} or --spec")
