@@ -1,12 +1,15 @@
 """Votes of a classifier under noise, and the certificates that budgets read from them."""
 
 
+# Shards take over the looks of a store that is there already, if it is of the same
+# specification: a larger budget tops it up.
 rule sample:
     input:
         rules.data.output,
         model=rules.train.output.model,
     output:
-        temp(f"{STORE}/shards/{{i}}-of-{{n}}.npz"),
+        temp(f"{STORE}/shards/{{i}}-of-{{n}}.json"),
+        votes=temp(f"{STORE}/shards/{{i}}-of-{{n}}.npz"),
     log:
         "<logs>/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{i}-of-{n}.log",
     benchmark:
@@ -25,28 +28,32 @@ rule sample:
         spec=spec("sample"),
     shell:
         "smoothcert sample --spec {params.spec:q} --model {input.model}"
-        " --shard {wildcards.i}/{wildcards.n} --out {output} > {log} 2>&1"
+        " --top-up $(dirname $(dirname {output.votes}))/votes.npz"
+        " --shard {wildcards.i}/{wildcards.n} --out {output.votes} --quiet > {log} 2>&1"
 
 
 rule gather:
     input:
-        shards,
+        shards(".json"),
+        votes=shards(".npz"),
     output:
-        f"{STORE}/votes.npz",
+        votes=f"{STORE}/votes.npz",
+        record=f"{STORE}/votes.json",
     log:
         "<logs>/gather/{dataset}/{arch}/{training}/{noise}/{scaling}.log",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code("gather"),
+        code=code("smoothcert.cli.gather"),
     shell:
-        "smoothcert gather --out {output} {input} > {log} 2>&1"
+        "smoothcert gather --out {output.votes} {input.votes} > {log} 2>&1"
 
 
 rule certify:
     input:
-        rules.gather.output,
+        rules.gather.output.record,
+        votes=rules.gather.output.votes,
     output:
         table=CERTIFICATES,
         record=str(Path(CERTIFICATES).with_suffix(".json")),
@@ -58,4 +65,4 @@ rule certify:
     params:
         spec=spec("certify"),
     shell:
-        "smoothcert certify --spec {params.spec:q} --votes {input} --out {output.table} > {log} 2>&1"
+        "smoothcert certify --spec {params.spec:q} --votes {input.votes} --out {output.table} > {log} 2>&1"

@@ -52,9 +52,9 @@ def check(config):
 
 
 @cache
-def code(command, parts=frozenset()):
-    """The fingerprint of a command's code, so that a change of it redoes what it decides."""
-    return fingerprint(f"smoothcert.cli.{command}", SRC, parts)
+def code(modules, parts=frozenset(), without=frozenset()):
+    """The fingerprint of the code that begins in `modules`: a change redoes what it decides."""
+    return fingerprint(modules, SRC, parts, without)
 
 
 def spec(stage):
@@ -62,7 +62,7 @@ def spec(stage):
 
     def of(wildcards):
         settings = experiments.settings(config, stage, dict(wildcards))
-        settings["code"] = code(stage, experiments.part_names(settings))
+        settings["code"] = code(**experiments.code_of(stage, settings, dict(wildcards)))
         return json.dumps(settings, sort_keys=True)
 
     return of
@@ -71,7 +71,8 @@ def spec(stage):
 def output_spec(kind, name):
     """The specification of the table or figure `name`; its options are under `outputs`."""
     options = config["outputs"].get(f"{name}_{kind}", {})
-    return json.dumps({**options, "code": code(kind, frozenset([f"{kind}s.{name}"]))}, sort_keys=True)
+    fingerprint = code(f"smoothcert.cli.{kind}", frozenset([f"{kind}s.{name}"]))
+    return json.dumps({**options, "code": fingerprint}, sort_keys=True)
 
 
 def runs(section, pattern=CERTIFICATES):
@@ -85,10 +86,14 @@ def notebook_parameters(wildcards, input):
     return json.dumps({"preset": config["preset"], **files})
 
 
-def shards(wildcards):
-    """The parts of one vote store, as many as the configuration says for its data set."""
-    n = experiments.shards(config, wildcards.dataset)
-    return [f"{STORE}/shards/{i}-of-{n}.npz" for i in range(n)]
+def shards(suffix):
+    """Input function: the parts of one vote store, as many as its data set asks for."""
+
+    def of(wildcards):
+        n = experiments.shards(config, wildcards.dataset)
+        return [f"{STORE}/shards/{i}-of-{n}{suffix}" for i in range(n)]
+
+    return of
 
 
 def resource(stage, name):

@@ -10,6 +10,6 @@ rule data:
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code("data"),
+        code=code("smoothcert.cli.data"),
     shell:
         "smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"

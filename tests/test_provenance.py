@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from smoothcert import provenance
+from smoothcert import experiments, provenance
 from smoothcert.provenance import fingerprint, import_closure, normalized
 
 FILES = {
@@ -60,7 +60,6 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_the_closure_holds_what_runs_and_nothing_else(source: Path) -> None:
     assert import_closure("p.cli.run", source, {"parts.red"}) == [
-        "p",
         "p.cli.run",
         "p.lazy",
         "p.parts",
@@ -155,24 +154,56 @@ def test_neither_planning_nor_provenance_imports_what_is_slow() -> None:
 SRC = Path(provenance.__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "gather", "certify"])
-def test_no_stage_depends_on_figures_or_tables(command: str) -> None:
-    closure = import_closure(f"smoothcert.cli.{command}", SRC)
-    above = ("smoothcert.figures", "smoothcert.tables", "smoothcert.metrics", "smoothcert.audits")
-    assert not [m for m in closure if m.startswith(above)]
+RUN = {
+    "dataset": "digits",
+    "arch": "tiny_cnn",
+    "training": "cohen-fs-0.25",
+    "noise": "gaussian-0.25",
+    "scaling": "fixed",
+    "budget": "fixed-1000",
+}
 
 
-def test_training_does_not_depend_on_certification_nor_gathering_on_training() -> None:
-    train = import_closure("smoothcert.cli.train", SRC, {"training.cohen", "noise.gaussian"})
-    gather = import_closure("smoothcert.cli.gather", SRC)
-    assert not {"smoothcert.certify", "smoothcert.votes", "smoothcert.confidence"} & set(train)
-    assert not [m for m in gather if m.startswith(("smoothcert.training", "smoothcert.models"))]
+def closure(stage: str, **run: str) -> set[str]:
+    """What the workflow lets the job of a stage depend on, names without ``smoothcert.``."""
+    arguments = experiments.code_of(stage, {}, RUN | run)
+    names = import_closure(arguments["modules"], SRC, arguments["parts"], arguments["without"])
+    return {name.removeprefix("smoothcert.") for name in names}
 
 
-def test_sampling_for_a_fixed_budget_does_not_depend_on_the_bound() -> None:
-    sample = import_closure("smoothcert.cli.sample", SRC, {"noise.gaussian", "scaling.fixed"})
-    assert "smoothcert.noise.gaussian" in sample
-    assert not [m for m in sample if m.startswith("smoothcert.training")]
+@pytest.mark.parametrize("stage", ["train", "sample", "gather", "certify"])
+def test_no_stage_depends_on_what_is_made_of_its_result(stage: str) -> None:
+    above = ("figures", "tables", "metrics", "audits", "runs", "cli.table", "cli.figure")
+    assert not [name for name in closure(stage) if name.startswith(above)]
+
+
+def test_each_stage_depends_on_its_own_code() -> None:
+    assert {"training.cohen", "training.loop", "models.cnn", "noise.gaussian"} <= closure("train")
+    assert {"sampling", "streams", "votes", "noise.gaussian", "budget.base"} <= closure("sample")
+    assert {"stores", "votes"} <= closure("gather")
+    assert {"confidence", "budget.fixed", "certify", "noise.gaussian"} <= closure("certify")
+
+
+def test_neither_stage_depends_on_the_other_ones() -> None:
+    certification = {"certify", "votes", "confidence", "sampling", "budget.base"}
+    assert not certification & closure("train")
+    assert not {"training", "training.loop", "certify", "confidence"} & closure("sample")
+    assert not {"models", "training", "sampling", "noise"} & closure("gather")
+    assert not {"models", "training", "sampling", "datasets"} & closure("certify")
+
+
+def test_no_stage_depends_on_the_list_of_commands() -> None:
+    for stage in ("train", "sample", "gather", "certify"):
+        assert "cli" not in closure(stage)
+
+
+def test_a_job_depends_on_the_members_that_it_names() -> None:
+    assert "noise.laplace" not in closure("sample")
+    assert "noise.laplace" in closure("sample", noise="laplace-0.25")
+    assert "training.macer" not in closure("train")
+    assert "training.macer" in closure("train", training="macer-fs-0.25")
+    assert "budget.iss" in closure("sample", budget="iss-1000")
+    assert "confidence" in closure("sample", budget="iss-1000")
 
 
 def test_a_record_names_versions_and_survives_without_git(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,9 @@ CELL = "digits/tiny_cnn/cohen-fs-0.25/gaussian-0.25/fixed"
 REPORTS = {"cohen_table", "cohen_figure", "cohen_report"}
 
 
-def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def snakemake(
+    folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run Snakemake as a user would, with one thread a process."""
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     return subprocess.run(
@@ -201,9 +203,7 @@ def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:
         (["sede=1"], "configuration: sede: unknown key"),
     ],
 )
-def test_a_wrong_configuration_ends_at_once(
-    done: Path, arguments: list[str], message: str
-) -> None:
+def test_a_wrong_configuration_ends_at_once(done: Path, arguments: list[str], message: str) -> None:
     result = snakemake(done, "--dry-run", "--config", *arguments)
     assert result.returncode != 0
     assert message in result.stderr

@@ -184,24 +184,34 @@ def _inputs(config: Config, dataset: str) -> Config:
     return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
 
 
+# Where the code begins that decides a stage's result: the command, but for `certify`, which can
+# also sample and print a summary.
+_ENTRIES = {"certify": ("smoothcert.budget", "smoothcert.certify", "smoothcert.stores")}
+
 # The package of the library whose members an axis names.
-PACKAGES = dict(
+_PACKAGES = dict(
     zip(AXES, ("datasets", "models", "training", "noise", "scaling", "budget"), strict=True)
 )
 
 
-def part_names(settings: Mapping[str, Any]) -> frozenset[str]:
-    """The parts a job's settings choose, ``noise.gaussian``, as provenance.fingerprint wants them.
+def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> Config:
+    """The arguments of provenance.fingerprint for the job of ``stage`` in ``run``.
 
-    A fixed budget decides a store by its numbers alone, so its code is left out for sampling.
+    A fixed budget decides a store by its numbers alone: sampling for one does not depend on
+    how bounds are computed.
     """
-    slugs = {axis: settings[axis] for axis in AXES if axis in settings}
-    if "noise" in slugs and slugs.get("budget", "").startswith("fixed-"):
+    slugs = {axis: slug for axis, slug in {**run, **settings}.items() if axis in AXES}
+    fixed = stage == "sample" and slugs["budget"].startswith(("fixed-", "fixed_"))
+    if fixed:
         del slugs["budget"]
-    names = {f"{PACKAGES[axis]}.{n}" for axis, slug in slugs.items() for n in _names(slug)}
-    if "training" in slugs:
+    names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in slugs.items() for n in _names(slug)}
+    if stage == "train":
         names |= {f"noise.{n}" for n in _names(Training.parse(slugs["training"]).noise_slug)}
-    return frozenset(names)
+    return {
+        "modules": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
+        "parts": frozenset(names),
+        "without": frozenset({"smoothcert.confidence"} if fixed else ()),
+    }
 
 
 def _names(slug: str) -> Iterator[str]:

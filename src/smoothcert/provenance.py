@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 # Modules that say how something is written or reported and can change no result.
 NEUTRAL = frozenset(
@@ -33,15 +33,20 @@ NEUTRAL = frozenset(
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "torchvision")
 
 
-def fingerprint(module: str, src: str | os.PathLike[str], parts: Collection[str] = ()) -> str:
-    """16 hexadecimal digits that change when code in the closure of ``module`` changes.
+def fingerprint(
+    modules: str | Iterable[str],
+    src: str | os.PathLike[str],
+    parts: Collection[str] = (),
+    without: Collection[str] = (),
+) -> str:
+    """16 hexadecimal digits that change when code in the closure of ``modules`` changes.
 
     Comments, docstrings and blank lines do not count, nor does the text of an ``__init__``
     that only imports. The value is the same on every Python version. Arguments and what is
     left out: :func:`import_closure`.
     """
     digest = hashlib.sha256()
-    for name in import_closure(module, src, parts):
+    for name in import_closure(modules, src, parts, without):
         path = _path(name, Path(src))
         assert path is not None
         if not _only_imports(path):
@@ -50,12 +55,15 @@ def fingerprint(module: str, src: str | os.PathLike[str], parts: Collection[str]
 
 
 def import_closure(
-    module: str, src: str | os.PathLike[str], parts: Collection[str] = ()
+    modules: str | Iterable[str],
+    src: str | os.PathLike[str],
+    parts: Collection[str] = (),
+    without: Collection[str] = (),
 ) -> list[str]:
-    """The modules under ``src`` that ``module`` imports, itself included, in sorted order.
+    """The modules under ``src`` that ``modules`` import, themselves included, in sorted order.
 
-    Imports for type checking only are not followed, and the modules named in ``NEUTRAL`` are
-    left out. A module that registers members of a family (``@NOISES.member("gaussian")``) and
+    Imports for type checking only are not followed; the modules in ``NEUTRAL`` and ``without``
+    are left out. A module that registers members of a family (``@NOISES.member("gaussian")``) and
     is reached only through its package's ``__init__`` is kept when ``parts`` names one of its
     members as ``noise.gaussian`` (package and member): a job with Gaussian noise does not depend
     on the code of Laplace noise. Imports by a computed name (importlib) are not seen.
@@ -63,36 +71,31 @@ def import_closure(
     Raises FileNotFoundError if ``src`` has no such module.
     """
     root = Path(src)
-    if _path(module, root) is None:
-        raise FileNotFoundError(f"no module {module} under {root}")
+    waiting = [modules] if isinstance(modules, str) else list(modules)
+    # Importing a.b.c runs a and a.b first. But the entry points' own packages hold the
+    # dispatcher, on which no command's result depends.
+    skipped = {*NEUTRAL, *without, *(above for name in waiting for above in _above(name))}
+    skipped -= set(waiting)
+    for name in waiting:
+        if _path(name, root) is None:
+            raise FileNotFoundError(f"no module {name} under {root}")
     seen: set[str] = set()
-    waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in seen or name in NEUTRAL:
-            continue
         path = _path(name, root)
-        if path is None:
+        if name in seen or name in skipped or path is None:
             continue
         seen.add(name)
-        registry = path.name == "__init__.py"
-        chosen = {
-            part.partition(".")[2]
-            for part in parts
-            if part.startswith(f"{name.rpartition('.')[2]}.")
-        }
+        family = f"{name.rpartition('.')[2]}."
+        chosen = {part.removeprefix(family) for part in parts if part.startswith(family)}
         for found in _imports(path, name, root):
             target = _path(found, root)
             if target is None:
                 continue
-            members = _members(target)
-            if registry and members and found.startswith(f"{name}.") and not members & chosen:
+            inside = path.name == "__init__.py" and found.startswith(f"{name}.")
+            if inside and (members := _members(target)) and not members & chosen:
                 continue
-            # Importing a.b.c runs a and a.b first. The entry point's own packages hold the
-            # dispatcher, on which no command's result depends.
-            above = found.split(".")[:-1]
-            waiting += [".".join(above[: i + 1]) for i in range(len(above))]
-            waiting.append(found)
+            waiting += [*_above(found), found]
     return sorted(seen)
 
 
@@ -141,6 +144,12 @@ def record(device: str | None = None) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": _device(device),
     }
+
+
+def _above(name: str) -> list[str]:
+    """The packages that hold a module, outermost first."""
+    pieces = name.split(".")
+    return [".".join(pieces[:i]) for i in range(1, len(pieces))]
 
 
 def _path(name: str, src: Path) -> Path | None:
