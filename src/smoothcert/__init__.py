@@ -1,1 +1,35 @@
-"""Certified robustness by randomized smoothing: sample votes once, certify them in many ways."""
+"""Certified robustness by randomized smoothing: sample votes once, certify them in many ways.
+
+The names below are imported when first used, so that what needs no network needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "BUDGETS": "budget",
+    "Fixed": "budget",
+    "CertificateTable": "certificates",
+    "read_certificates": "certificates",
+    "write_certificates": "certificates",
+    "certify": "certify",
+    "predict": "certify",
+    "SmoothcertError": "errors",
+    "average_certified_radius": "metrics",
+    "certified_accuracy": "metrics",
+    "NOISES": "noise",
+    "Gaussian": "noise",
+    "import_certificates": "published",
+    "sample": "sampling",
+    "VoteStore": "votes",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'smoothcert' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"smoothcert.{_HOME[name]}"), name)

@@ -20,6 +20,7 @@ from smoothcert import datasets, models, provenance
 from smoothcert.budget import BUDGETS
 from smoothcert.errors import SmoothcertError
 from smoothcert.journal import Journal, partial_path
+from smoothcert.models.classifier import Classifier
 from smoothcert.noise import NOISES
 from smoothcert.sampling import Inputs, Sampler, collect, default_batch
 from smoothcert.stores import read_record, seconds_of, write_record
@@ -147,10 +148,13 @@ def run(
     data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     where = choose_device(device)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
-    sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision)
+    ours = isinstance(network, Classifier)  # a network of the user's may branch on its input
+    trace = ours and where.type == "cpu" and spec.precision == "float32"
+    sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision, trace)
     identity = {
         **{k: v for k, v in dataclasses.asdict(spec).items() if k != "budget"},
         "batch": batch,
+        "traced": trace,
         "n0": budget.n0,
         "device": where.type,
         "shape": list(data.shape),
