@@ -109,9 +109,9 @@ def adaptive(
     gap = _length((own[:, None] - others).flatten(0, 1), DUAL[target.norm]).mean()
     # The lead of one label over the other moves by at most 2 * radius * gap in the ball.
     width = (radius * gap).clamp_min(1e-6)
-    begins = [x, *starts, *_towards_other_label(target, x, y, radius)] if radius > 0 else [x]
+    begins = [*_towards_other_label(target, x, y, radius), *starts] if radius > 0 else []
     broken = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    for begin in begins:
+    for begin in [*begins, x]:
         rows = (~broken).nonzero().squeeze(1)
         if len(rows):
             judge = target.objective(y[rows], width)

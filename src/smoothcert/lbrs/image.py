@@ -62,13 +62,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is measured. Radii and scales in pixels of [0,1] images.
+    """What is measured. Radii and scales in pixels of [0,1] images; norms are l2 and linf.
 
     Attributes:
         bias: of LBRS; sigma: of normal smoothing.
-        clean_radii: attack radii at which the whole sweep is measured (figure 3), by norm.
+        sweep_radii: attack radii at which the whole sweep is measured (figure 3), by norm.
         radii: attack radii at the two fixed settings (figure 4), by norm.
         fixed: the bias and the sigma of figure 4.
+        adaptive_radii: attack radii of the adaptive attacks, by norm.
         adaptive_bias: biases, by head, that the adaptive attack is run against.
         steps: of every attack.
         samples: noises of one smoothed prediction; copies: of one step of its attack.
@@ -77,9 +78,10 @@ class Sweep:
 
     bias: tuple[float, ...]
     sigma: tuple[float, ...]
-    clean_radii: dict[str, tuple[float, ...]]
+    sweep_radii: dict[str, tuple[float, ...]]
     radii: dict[str, tuple[float, ...]]
     fixed: dict[str, float]
+    adaptive_radii: dict[str, tuple[float, ...]] = field(default_factory=dict)
     adaptive_bias: dict[str, tuple[float, ...]] = field(default_factory=dict)
     steps: int = 10
     samples: int = 64
@@ -176,12 +178,12 @@ class Measurement:
 
     def rows(self) -> list[dict[str, Any]]:
         out: list[dict[str, Any]] = []
-        for norm in self.sweep.radii:
-            wanted = {0.0, *self.sweep.clean_radii[norm], *self.sweep.radii[norm]}
-            for radius in sorted(wanted):
+        sweep = self.sweep
+        for norm in sweep.radii:
+            for radius in sorted({0.0, *sweep.sweep_radii.get(norm, ()), *sweep.radii[norm]}):
                 out += self.transferred(norm, radius)
-                if radius in self.sweep.radii[norm]:
-                    out += self.adaptive(norm, radius)
+            for radius in sweep.adaptive_radii.get(norm, ()):
+                out += self.adaptive(norm, radius)
         return out
 
     def _row(self, correct: NDArray, **key: Any) -> dict[str, Any]:
@@ -208,7 +210,7 @@ class Measurement:
         z, slope = self.base.logit_and_slope(x, norm)
         key = {"norm": norm, "radius": radius, "attack": "transfer"}
         out = [self._row(_sign(z) == self.label, method="cnn", **key)]
-        whole = radius == 0 or radius in self.sweep.clean_radii[norm]
+        whole = radius in self.sweep.sweep_radii.get(norm, ())
         biases = self.sweep.bias if whole else (self.sweep.fixed["bias"],)
         for draw in range(self.task.draws):
             answer = self.data.oracle(draw)(x.flatten(1).numpy())
@@ -270,13 +272,12 @@ class Measurement:
                 own["parameter"] = bias if method == "lbrs" else ""
                 out.append(self._row(~broken.cpu().numpy(), **own, **key))
         sigma = self.sweep.fixed["sigma"]
-        for head in HEADS:
-            stream = generator(self.task.seed, "lbrs-eot", round(1e6 * radius), device=self.device)
-            noise = sigma, head, self.sweep.copies, stream
-            eot = smoothed(self.net, x, y, radius, norm, self.sweep.steps, *noise)
-            held = [_sign(self.noisy(v, sigma)[head]) == label for v in (eot, moved, x)]
-            own = {"method": "ns", "head": head, "parameter": sigma}
-            out.append(self._row(np.logical_and.reduce(held), **own, **key))
+        stream = generator(self.task.seed, "lbrs-eot", round(1e6 * radius), device=self.device)
+        noise = sigma, "tanh", self.sweep.copies, stream
+        eot = smoothed(self.net, x, y, radius, norm, self.sweep.steps, *noise)
+        held = [_sign(self.noisy(v, sigma)["tanh"]) == label for v in (eot, moved, x)]
+        own = {"method": "ns", "head": "tanh", "parameter": sigma}
+        out.append(self._row(np.logical_and.reduce(held), **own, **key))
         return out
 
     def _subset(self) -> NDArray:
