@@ -1,0 +1,136 @@
+"""Centripetal noise: what the noises of Zhang et al. 2020 (eq. 10-13) share.
+
+||z||^-k in the density moves mass towards the input. The certificate is a table p*(r) for
+(shape, k, d): in memory once per process, or attached from a file (:meth:`with_table`).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from smoothcert.errors import SmoothcertError
+from smoothcert.noise.base import Noise
+from smoothcert.noise.radius_table import RadiusTable
+from smoothcert.spec import arg
+
+if TYPE_CHECKING:
+    import os
+
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Centripetal(Noise):
+    """Density proportional to ||z||^-k times that of the noise at k = 0.
+
+    ``k`` is a whole number >= 0 and below the input dimension (else the density has no
+    integral): ValueError, or SmoothcertError once the dimension is known.
+    """
+
+    k: int = arg("k", 0, int)
+    table: RadiusTable | None = field(default=None, compare=False, repr=False)
+
+    # Probability that a table built by :meth:`build_table` is wrong (0 for quadrature).
+    build_failure_probability: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.k != int(self.k) or self.k < 0:
+            raise ValueError(f"k {self.k}: expected a whole number >= 0")
+
+    @property
+    def shape_slug(self) -> str:
+        """The slug without the scale, by which a table is known: ``centripetal-l2_k500``."""
+        return self.slug.rpartition("-")[0]
+
+    @property
+    def table_failure_probability(self) -> float:
+        """What the table's own randomness adds to the failure probability of a certificate.
+
+        Votes certified at level alpha - table_failure_probability give certificates that
+        are each wrong with probability at most alpha.
+        """
+        if self._closed():
+            return 0.0
+        return self.table.failure_probability if self.table else self.build_failure_probability
+
+    def with_table(self, table: RadiusTable) -> Centripetal:
+        """This noise, certifying by ``table``; SmoothcertError if it is another noise's."""
+        if table.noise != self.shape_slug:
+            raise SmoothcertError(
+                f"noise {self.slug}: the radius table is for {table.noise}, "
+                f"expected {self.shape_slug}"
+            )
+        return replace(self, table=table)
+
+    def check_dimension(self, d: int) -> None:
+        """Raise SmoothcertError unless k < d."""
+        if d <= self.k:
+            raise SmoothcertError(f"noise {self.slug}: k = {self.k} needs d > k, got d = {d}")
+
+    @abstractmethod
+    def build_table(self, d: int, **settings: Any) -> RadiusTable:
+        """Compute p*(r) for dimension d; deterministic, and kept for the process."""
+
+    @abstractmethod
+    def energy(self, d: int) -> float:
+        """E ||z||_2^2 of the standard noise."""
+
+    @abstractmethod
+    def log_density(self, z: torch.Tensor) -> torch.Tensor:
+        """log of the standard density at z [n, d], up to a constant: [n]."""
+
+    @abstractmethod
+    def norm_cdf(self, u: ArrayLike, d: int) -> NDArray[np.float64]:
+        """P(||z|| <= u) of the standard noise, in the norm whose law is a gamma variable."""
+
+    def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
+        self.check_dimension(d)
+        if self._closed():
+            return self._closed_radius(np.asarray(p_lower, np.float64), d)
+        return self._table(d).radius_at(p_lower)
+
+    def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
+        self.check_dimension(d)
+        if self._closed():
+            return self._closed_p(np.asarray(radius, np.float64), d)
+        return self._table(d).p_at(radius)
+
+    def _closed(self) -> bool:
+        """Whether the certificate has a closed form: at k = 0."""
+        return self.k == 0
+
+    def _closed_radius(self, p: NDArray[np.float64], d: int) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def _table(self, d: int) -> RadiusTable:
+        if self.table is None:
+            return self.build_table(d)
+        if self.table.d != d:
+            raise SmoothcertError(
+                f"noise {self.slug}: the radius table is for d = {self.table.d}, expected {d}"
+            )
+        return self.table
+
+
+def with_table_file(noise: Noise, path: str | os.PathLike[str]) -> Centripetal:
+    """``noise`` certifying by the table in the file at ``path``.
+
+    Raises SmoothcertError for a noise that has a closed form, a table of another noise, or
+    no valid table file.
+    """
+    if not isinstance(noise, Centripetal):
+        raise SmoothcertError(f"noise {noise.slug}: takes no radius table ({path})")
+    try:
+        return noise.with_table(RadiusTable.load(path))
+    except SmoothcertError as error:
+        text = str(error)
+        raise SmoothcertError(text if text.startswith(f"{path}:") else f"{path}: {text}") from None

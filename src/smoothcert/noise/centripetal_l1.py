@@ -1,0 +1,68 @@
+"""Centripetal l1 noise, ||z||_1^-k exp(-||z||_1 / b): Laplace noise at k = 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import gammainc
+
+from smoothcert.noise.base import NOISES
+from smoothcert.noise.centripetal import Centripetal
+from smoothcert.noise.gamma_norm import gamma, scaled
+from smoothcert.noise.quadrature_table import quadrature_table
+from smoothcert.noise.radial_quadrature import Law
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+    from smoothcert.noise.radius_table import RadiusTable
+
+
+@NOISES.member("centripetal-l1")
+@dataclass(frozen=True)
+class CentripetalL1(Centripetal):
+    """Scale b: ||z||_1 is a Gamma(d - k) variable times b; the direction is uniform on the
+    l1 sphere. At k = 0, R = -b ln(2 (1 - p_A)) (Teng et al. 2020)."""
+
+    norm = "l1"
+    reference = "Zhang et al. 2020, eq. 10, Theorems 1 and 2"
+
+    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+        import torch
+
+        d = int(np.prod(shape[1:]))
+        self.check_dimension(d)
+        u = torch.empty((shape[0], d), device=generator.device).uniform_(-1, 1, generator=generator)
+        # A signed exponential per entry; log(0) is the one value to keep away from.
+        z = u.abs().clamp_min_(torch.finfo(u.dtype).tiny).log_().neg_().copysign_(u)
+        rho = gamma(d - self.k, shape[0], generator)
+        return scaled(z, z.abs().sum(1, dtype=torch.float64), rho).reshape(shape)
+
+    def log_density(self, z: torch.Tensor) -> torch.Tensor:
+        size = z.abs().sum(1)
+        return -self.k * size.log() - size
+
+    def energy(self, d: int) -> float:
+        # E rho^2 times E ||u||_2^2 = 2 / (d + 1) for u uniform on the l1 sphere
+        return 2.0 * (d - self.k) * (d - self.k + 1) / (d + 1)
+
+    def norm_cdf(self, u: ArrayLike, d: int) -> NDArray[np.float64]:
+        return gammainc(d - self.k, np.asarray(u, np.float64))
+
+    def law(self, d: int) -> Law:
+        """The noise as quadrature sees it."""
+        return Law(self.k, d, square=False, euclidean=False)
+
+    def build_table(self, d: int, **settings: Any) -> RadiusTable:
+        self.check_dimension(d)
+        return quadrature_table(self.shape_slug, self.law(d), "exponential", **settings)
+
+    def _closed_radius(self, p: NDArray[np.float64], d: int) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore"):
+            return np.maximum(-np.log(2 * (1 - p)), 0.0)
+
+    def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
+        return 1 - 0.5 * np.exp(-radius)
