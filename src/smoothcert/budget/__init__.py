@@ -3,5 +3,6 @@
 from smoothcert.budget.base import BUDGETS, Bounds, Budget
 from smoothcert.budget.fixed import Fixed
 from smoothcert.budget.iss import Iss, IssFresh
+from smoothcert.budget.sequential import Anytime, Sequential
 
-__all__ = ["BUDGETS", "Bounds", "Budget", "Fixed", "Iss", "IssFresh"]
+__all__ = ["BUDGETS", "Anytime", "Bounds", "Budget", "Fixed", "Iss", "IssFresh", "Sequential"]

@@ -56,15 +56,15 @@ class StoreStream:
         self.first = np.where(self.chosen >= 0, selection[rows, np.maximum(self.chosen, 0)], 0)
         votes = store.votes_per_look(self.chosen)
         self._total = np.concatenate([np.zeros((len(store), 1), np.int64), votes.cumsum(1)], 1)
-        self._samples, self._idx = store.samples(), store.idx
+        self.available, self._idx = store.samples(), store.idx
 
     def count(self, rows: Ints, n: Ints) -> Ints:
-        short = self._samples[rows] < n
+        short = self.available[rows] < n
         if short.any():
             i = int(np.flatnonzero(short)[0])
             raise SmoothcertError(
                 f"idx {self._idx[rows[i]]}: {n[i]} estimation samples are needed,"
-                f" {self._samples[rows[i]]} are stored; sample more first"
+                f" {self.available[rows[i]]} are stored; sample more first"
             )
         return self._total[rows, n // self.look]
 
