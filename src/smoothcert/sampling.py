@@ -1,7 +1,9 @@
 """The hot loop: class counts of a base classifier under noise.
 
-Counts stay on the device until a group of looks is done; the noise of a look is one draw
-from the look's own named stream, so the batch size of the forward pass does not change it.
+Counts stay on the device until several looks are done; the noise of a look is one draw from
+the look's own named stream, so the batch size of the forward pass does not change it. No
+forward pass spans two looks: kernels may round differently in another batch, and a look must
+not depend on which looks a killed run had already drawn.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 def default_batch(d: int, device: torch.device) -> int:
     """Samples of one forward pass: on CPUs small enough for the cache, else filling a GPU."""
-    budget = 1 << 18 if device.type == "cpu" else 1 << 25
-    return int(np.clip(1 << int(np.log2(budget / d)), 16, 4096 if device.type != "cpu" else 512))
+    values, most = (1 << 18, 512) if device.type == "cpu" else (1 << 25, 4096)
+    return int(np.clip(1 << int(np.log2(max(values / d, 1))), 16, most))
 
 
 @dataclass
@@ -72,29 +74,25 @@ class Sampler:
     ) -> NDArray[np.int64]:
         """Votes for one input ``x`` [*shape], float32: counts [len(draws), n_classes].
 
-        Each draw is a generator and a number of samples; its noise is drawn in one piece.
+        Each draw is a generator and a number of samples; its noise is drawn in one piece, and
+        its forward passes hold ``batch`` samples (the last one the rest).
         Raises SmoothcertError where the model gives NaN or another number of classes.
         """
         x = x.to(self.device)
         if self.trace and self._forward is self.model:
             self._forward = _traced(self.model, x.expand(self.batch, *x.shape))
-        counts = torch.zeros(len(draws) * self.n_classes, dtype=torch.int64, device=self.device)
+        counts = torch.zeros(len(draws), self.n_classes, dtype=torch.int64, device=self.device)
         finite = torch.ones((), dtype=torch.bool, device=self.device)
-        for first, group in _groups(draws, self.batch):
-            noise = torch.cat([self.noise.sample((n, *x.shape), g) for g, n in group])
-            offset = torch.repeat_interleave(
-                torch.arange(first, first + len(group), device=self.device) * self.n_classes,
-                torch.tensor([n for _, n in group], device=self.device),
-            )
-            for part, at in zip(noise.split(self.batch), offset.split(self.batch), strict=True):
-                noisy = torch.add(x, part, alpha=scale)
+        for row, (stream, n) in zip(counts, draws, strict=True):
+            for part in self.noise.sample((n, *x.shape), stream).split(self.batch):
+                noisy = torch.add(x, part, alpha=scale, out=part)  # the noise is not needed again
                 logits = self._forward(noisy.to(PRECISIONS[self.precision]))
                 self._check_shape(logits)
                 finite &= torch.isfinite(logits.sum())
-                counts += torch.bincount(at + logits.argmax(1), minlength=len(counts))
+                row += torch.bincount(logits.argmax(1), minlength=self.n_classes)
         if not finite:
             raise SmoothcertError("the model gave NaN or infinite logits: nothing to count")
-        return counts.view(len(draws), self.n_classes).cpu().numpy()
+        return counts.cpu().numpy()
 
     def _check_shape(self, logits: torch.Tensor) -> None:
         if logits.ndim != 2 or logits.shape[1] != self.n_classes:
@@ -111,19 +109,6 @@ def _traced(model: torch.nn.Module, example: torch.Tensor) -> torch.nn.Module:
         warnings.simplefilter("ignore")
         graph = torch.jit.trace(model, example.contiguous(), check_trace=False)
         return torch.jit.optimize_for_inference(torch.jit.freeze(graph))
-
-
-def _groups(
-    draws: Sequence[tuple[torch.Generator, int]], batch: int
-) -> list[tuple[int, Sequence[tuple[torch.Generator, int]]]]:
-    """Consecutive draws with at most ``batch`` samples together, but at least one draw each."""
-    groups, first, size = [], 0, 0
-    for i, (_, n) in enumerate(draws):
-        if size and size + n > batch:
-            groups.append((first, draws[first:i]))
-            first, size = i, 0
-        size += n
-    return [*groups, (first, draws[first:])]
 
 
 def check_images(images: torch.Tensor, idx: Sequence[int] | NDArray) -> None:
@@ -143,6 +128,17 @@ def check_scales(scales: NDArray, idx: Sequence[int] | NDArray) -> None:
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
         raise SmoothcertError(f"idx {idx[i]}: noise scale {scales[i]:g}: expected it positive")
+
+
+def check_look(budget: Budget, look: int) -> None:
+    """Raise SmoothcertError unless the budget's n is a multiple of ``look`` samples."""
+    if look < 1:
+        raise SmoothcertError(f"look {look}: expected at least 1 sample")
+    if budget.n % look:
+        raise SmoothcertError(
+            f"budget {budget.slug}: n {budget.n} is no multiple of the {look} samples of a look;"
+            " choose another n or look"
+        )
 
 
 @dataclass(frozen=True)
@@ -324,9 +320,11 @@ def sample(
     ``model`` maps images in [0,1] (normalization inside) to logits; ``images`` are
     [N, *shape] float32; ``labels`` [N] default to -1 (unknown); ``scales`` [N] to the noise's
     own. ``look`` is cut to the budget's n. Raises SmoothcertError for images outside [0,1],
-    NaN logits, or a scale that is not positive.
+    NaN logits, a scale that is not positive, or an n that is no multiple of the look.
     """
     where = torch.device(device)
+    look = min(look, budget.n)
+    check_look(budget, look)
     n, shape = len(images), tuple(images.shape[1:])
     check_images(images[:1], [0])
     with torch.inference_mode():
@@ -343,7 +341,7 @@ def sample(
     identity = {
         "noise": noise.slug,
         "seed": seed,
-        "look": min(look, budget.n),
+        "look": look,
         "n0": budget.n0,
         "batch": batch,
         "shape": list(shape),
