@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from smoothcert.errors import SmoothcertError
@@ -32,9 +33,9 @@ def number(value: float) -> str:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    text = f"{value:.12f}".rstrip("0")
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals.ljust(2, '0')}"
+    # The shortest decimals that read back as the same float, without an exponent.
+    whole, _, decimals = f"{Decimal(repr(float(value))):f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def main(prefix: str = "", kind: type = float) -> Any:
