@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -50,6 +50,7 @@ COLUMNS: dict[str, type] = {
     "memory_event": str,
 }
 _REQUIRED = tuple(COLUMNS)[:5]
+_LARGEST = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,7 @@ def read_certificates(path: str | os.PathLike[str]) -> CertificateTable:
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
         raise SmoothcertError(f"{path}:1: lacks the column {missing[0]!r}; found {names}")
-    columns = {
-        name: _parse(path, name, [row[i] for row in rows]) for i, name in enumerate(names)
-    }
+    columns = {name: _parse(path, name, [row[i] for row in rows]) for i, name in enumerate(names)}
     _check_rows(path, columns)
     return CertificateTable(columns)
 
@@ -147,10 +146,16 @@ def read_column_text(path: str | os.PathLike[str], name: str) -> list[str]:
     return [row[names.index(name)] for row in rows]
 
 
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")
+
+
 def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of a tab-separated file, each row as wide as the header."""
     try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as handle:
+        with _open(path) as handle:
             lines = handle.read().splitlines()
     except FileNotFoundError:
         raise SmoothcertError(f"{path}: no such certificate table") from None
@@ -162,7 +167,9 @@ def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
     rows = [line.split("\t") for line in lines[1:]]
     for number, row in enumerate(rows, 2):
         if len(row) != len(names):
-            raise SmoothcertError(f"{path}:{number}: expected {len(names)} fields, found {len(row)}")
+            raise SmoothcertError(
+                f"{path}:{number}: expected {len(names)} fields, found {len(row)}"
+            )
     return names, rows
 
 
@@ -174,11 +181,13 @@ def _parse(path: Path, name: str, texts: list[str]) -> NDArray:
     for number, text in enumerate(texts, 2):
         try:
             values.append(_seconds(text) if name == "time" else kind(text))
-            if not math.isfinite(values[-1]):
-                # Only a closed-form certificate may cover the whole space.
-                if not (text == "inf" and name in ("radius", "radius_raw")):
-                    raise ValueError
-        except ValueError:
+            if kind is int and abs(values[-1]) > _LARGEST:
+                raise ValueError
+            # Only a closed-form certificate may cover the whole space.
+            endless = text == "inf" and name in ("radius", "radius_raw")
+            if not (math.isfinite(values[-1]) or endless):
+                raise ValueError
+        except (ValueError, OverflowError):
             raise SmoothcertError(
                 f"{path}:{number}: column {name!r}: expected {kind.__name__}, found {text!r}"
             ) from None
@@ -231,7 +240,7 @@ def write_certificates(
     columns = [_format(name, table.columns[name]) for name in names]
     if record is not None:
         write_text(sidecar(path), json.dumps(record, indent=1, sort_keys=True) + "\n")
-    with atomic(path) as temporary, open(temporary, "w", newline="\n") as handle:
+    with atomic(path) as temporary, temporary.open("w", newline="\n") as handle:
         handle.write("\t".join(names) + "\n")
         handle.writelines("\t".join(row) + "\n" for row in zip(*columns, strict=True))
 

@@ -18,7 +18,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it is synced and renamed to ``path``.
 
     The temporary name is unique, so two writers never share a file and the last rename wins
-    whole. On an exception nothing stays behind. Raises OSError as the file system does.
+    whole. On an exception nothing stays behind. Raises OSError as the file system does, naming
+    ``path``.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -26,9 +27,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:12]}.tmp{final.suffix}")
     try:
         yield temporary
-        with open(temporary, "rb") as handle:
+        with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
-        os.replace(temporary, final)
+        temporary.replace(final)
+    except OSError as error:
+        # A write that fails (a full disk) names no file, and the temporary name helps nobody.
+        if error.filename is None or str(error.filename) == str(temporary):
+            error.filename, error.filename2 = str(final), None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,5 +47,5 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as handle:
+    with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -47,7 +46,7 @@ class Journal:
         """Open or create. Raises SmoothcertError: in use, or corrupt; OSError: not writable."""
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._handle = open(path, "a+b")  # noqa: SIM115  (closed in __exit__)
+        self._handle = path.open("a+b", buffering=0)  # closed in __exit__
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -61,7 +60,7 @@ class Journal:
 
     def _resume(self, specification: str) -> list[Look]:
         self._handle.seek(0)
-        data = self._handle.read()
+        data = self._handle.readall()
         whole = data[: data.rfind(b"\n") + 1]
         lines = whole.split(b"\n")[:-1]
         if len(whole) < len(data):
@@ -90,17 +89,24 @@ class Journal:
         )
 
     def append(self, look: Look) -> None:
-        """Add one look and hand it to the operating system: it survives a SIGKILL."""
+        """Add one look and hand it to the operating system: it survives a SIGKILL.
+
+        Raises SmoothcertError where it cannot be written (a full disk).
+        """
         votes = ",".join(f"{c}:{v}" for c, v in sorted(look.votes.items()) if v)
         self._write(f"{look.row} {look.stream} {look.look} {look.seconds:.6f} {votes}")
 
     def _write(self, text: str) -> None:
-        self._handle.write(f"{text} {zlib.crc32(text.encode()):08x}\n".encode())
-        self._handle.flush()
+        line = memoryview(f"{text} {zlib.crc32(text.encode()):08x}\n".encode())
+        try:
+            while line:
+                line = line[self._handle.write(line) :]
+        except OSError as error:
+            raise SmoothcertError(f"{self.path}: cannot be written: {error.strerror}") from None
 
     def remove(self) -> None:
         """Delete the file, once the final store stands."""
-        os.unlink(self.path)
+        self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Journal:
         return self

@@ -7,21 +7,25 @@ the lattice of possible radii: near the largest ones the lattice is coarser than
 
 from __future__ import annotations
 
-import os
+import math
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import betainc, ndtr
 
 from smoothcert.certificates import ABSTAIN, read_certificates, read_column_text
+from smoothcert.confidence import check_alpha
 from smoothcert.errors import SmoothcertError
 from smoothcert.files import sha256
 from smoothcert.spec import number
 from smoothcert.votes import Counts, VoteStore
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
 
 # Levels at which the field's runs were made; three of nine public CIFAR logs are not at 0.001.
@@ -72,7 +76,7 @@ def _matches(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lowest and highest count whose radius lies in each interval (low > high: none)."""
     slack = 1e-9
-    edges, which = np.unique(intervals + [[-slack, slack]], return_inverse=True)
+    edges, which = np.unique(intervals + np.array([-slack, slack]), return_inverse=True)
     counts = counts_for(edges, n, alpha, scale)[which].reshape(intervals.shape)
     return counts[:, 0], counts[:, 1] - 1
 
@@ -111,12 +115,21 @@ def import_certificates(
     the interval. Selection votes were not published: a certified row holds one vote for its
     class, an abstention none (and no estimation votes: its class is unknown).
 
-    Raises SmoothcertError: an unreadable table, a scale <= 0, an alpha that cannot be told, or
-    a radius that no count gives, with its line.
+    Raises SmoothcertError: an unreadable or empty table, a scale <= 0, n < 1, an alpha outside
+    (0, 1) or that cannot be told, or a radius that no count gives, with its line.
     """
-    table = read_certificates(path)
-    if not scale > 0:
+    if not (scale > 0 and math.isfinite(scale)):
         raise SmoothcertError(f"{path}: noise scale {scale:g}: expected a positive number")
+    if n < 1:
+        raise SmoothcertError(f"{path}: n {n}: expected at least 1 sample")
+    if alpha is not None:
+        check_alpha(alpha)
+    table = read_certificates(path)
+    if len(table) == 0:
+        raise SmoothcertError(f"{path}: no rows; expected at least one certificate")
+    if np.isinf(table.radius).any():
+        line = int(np.flatnonzero(np.isinf(table.radius))[0]) + 2
+        raise SmoothcertError(f"{path}:{line}: an infinite radius is of no number of votes")
     certified = np.flatnonzero(table.predict != ABSTAIN)
     printed = read_column_text(path, "radius")
     texts = [printed[i] for i in certified]
@@ -168,4 +181,4 @@ def import_certificates(
 
 
 def _stem(path: str | os.PathLike[str]) -> str:
-    return re.sub(r"\.tsv(\.gz)?$", "", os.path.basename(path))
+    return re.sub(r"\.tsv(\.gz)?$", "", Path(path).name)

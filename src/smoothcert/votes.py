@@ -48,6 +48,18 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
+# What the archive's readers raise for a file that is truncated, damaged or something else.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -69,9 +81,7 @@ class Counts:
                     classes.append(c)
                     counts.append(row[c])
             ptr.append(len(classes))
-        return cls(
-            np.array(ptr, np.int64), np.array(classes, np.int32), np.array(counts, np.int64)
-        )
+        return cls(np.array(ptr, np.int64), np.array(classes, np.int32), np.array(counts, np.int64))
 
     def __len__(self) -> int:
         return len(self.ptr) - 1
@@ -218,7 +228,7 @@ class VoteStore:
             **_counts_arrays("estimation", self.estimation),
             **self.extra,
         }
-        with atomic(path) as temporary, open(temporary, "wb") as handle:
+        with atomic(path) as temporary, temporary.open("wb") as handle:
             np.savez_compressed(handle, **arrays)  # type: ignore[arg-type]
 
     @classmethod
@@ -237,7 +247,7 @@ class VoteStore:
                     f"{path}: vote store format {meta['format']}; expected {FORMAT}"
                 )
             store = cls(
-                identity=meta["identity"],
+                identity={**meta["identity"]},
                 rows=meta["rows"],
                 selection=_pop_counts("selection", arrays),
                 estimation=_pop_counts("estimation", arrays),
@@ -246,7 +256,7 @@ class VoteStore:
             )
         except FileNotFoundError:
             raise SmoothcertError(f"{path}: no such vote store") from None
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except _UNREADABLE as error:
             raise SmoothcertError(f"{path}: not a whole vote store: {error}") from None
         store._check(path)
         return store
@@ -256,6 +266,9 @@ class VoteStore:
         lengths = {len(a) for a in (self.row, self.label, self.scale, self.looks, self.selection)}
         cells = len(self.estimation)
         sums = np.bincount(self.estimation.entry_rows(), self.estimation.count, minlength=cells)
+        lacks = {"look", "n0", "n_classes", "shape", "noise"} - self.identity.keys()
+        if lacks:
+            raise SmoothcertError(f"{path}: inconsistent vote store: lacks {min(lacks)!r}")
         if lengths != {n} or cells != self.looks.sum():
             raise SmoothcertError(f"{path}: inconsistent vote store: its arrays differ in length")
         if "published" not in self.identity and (sums != self.look).any():
@@ -349,9 +362,7 @@ def _concatenate(stores: Sequence[VoteStore]) -> VoteStore:
         looks=join("looks"),
         selection=_stack([s.selection for s in stores]),
         estimation=_stack([s.estimation for s in stores]),
-        extra={
-            name: np.concatenate([s.extra[name] for s in stores]) for name in stores[0].extra
-        },
+        extra={name: np.concatenate([s.extra[name] for s in stores]) for name in stores[0].extra},
     )
 
 
