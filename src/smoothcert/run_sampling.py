@@ -22,7 +22,7 @@ from smoothcert.errors import SmoothcertError
 from smoothcert.journal import Journal, partial_path
 from smoothcert.models.classifier import Classifier
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Inputs, Sampler, collect, default_batch
+from smoothcert.sampling import Inputs, Sampler, check_look, collect, default_batch
 from smoothcert.stores import read_record, seconds_of, write_record
 from smoothcert.votes import VoteStore, first_difference
 
@@ -84,9 +84,15 @@ def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, 
         return model, record
     module, _, function = name.partition(":")
     try:
-        own: torch.nn.Module = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
+        make = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
         raise SmoothcertError(f"model {name!r}: {error}") from None
+    own = make()
+    if not isinstance(own, torch.nn.Module):
+        raise SmoothcertError(
+            f"model {name!r}: expected a function that returns a torch.nn.Module, it returns"
+            f" {type(own).__name__}"
+        )
     return own, {"arch": name, "training": None, "digest": models.digest(own)}
 
 
@@ -107,20 +113,36 @@ def read_scales(path: str | Path, idx: NDArray[np.int64]) -> NDArray[np.float64]
     Raises SmoothcertError for a malformed row and for the first idx without a scale.
     """
     scales: dict[int, float] = {}
-    lines = Path(path).read_text().splitlines()
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SmoothcertError(f"{path}: no table of noise scales: {error}") from None
     names = lines[0].split("\t") if lines else []
     if not {"idx", "sigma"} <= set(names):
         raise SmoothcertError(f"{path}:1: expected the columns idx and sigma, found {names}")
     for number, line in enumerate(lines[1:], 2):
         row = dict(zip(names, line.split("\t"), strict=False))
         try:
-            scales[int(row["idx"])] = float(row["sigma"])
+            i, sigma = int(row["idx"]), float(row["sigma"])
         except (ValueError, KeyError):
             raise SmoothcertError(f"{path}:{number}: expected idx and sigma") from None
+        if scales.setdefault(i, sigma) != sigma:
+            raise SmoothcertError(f"{path}:{number}: a second noise scale for idx {i}: {sigma:g}")
     missing = [int(i) for i in idx if int(i) not in scales]
     if missing:
         raise SmoothcertError(f"{path}: no noise scale for idx {missing[0]}")
     return np.array([scales[int(i)] for i in idx])
+
+
+def _with_scaling(spec: SampleSpec, scales: str | None) -> SampleSpec:
+    """The specification with a true word for where the noise scales come from."""
+    if scales is None and spec.scaling != "fixed":
+        raise SmoothcertError(
+            f"scaling {spec.scaling!r}: its noise scales are missing; give them (--scales)"
+        )
+    if scales is not None and spec.scaling == "fixed":
+        return dataclasses.replace(spec, scaling="given")
+    return spec
 
 
 def run(
@@ -137,12 +159,15 @@ def run(
 ) -> VoteStore:
     """Sample the shard of the store into ``out`` (and its record beside it).
 
-    A killed run leaves a partial store beside ``out`` and goes on from it. ``top_up``, or
-    ``out`` itself if it exists, is a store whose looks are taken over; it must be of the same
-    specification. Raises SmoothcertError for all that does not fit, before any sampling.
+    A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
+    ``top_up`` are taken over if there is such a store and it is of the same specification;
+    else those of ``out``, which must be of the same specification and shard if it exists.
+    Raises SmoothcertError for all that does not fit, before any sampling.
     """
     start = time.time()
     budget, noise = BUDGETS.parse(spec.budget), NOISES.parse(spec.noise)
+    check_look(budget, spec.look)
+    spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
     network, made = load_model(model, info)
     data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
@@ -176,10 +201,8 @@ def run(
             else read_scales(scales, data.idx[rows])
         ),
     )
-    before = _existing(out, top_up, identity)
-    partial = partial_path(
-        out, {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
-    )
+    before = _existing(out, top_up, identity, rows)
+    partial = partial_path(out, {**identity, "shard": list(shard), "scales": inputs.scale.tolist()})
     with Journal(partial, {**identity, "shard": list(shard)}) as journal:
         store, seconds = collect(
             sampler, inputs, budget, identity, len(data), journal, before and before[0], progress
@@ -203,7 +226,7 @@ class _Lazy:
 
 
 def _existing(
-    out: Path, top_up: Path | None, identity: dict[str, Any]
+    out: Path, top_up: Path | None, identity: dict[str, Any], rows: NDArray[np.int64]
 ) -> tuple[VoteStore, dict[str, Any]] | None:
     """The store to take looks from, with its record: ``top_up`` if it exists, else ``out``."""
     for path in (top_up, out):
@@ -212,6 +235,11 @@ def _existing(
             difference = first_difference(store.identity, identity)
             if difference and path == out:
                 raise SmoothcertError(f"{path} holds votes of another specification: {difference}")
+            if path == out and not np.isin(store.row, rows).all():
+                raise SmoothcertError(
+                    f"{path} holds {len(store)} inputs of {store.rows} that are not all in this"
+                    " shard; give another --out, or the store as --top-up"
+                )
             if not difference:
                 return store, read_record(path)
     return None
