@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.budget import BUDGETS
-from smoothcert.certificates import write_certificates
+from smoothcert.certificates import sidecar, write_certificates
 from smoothcert.certify import certify
 from smoothcert.cli.common import require, specification
 from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
 from smoothcert.errors import SmoothcertError
 from smoothcert.metrics import abstention_rate, average_certified_radius, certified_accuracy
 from smoothcert.printing import percent, radius, radius_interval
-from smoothcert.stores import read_record, seconds_of
+from smoothcert.stores import read_record, record_path, seconds_of
 from smoothcert.votes import VoteStore
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ def run(args: argparse.Namespace) -> int:
             raise SmoothcertError(f"{key}: the votes were sampled already; only budget is chosen")
         require(spec, "budget")
         votes = Path(args.votes)
+        if sidecar(out).resolve() == record_path(votes).resolve():
+            raise SmoothcertError(
+                f"--out {out}: its record {sidecar(out)} would replace that of the votes;"
+                " choose another name"
+            )
     else:
         votes = out.with_suffix(".votes.npz")
         sample(args, spec, votes)
@@ -68,5 +73,5 @@ def summary(table: CertificateTable) -> str:
         f" alpha {table.single('alpha')}: ACR {radius(acr.value)}"
         f" {radius_interval(acr)} (95%), abstains {percent(abstention_rate(table).value)}%\n"
         f"certified accuracy at {unit} radius: "
-        + ", ".join(f"{r:g}: {percent(a.value)}%" for r, a in zip(radii, accuracy, strict=True))
+        + ", ".join(f"{r:g}: {percent(accuracy[i].value)}%" for i, r in enumerate(radii))
     )

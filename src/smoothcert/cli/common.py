@@ -44,10 +44,10 @@ def specification(args: argparse.Namespace, keys: Mapping[str, type]) -> dict[st
 
 def json_mapping(text: str, where: str) -> dict[str, Any]:
     """A JSON mapping, given as text or as @FILE."""
-    source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
     try:
+        source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
         value = json.loads(source)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise SmoothcertError(f"{where}: no JSON: {error}") from None
     if not isinstance(value, dict):
         raise SmoothcertError(f"{where}: expected a mapping, found {type(value).__name__}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The table does not say its noise scale; its alpha is found where it can be told."""
-    parser.add_argument("table", metavar="TSV", help="a table in the format of Cohen's logs, or .gz")
+    parser.add_argument("table", metavar="TSV", help="a table in the format of Cohen's logs (.gz)")
     parser.add_argument("--scale", type=float, required=True, help="Gaussian noise scale")
     parser.add_argument("--n", type=int, default=100_000, help="samples (default 100,000)")
     parser.add_argument("--alpha", type=float, help="default: found from the radii")

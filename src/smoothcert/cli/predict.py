@@ -16,8 +16,6 @@ from smoothcert.votes import VoteStore
 if TYPE_CHECKING:
     import argparse
 
-_KEYS = {key: kind for key, kind in KEYS.items() if key not in ("budget", "look")}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """As for ``sample``, with n votes an input and the level of the test."""
@@ -30,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sample, predict, write the table, print accuracy and abstentions."""
-    for key in ("budget", "look"):
-        if getattr(args, key) is not None:
-            raise SmoothcertError(f"--{key}: predict takes --n and --alpha")
     spec = specification(args, KEYS)
+    for key in ("budget", "look"):
+        if key in spec:
+            raise SmoothcertError(f"{key}: predict takes --n and --alpha")
     require(spec, "dataset", "noise")
     predict([[args.n]], args.alpha)  # refuses an (n, alpha) that can never answer
     votes = Path(args.out).with_suffix(".votes.npz")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,18 +125,34 @@ def _sample_in_parts(args: argparse.Namespace, spec: dict[str, Any], out: Path) 
             + (["--quiet"] if args.quiet or i else []),
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.DEVNULL,
+            stderr=None if i == 0 and not args.quiet else subprocess.PIPE,
+            text=True,
         )
         for i, part in enumerate(parts)
     ]
     try:
-        codes = [worker.wait() for worker in workers]
+        _wait(workers)
     finally:
         for worker in workers:
             worker.terminate()
-    if any(codes):
-        raise SmoothcertError(f"{out}: sampling failed in {sum(map(bool, codes))} processes")
+            worker.wait()
     store = gather_files(parts, out)
     for part in parts:
         part.unlink()
         record_path(part).unlink(missing_ok=True)
     print(f"{out}: {len(store)} inputs, {int(store.samples().sum()):,} estimation samples")
+
+
+def _wait(workers: list[subprocess.Popen[str]]) -> None:
+    """Until all are done; the first that fails ends them all, with its own message."""
+    running = list(workers)
+    while running:
+        time.sleep(0.05)
+        for worker in [w for w in running if w.poll() is not None]:
+            running.remove(worker)
+            if worker.returncode == 0:
+                continue
+            if worker.stderr is None:
+                raise SystemExit(worker.returncode)  # it has said why
+            said = worker.stderr.read().strip().splitlines() or ["it was killed"]
+            raise SmoothcertError(said[-1].removeprefix("error: "))
