@@ -50,7 +50,7 @@ def snakemake(
 
 def plan(folder: Path, *arguments: str) -> dict[str, int]:
     """How many jobs of each rule a dry run would do."""
-    result = snakemake(folder, "--dry-run", "--quiet", "rules", *arguments)
+    result = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules")
     assert result.returncode == 0, result.stderr
     text = result.stdout + result.stderr
     table = re.search(r"^Job stats:\n.*\n[- ]+\n((?:\w+ +\d+\n)+)", text, re.M)
@@ -203,5 +203,5 @@ def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:
 def test_a_wrong_configuration_ends_at_once(done: Path, arguments: list[str], message: str) -> None:
     result = snakemake(done, "--dry-run", "--config", *arguments)
     assert result.returncode != 0
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
+    assert message in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
