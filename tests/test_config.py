@@ -128,7 +128,9 @@ def test_a_wrong_key_or_type_is_named(smoke: Config, change: Config, message: st
         ({"training": "other-fs-0.25"}, r"no recipe; expected the key recipes\.other\.digits"),
         ({"budget": "fixed-5"}, r"cohen\.budget: .*smallest n that can is 10"),
         ({"budget": "fixed_a2.00-1000"}, r"cohen\.budget: .*alpha 2"),
-        ({"dataset": "digit"}, r"recipes\.cohen\.digit"),
+        ({"dataset": "digit"}, r"cohen\.dataset: .*digit"),
+        ({"dataset": "spiral"}, r"no recipe; expected the key recipes\.cohen\.spiral"),
+        ({"arch": "tiny_cmm"}, r"cohen\.arch: .*tiny_cmm"),
     ],
 )
 def test_a_choice_that_does_not_exist_is_named(smoke: Config, change: Config, message: str) -> None:

@@ -14,7 +14,7 @@ from smoothcert.errors import SmoothcertError
 from smoothcert.spec import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Config = dict[str, Any]
 Run = dict[str, str]
@@ -87,16 +87,21 @@ def check_choices(config: Config) -> None:
 
     Also for a training run without a recipe, and a data set without settings.
     """
+    from smoothcert import datasets
     from smoothcert.budget import BUDGETS
+    from smoothcert.models import ARCHITECTURES
     from smoothcert.noise import NOISES
 
+    parsers: dict[str, Callable[[str], object]] = {
+        "dataset": datasets.info,
+        "arch": ARCHITECTURES.parse,
+        "training": Training.parse,
+        "noise": NOISES.parse,
+        "budget": BUDGETS.parse,
+    }
     for section in config["experiments"]:
         for run in runs(config, section):
-            for axis, parse in (
-                ("training", Training.parse),
-                ("noise", NOISES.parse),
-                ("budget", BUDGETS.parse),
-            ):
+            for axis, parse in parsers.items():
                 try:
                     parse(run[axis])
                 except SmoothcertError as error:
