@@ -53,6 +53,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules
 
+# Run it with the oldest Python that is supported, so that the pins install on every newer one.
 # torch's local version (+cpu, +cu126) depends on where it came from: the pin leaves it out.
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
@@ -63,6 +64,9 @@ lock:
 	{ grep '^#' requirements.lock; grep -v -e '^#' -e '^nvidia-' -e '^cuda-' -e '^triton=' \
 		$(VENV)-lock/lock | sed 's/^\(torch==[^+]*\)+.*/\1/' | grep .; } > $(VENV)-lock/new
 	mv $(VENV)-lock/new requirements.lock
+	{ sed -n '1,/- pip:/p' envs/smoothcert.yaml; sed -n 's/^[^#].*/      - &/p' requirements.lock; } \
+		> $(VENV)-lock/env
+	mv $(VENV)-lock/env envs/smoothcert.yaml
 	rm -rf $(VENV)-lock
 
 clean:

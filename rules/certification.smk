@@ -27,7 +27,7 @@ rule sample:
     params:
         spec=spec("sample"),
     shell:
-        "smoothcert sample --spec {params.spec:q} --model {input.model}"
+        "python -m smoothcert sample --spec {params.spec:q} --model {input.model}"
         " --top-up $(dirname $(dirname {output.votes}))/votes.npz"
         " --shard {wildcards.i}/{wildcards.n} --out {output.votes} --quiet > {log} 2>&1"
 
@@ -47,7 +47,7 @@ rule gather:
     params:
         code=code("smoothcert.cli.gather"),
     shell:
-        "smoothcert gather --out {output.votes} {input.votes} > {log} 2>&1"
+        "python -m smoothcert gather --out {output.votes} {input.votes} > {log} 2>&1"
 
 
 rule certify:
@@ -65,4 +65,4 @@ rule certify:
     params:
         spec=spec("certify"),
     shell:
-        "smoothcert certify --spec {params.spec:q} --votes {input.votes} --out {output.table} > {log} 2>&1"
+        "python -m smoothcert certify --spec {params.spec:q} --votes {input.votes} --out {output.table} > {log} 2>&1"

@@ -16,7 +16,7 @@ rule cohen_table:
     params:
         spec=output_spec("table", "cohen"),
     shell:
-        "smoothcert table cohen --spec {params.spec:q}"
+        "python -m smoothcert table cohen --spec {params.spec:q}"
         " --out $(dirname {output.csv})/cohen_table {input} > {log} 2>&1"
 
 
@@ -36,7 +36,7 @@ rule cohen_figure:
     params:
         spec=output_spec("figure", "cohen"),
     shell:
-        "smoothcert figure cohen --spec {params.spec:q}"
+        "python -m smoothcert figure cohen --spec {params.spec:q}"
         " --out $(dirname {output.png})/cohen_figure {input} > {log} 2>&1"
 
 

@@ -16,10 +16,11 @@ from smoothcert import experiments
 from smoothcert.errors import SmoothcertError
 from smoothcert.provenance import fingerprint
 
-# The command of this checkout, also where the virtual environment is not activated.
+# Jobs run the library of this checkout with Snakemake's own Python, also where its environment
+# is not activated; an environment of --software-deployment-method comes before it.
 os.environ.update(
     PYTHONPATH=os.pathsep.join(filter(None, [SRC, os.environ.get("PYTHONPATH")])),
-    PATH=os.pathsep.join([os.environ.get("PATH", ""), os.path.dirname(sys.executable)]),
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]),
 )
 
 MODEL = "<results>/models/{dataset}/{arch}/{training}/model.safetensors"

@@ -12,4 +12,4 @@ rule data:
     params:
         code=code("smoothcert.cli.data"),
     shell:
-        "smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"
+        "python -m smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"

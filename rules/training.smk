@@ -21,4 +21,4 @@ rule train:
     params:
         spec=spec("train"),
     shell:
-        "smoothcert train --spec {params.spec:q} --out {output.model} --quiet > {log} 2>&1"
+        "python -m smoothcert train --spec {params.spec:q} --out {output.model} --quiet > {log} 2>&1"

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,17 @@ def test_the_parts_of_a_job_are_named_without_their_numbers(smoke: Config) -> No
     assert {"noise.gaussian", "scaling.fixed"} <= sample
     assert "budget.fixed" not in sample
     assert {"budget.fixed", "noise.gaussian"} <= certify
+
+
+def test_the_conda_environment_has_the_pins_of_the_lock_file() -> None:
+    lock = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pins = [line for line in lock if not line.startswith("#")]
+    assert read("envs/smoothcert.yaml")["dependencies"][-1] == {"pip": pins}
+
+
+def test_the_lock_file_pins_every_package_without_a_build_or_an_address() -> None:
+    lock = (REPOSITORY / "requirements.lock").read_text().splitlines()
+    pins = [line for line in lock if not line.startswith("#")]
+    assert {"torch==2.13.0", "torchvision==0.28.0"} <= set(pins)
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin) for pin in pins)
+    assert not [pin for pin in pins if pin.startswith(("nvidia", "cuda", "triton"))]
