@@ -97,10 +97,13 @@ def test_the_program_divides_by_a_size_that_is_too_small() -> None:
     expected = {0.5: 0.02, 0.52: 0.23, 0.54: 0.71, 0.56: 0.97, 0.6: 1.0}
     for p, share in expected.items():
         assert procedure.undefined(p) == pytest.approx(share, abs=0.006)
-    # A setting of the paper's tables: kbar 500,000, sigma 1, U 0.05; sizes from 4,000 on.
-    larger = iss_procedure(Mapping(Decline(0.05), 500_000, ALPHA, 200), 5000, G, 1.0, 1,
-                           "program", False)  # fmt: skip
-    assert larger.failure(0.6) > 0.99
+    assert max(procedure.failure(p) for p in expected) == 0  # undefined, or n >= k0
+    # kbar 500,000, sigma 0.5, U 0.05, in the paper's Table 1: at 4,792 to 4,800 of 5,000 votes
+    # the size is 4,800, and a ratio of 0.96 is certified as if it were 1.
+    mapping = Mapping(Decline(0.05), 500_000, ALPHA, 200)
+    larger = iss_procedure(mapping, 5000, G, 0.5, 1, "program", False)
+    assert larger.sizes[4792:4801].tolist() == [4800] * 9
+    assert larger.failure(0.9592) == pytest.approx(0.252, abs=0.005)
 
 
 def test_fresh_votes_keep_alpha_everywhere() -> None:
