@@ -15,9 +15,7 @@ from smoothcert.errors import SmoothcertError
 
 def tail(n: int, k: int, p: Fraction) -> Fraction:
     """P(Bin(n, p) >= k), exactly."""
-    return sum(
-        (math.comb(n, j) * p**j * (1 - p) ** (n - j) for j in range(k, n + 1)), Fraction(0)
-    )
+    return sum((math.comb(n, j) * p**j * (1 - p) ** (n - j) for j in range(k, n + 1)), Fraction(0))
 
 
 def exact_lower(k: int, n: int, alpha: Fraction, steps: int = 60) -> float:

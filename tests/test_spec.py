@@ -146,7 +146,7 @@ def test_a_family_takes_members_from_elsewhere():
 
     assert Knot(2.0).slug == "knot-K2.00"
     assert family.parse("knot_t3_tight-K0.50") == Knot(0.5, 3, True)
-    with pytest.raises(SmoothcertError, match="thing 'knot-2.00': expected -Ksize"):
+    with pytest.raises(SmoothcertError, match=r"thing 'knot-2.00': expected -Ksize"):
         family.parse("knot-2.00")
 
 
