@@ -19,12 +19,13 @@ from training_helpers import killed_and_resumed
 
 from smoothcert import datasets
 from smoothcert.cli import main
+from smoothcert.datasets.imagenet import LazyImages
 from smoothcert.errors import SmoothcertError
 from smoothcert.models import build, digest, load, normalization
 from smoothcert.streams import generator
 from smoothcert.training import Job, train
 from smoothcert.training.augmentation import crop_flip
-from smoothcert.training.inputs import random_part
+from smoothcert.training.inputs import Decoded, random_part
 from smoothcert.training.recipe import Recipe
 
 RECIPE = {"epochs": 2, "batch": 128, "lr": 0.05, "schedule": "constant"}
@@ -334,6 +335,35 @@ def test_augmentation_is_a_function_of_seed_epoch_and_batch():
     a, b, c = (crop_flip(x, generator(1, "training-augmentation", 0, i)) for i in (0, 0, 1))
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
+
+
+def test_a_decoded_view_is_a_function_of_seed_epoch_and_input_alone(tmp_path):
+    from PIL import Image
+
+    paths = []
+    for i in range(5):
+        paths.append(str(tmp_path / f"{i}.png"))
+        pixels = np.random.default_rng(i).integers(0, 255, (230 + i, 260, 3), np.uint8)
+        Image.fromarray(pixels).save(paths[-1])
+    labels = np.arange(5)
+    images = LazyImages(tuple(paths))
+    dataset = datasets.Dataset("x", "train", images, labels, labels, (), "", (3, 224, 224))
+
+    def views(order, seed=1, epoch=0, random=True):
+        inputs = Decoded(dataset, torch.device("cpu"), seed, random)
+        found = {}
+        for x, y in inputs.batches([torch.tensor(o) for o in order], epoch):
+            found |= dict(zip(y.tolist(), x, strict=True))
+        return torch.stack([found[i] for i in range(5)])
+
+    first = views([[0, 1, 2], [3, 4]])
+    assert first.shape == (5, 3, 224, 224)
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert torch.equal(first, views([[4, 2], [0], [1, 3]]))
+    assert not torch.equal(first, views([[0, 1, 2, 3, 4]], epoch=1))
+    assert not torch.equal(first, views([[0, 1, 2, 3, 4]], seed=2))
+    assert torch.equal(views([[0, 1, 2, 3, 4]], random=False), images[:5])
 
 
 def test_a_random_part_lies_in_the_image_with_the_documented_areas_and_ratios():

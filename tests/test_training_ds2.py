@@ -367,6 +367,12 @@ def test_a_parent_of_another_architecture_or_data_set_is_refused(tmp_path):
             trained(job("cohen-ds2-0.25", tmp_path / "p.safetensors"), tmp_path / "m.safetensors")
 
 
+def test_a_parent_that_is_no_checkpoint_is_refused(tmp_path):
+    (tmp_path / "p.safetensors").write_bytes(b"some text that is no checkpoint")
+    with pytest.raises(SmoothcertError, match="not a whole checkpoint"):
+        trained(job("cohen-ds2-0.25", tmp_path / "p.safetensors"), tmp_path / "m.safetensors")
+
+
 def test_a_snapshot_later_than_the_recipes_end_is_refused(tmp_path, parents):
     specification = job("cohen-ds2-0.25", parents / "cohen.epoch-2.safetensors", epochs=2)
     with pytest.raises(SmoothcertError, match="after epoch 2, and the recipe ends after 2"):

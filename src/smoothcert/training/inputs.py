@@ -55,11 +55,16 @@ class Decoded:
         loader = torch.utils.data.DataLoader(
             views,
             batch_sampler=[batch.tolist() for batch in order],
-            num_workers=len(os.sched_getaffinity(0)),
+            num_workers=_cores(),
             pin_memory=self.device.type == "cuda",
         )
         for x, y in loader:
             yield x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+
+
+def _cores() -> int:
+    """The cores that this process may use; a cluster's job has fewer than its machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
