@@ -8,7 +8,7 @@ backpropagation, :func:`zeroth_order` without.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -151,7 +151,7 @@ def _project(delta: Tensor, bound: Tensor, norm: AttackNorm) -> Tensor:
 
 def _uniform_in_ball(x: Tensor, norm: AttackNorm, stream: Generator) -> Tensor:
     """Uniform in the unit ball of ``norm``, one an input."""
-    options = {"generator": stream, "device": x.device, "dtype": x.dtype}
+    options: dict[str, Any] = {"generator": stream, "device": x.device, "dtype": x.dtype}
     if norm == "linf":
         return 2 * torch.rand(x.shape, **options) - 1
     towards = torch.randn(x.shape, **options)
