@@ -34,11 +34,11 @@ smoke: $(INSTALLED)
 
 # One thread a process, one process a core.
 test: smoke
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
 	@echo "Tests passed. Results: $(abspath $(RESULTS))"
 
 test-all: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) -m ""
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup -m ""
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

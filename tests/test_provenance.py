@@ -206,6 +206,25 @@ def test_a_job_depends_on_the_members_that_it_names() -> None:
     assert "confidence" in closure("sample", budget="iss-1000")
 
 
+def test_every_member_that_a_job_names_is_in_its_fingerprint() -> None:
+    from smoothcert.budget import BUDGETS
+    from smoothcert.noise import NOISES
+    from smoothcert.spec import Training
+    from smoothcert.training import METHODS
+
+    def home(part: type) -> str:
+        return part.__module__.removeprefix("smoothcert.")
+
+    for name in NOISES:
+        assert home(NOISES[name]) in closure("sample", noise=f"{name}-0.25"), name
+        training = Training("cohen", "fs", 0.25, name).slug
+        assert home(NOISES[name]) in closure("train", training=training), name
+    for name in BUDGETS:
+        assert home(BUDGETS[name]) in closure("certify", budget=f"{name}_a0.01-1000"), name
+    for name in METHODS:
+        assert home(METHODS[name]) in closure("train", training=f"{name}-ds2-0.25"), name
+
+
 def test_a_record_names_versions_and_survives_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy
 

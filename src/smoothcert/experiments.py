@@ -8,6 +8,7 @@ grid is one value or a list of values, and a text may refer to another key, as
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.errors import SmoothcertError
@@ -219,9 +220,6 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
     }
 
 
-def _names(slug: str) -> Iterator[str]:
-    """What may be a member's name in a slug: ``a_b-c`` has a, a_b and c, and is one itself."""
-    yield slug
-    for piece in slug.split("-"):
-        words = piece.split("_")
-        yield from ("_".join(words[: i + 1]) for i in range(len(words)))
+def _names(slug: str) -> list[str]:
+    """What may be the member's name in a slug: ``a-b_c1-2`` starts with a, a-b, a-b_c1, ..."""
+    return [slug[: match.start()] for match in re.finditer(r"[-_]|$", slug)]
