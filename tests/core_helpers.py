@@ -62,7 +62,7 @@ def trained_digits_model(path: Path) -> Path:
 
     torch.set_num_threads(1)
     data = datasets.load("digits", "train")
-    model = models.build("tiny_cnn", data.labels.max() + 1, data.shape, seed=3)
+    model = models.build("tiny_cnn", len(data.classes), data.shape, seed=3)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     stream = generator(0, "test-training")
     labels = torch.from_numpy(data.labels)
