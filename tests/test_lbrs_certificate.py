@@ -42,7 +42,9 @@ def adversarial_steps(lbrs, x, weight):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize(("form", "k"), [("published", 1), ("tight", 1), ("tight", 3), ("tight", 5)])
+@pytest.mark.parametrize(
+    ("form", "k"), [("published", 1), ("tight", 1), ("tight", 3), ("tight", 5)]
+)
 def test_no_linear_certificate_is_broken_just_inside(norm, form, k):
     rng = np.random.default_rng(1)
     for d in (1, 2, 5):
@@ -128,9 +130,9 @@ def test_no_certificate_exceeds_the_exact_radius_and_the_tight_form_often_reache
             for point, r in zip(x[:10], exact[:10], strict=True):
                 here = lbrs.predict(point[None], bias)
                 out = lbrs.predict(point + ring * (r * (1 + 1e-3) + 1e-9), bias)
-                assert (out != here).any() and (
-                    lbrs.predict(point + ring * r * (1 - 1e-6), bias) == here
-                ).all()
+                assert (out != here).any()
+                inner = lbrs.predict(point + ring * r * (1 - 1e-6), bias)
+                assert (inner == here).all()
     assert np.mean(reached) > 0.5
 
 

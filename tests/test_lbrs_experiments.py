@@ -64,7 +64,8 @@ def test_tasks_are_balanced_and_no_reserved_point_is_trained_on(data):
 
 def test_the_same_seed_draws_the_same_task_and_another_seed_another(data):
     again = image.load(TASK)
-    assert torch.equal(again.train, data.train) and torch.equal(again.pools[1][0], data.pools[1][0])
+    assert torch.equal(again.train, data.train)
+    assert torch.equal(again.pools[1][0], data.pools[1][0])
     other = image.load(image.Task("digits", "8", train=60, test=16, reserved=4, draws=2, seed=1))
     assert not torch.equal(other.train, data.train)
 
@@ -84,13 +85,13 @@ def test_no_adaptive_attack_breaks_a_certificate(data, net, norm, head):
         target = attack.Target(
             net, points.double(), torch.as_tensor(labels, dtype=torch.float64), bias, head, norm
         )
-        for i in np.flatnonzero(radii.radius > 0):
+        for i in np.flatnonzero(radii.radius > 0)[::3]:
             x = data.test[i : i + 1].double()
             y = torch.tensor([float(radii.predict[i])], dtype=torch.float64)
             inside = attack.adaptive(target, x, y, radii.radius[i] * (1 - 1e-9), 8, [])
             assert not inside.any()
             broken_beyond += int(attack.adaptive(target, x, y, 8 * radii.radius[i], 8, []).any())
-    assert broken_beyond > 0.5 * 2 * len(flat)  # the attack is able to break things
+    assert broken_beyond > 0.5 * 2 * len(flat) / 3  # the attack is able to break things
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf"])
@@ -99,7 +100,8 @@ def test_attacked_images_stay_in_the_ball_and_in_the_box(data, net, norm):
     moved = attack.transfer(net, x, y, 0.7, norm, 5)
     length = torch.linalg.vector_norm((moved - x).flatten(1), {"l2": 2, "linf": torch.inf}[norm], 1)
     assert (length <= 0.7 * (1 + 1e-6)).all()
-    assert moved.min() >= 0 and moved.max() <= 1
+    assert moved.min() >= 0
+    assert moved.max() <= 1
     z, _ = Network(net).logit_and_slope(x, norm)
     worse, _ = Network(net).logit_and_slope(moved, norm)
     assert (data.test_label * worse < data.test_label * z).all()
@@ -163,8 +165,7 @@ def test_the_command_line_writes_what_figures_and_claims_read(tmp_path, capsys):
         assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     named = [f"digits:8={path}" for path in names]
     call("claims", "--spiral", tmp_path / "spiral.npz", *named, "--out", tmp_path / "claims")
-    with open(tmp_path / "claims.csv", newline="") as handle:
-        found = list(csv.DictReader(handle))
+    found = list(csv.DictReader((tmp_path / "claims.csv").read_text().splitlines()))
     assert {row["verdict"] for row in found} <= {"holds", "in part", "fails"}
     assert any(row["figure"] == "4" for row in found)
     assert json.loads((tmp_path / "s0.json").read_text())["specification"]["task"]["seed"] == 0
@@ -179,7 +180,8 @@ def test_certificates_of_a_smooth_network_are_tables_like_any_other(tmp_path, ca
     assert len(list(tmp_path.glob("*.tsv"))) == 8
     table = read_certificates(tmp_path / "l2-tight-b0.5.tsv")
     published = read_certificates(tmp_path / "l2-published-b0.5.tsv")
-    assert len(table) == 32 and table.single("norm") == "l2"
+    assert len(table) == 32
+    assert table.single("norm") == "l2"
     assert (table.radius >= published.radius * (1 - 1e-9)).all()
     assert set(table.label) == {0, 1}
     capsys.readouterr()
@@ -197,9 +199,7 @@ def test_certificates_of_a_smooth_network_are_tables_like_any_other(tmp_path, ca
         ("certify", {"task": {"dataset": "digits", "positive": "8"}, "norms": ["l7"]}, "norm 'l7'"),
     ],
 )
-def test_a_wrong_specification_ends_with_one_line_that_names_the_key(
-    part, spec, message, tmp_path
-):
+def test_a_wrong_specification_ends_with_one_line_that_names_the_key(part, spec, message, tmp_path):
     with pytest.raises(SmoothcertError, match=message):
         call(part, "--spec", json.dumps(spec), "--out", tmp_path / "x")
     assert not list(tmp_path.iterdir())

@@ -79,8 +79,15 @@ def _numbers(spec: dict[str, Any], key: str) -> np.ndarray:
         values = np.array(spec[key], np.float64)
     except (TypeError, ValueError):
         values = np.array(np.nan)
-    if values.ndim != 1 or not len(values) or not (values >= 0).all() or (np.diff(values) <= 0).any():
-        raise SmoothcertError(f"--spec: {key}: expected ascending numbers >= 0, found {spec[key]!r}")
+    if (
+        values.ndim != 1
+        or not len(values)
+        or not (values >= 0).all()
+        or (np.diff(values) <= 0).any()
+    ):
+        raise SmoothcertError(
+            f"--spec: {key}: expected ascending numbers >= 0, found {spec[key]!r}"
+        )
     return values
 
 
@@ -106,7 +113,7 @@ def _spiral(args: argparse.Namespace) -> None:
     base = Path(args.out)
     _record(base, spec, **about)
     with atomic(base.with_name(base.name + ".npz")) as temporary:
-        np.savez_compressed(temporary, **out)
+        np.savez_compressed(temporary, **out)  # type: ignore[arg-type]
     rows = spiral_rows(out)
     write_rows(base.with_name(base.name + ".csv"), SPIRAL_COLUMNS, rows)
     for row in rows:
@@ -125,17 +132,18 @@ def _image(args: argparse.Namespace) -> None:
     from smoothcert.training.settings import from_mapping
 
     spec = _spec(args)
-    task, recipe, sweep = (
-        from_mapping(cls, spec.get(key, {}), f"--spec: {key}")
-        for cls, key in ((image.Task, "task"), (Recipe, "recipe"), (image.Sweep, "sweep"))
-    )
+    task = from_mapping(image.Task, spec.get("task", {}), "--spec: task")
+    recipe = from_mapping(Recipe, spec.get("recipe", {}), "--spec: recipe")
+    sweep = from_mapping(image.Sweep, spec.get("sweep", {}), "--spec: sweep")
     device = _device(args.device)
     rows = image.run(task, recipe, sweep, device)
     base = Path(args.out)
     _record(base, spec, device)
     write_rows(base.with_name(base.name + ".csv"), image.COLUMNS, rows)
     cnn = next(row for row in rows if row["method"] == "cnn")
-    print(f"{base}.csv: {len(rows)} accuracies; base network {cnn['correct']}/{cnn['inputs']} clean")
+    print(
+        f"{base}.csv: {len(rows)} accuracies; base network {cnn['correct']}/{cnn['inputs']} clean"
+    )
 
 
 def _device(wanted: str) -> str:

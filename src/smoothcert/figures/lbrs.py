@@ -135,7 +135,9 @@ def sweep(rows: Rows, title: str | None = None) -> Figure:
                 _level(axes, pick(here, method="cnn"), "0.25", "CNN", "--")
                 axes.axhline(0.5, color="0.7", linewidth=0.9, zorder=0)
                 axes.set_ylim(0, 1.02)
-            top.set_title("clean" if radius == 0 else f"PGD on the CNN, {norm_name('l2')} ≤ {radius:g}")
+            top.set_title(
+                "clean" if radius == 0 else f"PGD on the CNN, {norm_name('l2')} ≤ {radius:g}"
+            )
             sigma = sorted({r["parameter"] for r in pick(here, method="ns")})
             # The paper's range is linear; what we add beyond it is logarithmic.
             top.set_xscale("symlog", linthresh=0.5, linscale=1.6)
@@ -189,7 +191,9 @@ def attack(rows: Rows, title: str | None = None) -> Figure:
                         _line(axes, chosen, "radius", colour, text, linestyle=dash)
                 axes.set_xlim(0, reach)
                 axes.set_ylim(0, 1.02)
-                what = "made against the CNN" if kind == "transfer" else "made against each classifier"
+                what = (
+                    "made against the CNN" if kind == "transfer" else "made against each classifier"
+                )
                 axes.set_title(f"{norm_name(norm)} attacks {what}")
                 axes.set_xlabel(f"attack radius ({norm_name(norm)}, pixels in [0, 1])")
         for axes in panels[:, 0]:
@@ -207,7 +211,9 @@ def _fixed(rows: Rows) -> dict[str, float]:
         chosen = pick(rows, method=method, head=head, attack="transfer", norm="l2")
         values = {r["parameter"] for r in chosen}
         everywhere = len({r["radius"] for r in chosen})
-        full = [v for v in values if len({r["radius"] for r in pick(chosen, parameter=v)}) == everywhere]
+        full = [
+            v for v in values if len({r["radius"] for r in pick(chosen, parameter=v)}) == everywhere
+        ]
         out[name] = min(full)
     return out
 

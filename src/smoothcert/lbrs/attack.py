@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor, nn
 
+    from smoothcert.attacks import AttackNorm
     from smoothcert.lbrs.classifier import Head
 
 _ORDER = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}
 
 
 def transfer(
-    net: nn.Module, x: Tensor, y: Tensor, radius: float, norm: str, steps: int, pace: float = 2.5
+    net: nn.Module, x: Tensor, y: Tensor, radius: float, norm: AttackNorm, steps: int
 ) -> Tensor:
-    """PGD on the base network's logit, step ``pace`` * radius / steps, from the clean image.
+    """PGD on the base network's logit, step 2.5 * radius / steps, from the clean image.
 
     Ascent of -y z takes the same normalized steps as that of the cross-entropy. The margin stays
     negative once an input is misclassified, so the last iterate is taken, as is usual.
@@ -38,7 +39,7 @@ def transfer(
     if radius == 0:
         return x
     direction = gradient_of(lambda v: -y * binary_logit(net(v)))
-    return pgd(direction, x, radius, steps, norm, step_size=pace * radius / steps)
+    return pgd(direction, x, radius, steps, norm, step_size=2.5 * radius / steps)
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def smoothed(
     x: Tensor,
     y: Tensor,
     radius: float,
-    norm: str,
+    norm: AttackNorm,
     steps: int,
     sigma: float,
     head: Head,

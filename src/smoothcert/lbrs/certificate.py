@@ -15,6 +15,8 @@ import numpy as np
 from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
 Form = Literal["published", "tight"]
@@ -77,9 +79,7 @@ def published(
     Returns:
         Radii of shape [A, N] ([N] for a scalar bias).
     """
-    g, slope, oracle, switch, bias, curvature = _arrays(
-        g, slope, oracle, switch, bias, lipschitz
-    )
+    g, slope, oracle, switch, bias, curvature = _arrays(g, slope, oracle, switch, bias, lipschitz)
     score = g + bias * oracle * slope
     # The printed remainder is L r^2, twice the one of Taylor's theorem: curvature 2 L.
     boundary = root(np.abs(score), slope + bias * curvature, 2 * curvature)
@@ -103,9 +103,7 @@ def tight(
     below the one that holds whatever the oracle says. At bias 0 it is the base classifier's own
     radius. ``switch`` is best ``Oracle.radius``.
     """
-    g, slope, oracle, switch, bias, curvature = _arrays(
-        g, slope, oracle, switch, bias, lipschitz
-    )
+    g, slope, oracle, switch, bias, curvature = _arrays(g, slope, oracle, switch, bias, lipschitz)
     score = g + bias * oracle * slope
     sign = np.where(score >= 0, 1.0, -1.0)
     rate = slope + bias * curvature
@@ -127,7 +125,7 @@ def base_radius(g: ArrayLike, slope: ArrayLike, lipschitz: ArrayLike = 0.0) -> N
     return root(np.abs(np.asarray(g, np.float64)), slope, lipschitz)
 
 
-FORMS = {"published": published, "tight": tight}
+FORMS: dict[Form, Callable[..., Radii]] = {"published": published, "tight": tight}
 
 
 def _arrays(

@@ -98,9 +98,9 @@ def exact_radius(
         out = np.where(there, np.minimum(out, floor), out)
         for n in range(len(x)):
             offsets = (d2[n, voters][:, None] - d2[n, others]) / 2  # [V, O]
-            reach = np.divide(
-                offsets, lengths, out=np.zeros_like(offsets), where=lengths > 0
-            ).max(axis=1, initial=0.0)
+            reach = np.divide(offsets, lengths, out=np.zeros_like(offsets), where=lengths > 0).max(
+                axis=1, initial=0.0
+            )
             for j in np.argsort(reach, kind="stable"):
                 if max(reach[j], floor[n]) >= out[n]:
                     break

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from smoothcert.attacks import AttackNorm
+
 COLUMNS = (
     "seed", "draw", "method", "head", "parameter", "norm", "radius", "attack", "inputs", "correct",
 )  # fmt: skip
@@ -88,6 +90,20 @@ class Sweep:
     copies: int = 16
     adaptive_inputs: int = 200
     adaptive_draws: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("sweep_radii", "radii", "adaptive_radii"):
+            for norm in getattr(self, name):
+                if norm not in ("l2", "linf"):
+                    raise SmoothcertError(f"lbrs: {name}: norm {norm!r}: expected l2 or linf")
+        for head in self.adaptive_bias:
+            if head not in HEADS:
+                raise SmoothcertError(
+                    f"lbrs: adaptive_bias: head {head!r}: expected one of {', '.join(HEADS)}"
+                )
+        for name in ("bias", "sigma"):
+            if name not in self.fixed:
+                raise SmoothcertError(f"lbrs: fixed: lacks {name}")
 
 
 @dataclass(frozen=True)
@@ -179,7 +195,10 @@ class Measurement:
     def rows(self) -> list[dict[str, Any]]:
         out: list[dict[str, Any]] = []
         sweep = self.sweep
-        for norm in sweep.radii:
+        norm: AttackNorm
+        for norm in ("l2", "linf"):
+            if norm not in sweep.radii:
+                continue
             for radius in sorted({0.0, *sweep.sweep_radii.get(norm, ()), *sweep.radii[norm]}):
                 out += self.transferred(norm, radius)
             for radius in sweep.adaptive_radii.get(norm, ()):
@@ -191,7 +210,7 @@ class Measurement:
         counts = {"inputs": len(correct), "correct": int(correct.sum())}
         return {"seed": self.task.seed, **blank, **key, **counts}
 
-    def attacked(self, norm: str, radius: float) -> torch.Tensor:
+    def attacked(self, norm: AttackNorm, radius: float) -> torch.Tensor:
         """The test images after PGD on the base network, in the order of the test set."""
         import torch
 
@@ -204,7 +223,7 @@ class Measurement:
         ]
         return torch.cat(parts).cpu()
 
-    def transferred(self, norm: str, radius: float) -> list[dict[str, Any]]:
+    def transferred(self, norm: AttackNorm, radius: float) -> list[dict[str, Any]]:
         """Every classifier on the images that were made against the base network."""
         x = self.attacked(norm, radius)
         z, slope = self.base.logit_and_slope(x, norm)
@@ -221,8 +240,8 @@ class Measurement:
                     own = {"method": "lbrs", "draw": draw, "head": head, "parameter": bias}
                     out.append(self._row(predict == self.label, **own, **key))
         for sigma in self.sweep.sigma if whole else (self.sweep.fixed["sigma"],):
-            for head, votes in self.noisy(x, sigma).items():
-                own = {"method": "ns", "head": head, "parameter": sigma}
+            for vote, votes in self.noisy(x, sigma).items():
+                own = {"method": "ns", "head": vote, "parameter": sigma}
                 out.append(self._row(_sign(votes) == self.label, **own, **key))
         return out
 
@@ -245,7 +264,7 @@ class Measurement:
                 totals[:, rows] += torch.stack([z, torch.tanh(z / 2), z.sign()]).cpu()
         return dict(zip(VOTES, (totals / samples).numpy(), strict=True))
 
-    def adaptive(self, norm: str, radius: float) -> list[dict[str, Any]]:
+    def adaptive(self, norm: AttackNorm, radius: float) -> list[dict[str, Any]]:
         """The attacks that know the classifier, each the worst of itself and the transfer."""
         from smoothcert.lbrs.attack import Target, adaptive, smoothed, transfer
 
@@ -273,8 +292,9 @@ class Measurement:
                 out.append(self._row(~broken.cpu().numpy(), **own, **key))
         sigma = self.sweep.fixed["sigma"]
         stream = generator(self.task.seed, "lbrs-eot", round(1e6 * radius), device=self.device)
-        noise = sigma, "tanh", self.sweep.copies, stream
-        eot = smoothed(self.net, x, y, radius, norm, self.sweep.steps, *noise)
+        eot = smoothed(
+            self.net, x, y, radius, norm, self.sweep.steps, sigma, "tanh", self.sweep.copies, stream
+        )
         held = [_sign(self.noisy(v, sigma)["tanh"]) == label for v in (eot, moved, x)]
         own = {"method": "ns", "head": "tanh", "parameter": sigma}
         out.append(self._row(np.logical_and.reduce(held), **own, **key))

@@ -142,9 +142,7 @@ def _score_bound(
     return min(product, float(norms.dual_length(np.maximum(high, -low), norm)))
 
 
-def sampled(
-    module: nn.Module, inputs: torch.Tensor, norm: str = "l2", steps: int = 20
-) -> float:
+def sampled(module: nn.Module, inputs: torch.Tensor, norm: str = "l2", steps: int = 20) -> float:
     """A LOWER estimate of L: the largest Hessian norm seen at ``inputs`` [N, ...], l2 only.
 
     Power iteration on Hessian-vector products of the binary logit. It shows how loose a bound
@@ -200,12 +198,13 @@ def _curve(module: nn.Module) -> _Curve | None:
 
 def _layers(module: nn.Module, shape: tuple[int, ...]) -> tuple[list[_Affine], list[_Curve]]:
     """Affine layers (one more than activations) of a sequential network."""
+    import torch
     from torch import nn
 
     factor = np.ones(1)
-    if hasattr(module, "network") and hasattr(module, "std"):
-        factor = 1 / module.std.detach().double().cpu().numpy().ravel()
-        module = module.network
+    network, std = getattr(module, "network", None), getattr(module, "std", None)
+    if isinstance(network, nn.Module) and isinstance(std, torch.Tensor):
+        factor, module = 1 / _double(std).ravel(), network
     layers: list[_Affine] = []
     curves: list[_Curve] = []
     for part in module.modules():
@@ -376,12 +375,11 @@ class _Convolution(_Affine):
 
     def transpose(self, transform: Any, v: np.ndarray) -> np.ndarray:
         import torch
+        from torch.nn.grad import conv2d_input
 
         kernel = torch.from_numpy(np.ascontiguousarray(transform(self.kernel)))
         upstream = torch.from_numpy(np.ascontiguousarray(v)).reshape(1, *self.out_shape)
-        back = torch.nn.grad.conv2d_input(
-            (1, *self.shape), kernel, upstream, self.stride, self.padding
-        )
+        back = conv2d_input((1, *self.shape), kernel, upstream, self.stride, self.padding)
         return back.numpy().ravel()
 
     def scaled(self, factor: np.ndarray) -> _Convolution:
@@ -395,9 +393,7 @@ class _Convolution(_Affine):
         return _Convolution(kernel, self.stride, self.padding, self.shape)
 
 
-def convolution_norm(
-    kernel: np.ndarray, stride: int, size: tuple[int, ...]
-) -> float:
+def convolution_norm(kernel: np.ndarray, stride: int, size: tuple[int, ...]) -> float:
     """An upper bound of the l2 norm of a zero-padded convolution, any padding.
 
     Args:

@@ -36,9 +36,10 @@ def pair_slopes(gradients: ArrayLike, norm: str) -> NDArray:
 
 def scores(g: ArrayLike, slopes: ArrayLike, answer: ArrayLike, bias: float) -> NDArray:
     """The smoothed scores under the oracle's ``answer``: [N, C], [N, C, C], [N] -> [N, C]."""
-    return np.asarray(g, np.float64) - bias * np.asarray(slopes)[
-        np.arange(len(np.asarray(g))), np.asarray(answer)
-    ]
+    return (
+        np.asarray(g, np.float64)
+        - bias * np.asarray(slopes)[np.arange(len(np.asarray(g))), np.asarray(answer)]
+    )
 
 
 def predict(g: ArrayLike, slopes: ArrayLike, answer: ArrayLike, bias: float) -> NDArray:
@@ -59,8 +60,7 @@ def held_radius(
     0 where it does not win at the centre. ``lipschitz`` [C, C] bounds the gradient of each
     difference g_c - g_k. Shapes as in ``certify``; returns [N] float64.
     """
-    n, c = g.shape
-    rows = np.arange(n)
+    rows = np.arange(len(g))
     s = scores(g, slopes, answer, bias)
     gap = s[rows, top][:, None] - s  # [N, C], against each rival
     own, said = lipschitz[top], lipschitz[answer]  # [N, C]
@@ -107,9 +107,7 @@ def certify(
     n, c = g.shape
     known = oracle.classes
     if known.min() < 0 or known.max() >= c:
-        raise SmoothcertError(
-            f"reserved points of classes {known.tolist()}: expected 0 to {c - 1}"
-        )
+        raise SmoothcertError(f"reserved points of classes {known.tolist()}: expected 0 to {c - 1}")
     bound = np.broadcast_to(np.asarray(lipschitz, np.float64), (c, c)) * (1 - np.eye(c))
     if not (bias >= 0 and np.isfinite(bias) and np.all(bound >= 0)):
         raise SmoothcertError(f"bias {bias:g} and Lipschitz bounds: expected numbers >= 0")

@@ -25,7 +25,7 @@ def write_rows(
     path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[dict[str, Any]]
 ) -> None:
     """Rows as CSV, atomically; a float in the shortest text that reads back exactly."""
-    with atomic(path) as temporary, open(temporary, "w", newline="") as handle:
+    with atomic(path) as temporary, temporary.open("w", newline="") as handle:
         writer = csv.DictWriter(handle, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -41,7 +41,7 @@ def read_accuracies(paths: Iterable[str | os.PathLike[str]]) -> list[dict[str, A
     rows = []
     for path in map(Path, paths):
         try:
-            with open(path, newline="") as handle:
+            with path.open(newline="") as handle:
                 reader = csv.DictReader(handle)
                 if reader.fieldnames != list(COLUMNS):
                     raise SmoothcertError(

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smoothcert.certificates import CertificateTable, make_table
-from smoothcert.lbrs.certificate import FORMS
+from smoothcert.lbrs.certificate import FORMS, Form
 from smoothcert.lbrs.classifier import Head, Network, head_score
 from smoothcert.lbrs.image import Data, Task, load
 from smoothcert.lbrs.lipschitz import Bounds, network_bounds, sampled
 from smoothcert.lbrs.train import Recipe, fit
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
 Tables = dict[tuple[str, str, float], CertificateTable]
@@ -49,7 +50,9 @@ def run(
     z, _ = Network(net).logit_and_slope(data.test, norms[0])
     record = {
         "accuracy": float((np.where(z >= 0, 1, -1) == data.test_label).mean()),
-        "lipschitz": {norm: {"score": b.score, "gradient": b.gradient} for norm, b in bounds.items()},
+        "lipschitz": {
+            norm: {"score": b.score, "gradient": b.gradient} for norm, b in bounds.items()
+        },
         "lipschitz_gradient_l2_estimate_from_below": sampled(net, data.test[:200]),
     }
     return tables, record
@@ -65,7 +68,7 @@ def certify(
     oracle = data.oracle(0)
     x = data.test.flatten(1).double().numpy()
     answer = oracle(x)
-    switches = {
+    switches: dict[Form, NDArray] = {
         "published": oracle.published_radius(x, norm),
         "tight": oracle.radius(x, norm),
     }

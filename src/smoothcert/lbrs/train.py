@@ -59,9 +59,7 @@ def fit(
 
     net = network(recipe.arch, tuple(images.shape[1:]), seed).to(device).train()
     images, targets = images.to(device), labels.to(device, torch.float32)
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
-    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(images), generator=generator(seed, "lbrs-order", epoch))
         for rows in order.split(recipe.batch):
