@@ -20,7 +20,7 @@ _FALL = 50.0
 _CELLS = 20_000
 
 
-def log_density(x: NDArray[np.float64], k: int, d: int) -> NDArray[np.float64]:
+def log_density(x: NDArray[np.float64], k: float, d: int) -> NDArray[np.float64]:
     """log density of ln T at x, up to a constant: t^(1-k) phi(t) (2 Phi(t) - 1)^(d-1)."""
     t = np.exp(x)
     h = t / np.sqrt(2)
@@ -30,7 +30,7 @@ def log_density(x: NDArray[np.float64], k: int, d: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=32)
-def largest_entry_quantiles(k: int, d: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def largest_entry_quantiles(k: float, d: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """CDF [m] and T [m]: points of the distribution function of T."""
     x = np.linspace(-700.0, np.log(60.0), 400_001)
     f = log_density(x, k, d)

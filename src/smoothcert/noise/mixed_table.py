@@ -31,7 +31,7 @@ _BATCH_ENTRIES = 1 << 20
 _CHUNK = 20_000
 
 
-def extremes(k: int, d: int, n: int, rng: np.random.Generator) -> Extremes:
+def extremes(k: float, d: int, n: int, rng: np.random.Generator) -> Extremes:
     """Largest entry, smallest entry and sum of n draws of the standard noise: [n] each.
 
     All that the likelihood ratio of a shift (r, ..., r) depends on.
@@ -74,7 +74,7 @@ def _truncated_normal(
     return z
 
 
-def log_ratio(k: int, d: int, r: float, draws: Extremes) -> NDArray[np.float64]:
+def log_ratio(k: float, d: int, r: float, draws: Extremes) -> NDArray[np.float64]:
     """ln w at z + (r, ..., r) for draws z of pi_0, that is for draws of pi_delta: [n]."""
     highest, lowest, total = draws
     before = np.maximum(highest, -lowest)

@@ -110,7 +110,7 @@ class Law:
     which share one formula.
     """
 
-    k: int
+    k: float
     d: int
     square: bool
     euclidean: bool
@@ -237,8 +237,8 @@ def median_log_ratio(law: Law, cells: GammaCells, r: float, guess: float) -> flo
 
 _COARSE = 200
 _CELLS = (500, 2000, 8000)
-# Cells are added until the enclosure is this narrow, in the unit of Phi^-1(p).
-_WIDTH = 5e-7
+# A distance between p* and its bound that no number of votes would notice, in Phi^-1(p).
+WIDTH = 5e-7
 
 
 @lru_cache(maxsize=16)
@@ -246,10 +246,12 @@ def _cells(shape: float, n: int) -> GammaCells:
     return GammaCells.cut(shape, n)
 
 
-def failure_bound(law: Law, r: float) -> tuple[float, float]:
+def failure_bound(law: Law, r: float, width: float = WIDTH) -> tuple[float, float]:
     """A lower bound on 1 - p*(r) at scale 1, and how far it may be below the true value.
 
-    A class with probability above 1 - bound keeps more than 1/2 within radius ``r``.
+    A class with probability above 1 - bound keeps more than 1/2 within radius ``r``. Cells
+    are added until bound and true value are within ``width`` in the unit of Phi^-1(p), or
+    there are 8000; the bound holds in either case.
     """
     guess = 0.5 * r * r if law.square else r
     tau = median_log_ratio(law, _cells(law.shape, _COARSE), r, guess)
@@ -257,7 +259,7 @@ def failure_bound(law: Law, r: float) -> tuple[float, float]:
     for n in _CELLS:
         low, high = enclose(law, _cells(law.shape, n), tau, r)
         z = ndtri(np.clip(low, 1e-300, 0.5))
-        if high - low < _WIDTH * np.exp(-z * z / 2) / np.sqrt(2 * np.pi):
+        if high - low < width * np.exp(-z * z / 2) / np.sqrt(2 * np.pi):
             break
     rounding = ROUNDING * (1 + np.exp(-tau))
     return low - rounding, high - low + 2 * rounding

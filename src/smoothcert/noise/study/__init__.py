@@ -1,0 +1,1 @@
+"""What the noises are compared by, without any model: at matched energy, and on a toy."""
