@@ -180,7 +180,7 @@ def test_predict_is_wrong_with_probability_at_most_alpha():
 
 
 def test_predict_refuses_what_can_never_be_answered():
-    with pytest.raises(SmoothcertError, match="n 10 can never predict .* at least 11 samples"):
+    with pytest.raises(SmoothcertError, match=r"n 10 can never predict .* at least 11 samples"):
         predict([[10, 0]], 0.001)
     assert predict([[11, 0]], 0.001).tolist() == [0]
     with pytest.raises(SmoothcertError, match="alpha 0: "):

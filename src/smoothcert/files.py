@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import uuid
@@ -22,6 +23,8 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     ``path``.
     """
     final = Path(path)
+    if final.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(final))
     final.parent.mkdir(parents=True, exist_ok=True)
     # Keep the suffix: several writers (matplotlib, numpy) choose the format by it.
     temporary = final.with_name(f".{final.stem}.{uuid.uuid4().hex[:12]}.tmp{final.suffix}")

@@ -63,11 +63,15 @@ class Journal:
         data = self._handle.readall()
         whole = data[: data.rfind(b"\n") + 1]
         lines = whole.split(b"\n")[:-1]
+        looks = self._parse(lines, specification) if lines else []
+        # Only now: a file that is refused is left as it was found.
         if len(whole) < len(data):
             self._handle.truncate(len(whole))
         if not lines:
             self._write(specification)
-            return []
+        return looks
+
+    def _parse(self, lines: list[bytes], specification: str) -> list[Look]:
         try:
             found = json.loads(_checked(lines[0]))
         except ValueError as error:
