@@ -176,6 +176,7 @@ def attack(rows: Rows, title: str | None = None) -> Figure:
             for axes, kind in zip(panels[:, column], ("transfer", "adaptive"), strict=True):
                 here = pick(rows, norm=norm, attack=kind)
                 lines = [
+                    ("1nn", {}, _PINK, "1-NN", "-"),
                     ("cnn", {}, "0.25", "CNN", "--"),
                     ("ns", {"head": "tanh", "parameter": fixed["sigma"]}, _BLUE,
                      f"NS, σ = {fixed['sigma']:g}", "-"),
@@ -183,12 +184,14 @@ def attack(rows: Rows, title: str | None = None) -> Figure:
                      f"LBRS, bias {fixed['bias']:g}, logit head", "-"),
                     ("lbrs", {"head": "tanh", "parameter": fixed["bias"]}, _GREEN,
                      f"LBRS, bias {fixed['bias']:g}, tanh head", "-."),
-                    ("1nn", {}, _PINK, "1-NN", ":"),
                 ]  # fmt: skip
                 for method, key, colour, text, dash in lines:
                     chosen = pick(here, method=method, **key)
                     if chosen:
-                        _line(axes, chosen, "radius", colour, text, linestyle=dash)
+                        # LBRS often is the 1-NN: a wide line stays visible behind it.
+                        wide = {"linewidth": 4, "alpha": 0.6} if method == "1nn" else {}
+                        look = {"linestyle": dash, "marker": ".", **wide}
+                        _line(axes, chosen, "radius", colour, text, **look)
                 axes.set_xlim(0, reach)
                 axes.set_ylim(0, 1.02)
                 what = (
@@ -221,7 +224,7 @@ def _fixed(rows: Rows) -> dict[str, float]:
 def _line(axes: Axes, rows: Rows, along: str, colour: str, label: str, **look: Any) -> None:
     x, y = curve(rows, along)
     if "marker" in look:
-        look = {**look, "markersize": 3.2}
+        look = {"markersize": 3.2, **look}
     axes.plot(x, y.mean(axis=1), color=colour, label=label, **look)
     axes.fill_between(x, y.min(axis=1), y.max(axis=1), color=colour, alpha=0.15, linewidth=0)
 

@@ -117,20 +117,19 @@ def _images(name: str, rows: Rows, sweep: str, attack: str) -> Iterator[dict[str
         _verdict(soft[end].mean() < 0.55, soft[-1].mean() < 0.55), sweep,
     )  # fmt: skip
 
-    gaps, texts = [], []
+    gaps = {}
     for head in ("logit", "tanh"):
-        for radius in sorted(
-            {r["radius"] for r in pick(transfer, method="ns", parameter=sigma[-1])}
-        ):
+        apart = []
+        for radius in sorted({r["radius"] for r in pick(transfer, method="lbrs", parameter=0.0)}):
             here = pick(transfer, radius=radius)
             bias, lbrs = curve(pick(here, method="lbrs", head=head), "parameter")
-            nearest = _repeats(pick(here, method="1nn"))
-            gaps.append(float(np.abs(lbrs[-1] - nearest).max()))
-        texts.append(f"{head} head {max(gaps[-3:]):.3f}")
+            apart.append(float(np.abs(lbrs[-1] - _repeats(pick(here, method="1nn"))).max()))
+        gaps[head] = max(apart)
+    text = ", ".join(f"{head} head {gap:.3f}" for head, gap in gaps.items())
     yield _row(
         "LBRS goes to the accuracy of the 1-NN", "5.2", name,
-        f"largest difference at alpha {bias[-1]:g}: {', '.join(texts)}",
-        _verdict(max(gaps) < 0.01, min(gaps) < 0.01), sweep,
+        f"largest difference at alpha {bias[-1]:g}: {text}",
+        _verdict(max(gaps.values()) < 0.01, min(gaps.values()) < 0.01), sweep,
     )  # fmt: skip
 
     for kind, what in (("transfer", "attacks made against the CNN"),
@@ -151,20 +150,28 @@ def _images(name: str, rows: Rows, sweep: str, attack: str) -> Iterator[dict[str
 
 
 def _holds_longer(name: str, rows: Rows, what: str, norm: str, figure: str) -> dict[str, str]:
-    """Holds if either head is above NS at the largest radius and on average over the radii."""
+    """Of either head: ahead of NS at the largest radius and on average over the radii above 0.
+
+    In part: on average only. The base network is named too, for NS may only equal it.
+    """
     radius, ns = _method(rows, "ns", "tanh")
-    texts = [f"NS {_spread(ns[-1])}"]
-    ahead = []
-    for head in ("logit", "tanh"):
-        _, lbrs = _method(rows, "lbrs", head)
-        texts.append(f"LBRS {head} {_spread(lbrs[-1])}")
-        ahead.append((lbrs[-1].mean() > ns[-1].mean() + _SLACK, lbrs.mean() > ns.mean() + _SLACK))
-    _, nearest = _method(rows, "1nn", None)
-    texts.append(f"1-NN {_spread(nearest[-1])}")
+    texts, ahead = [], []
+    for text, method, head in (
+        ("CNN", "cnn", None),
+        ("NS", "ns", "tanh"),
+        ("LBRS logit", "lbrs", "logit"),
+        ("LBRS tanh", "lbrs", "tanh"),
+        ("1-NN", "1nn", None),
+    ):
+        _, own = _method(rows, method, head)
+        texts.append(f"{text} {own[1:].mean():.3f}, {_spread(own[-1])}")
+        if method == "lbrs":
+            on_average = own[1:].mean() > ns[1:].mean() + _SLACK
+            ahead.append((on_average and own[-1].mean() > ns[-1].mean() + _SLACK, on_average))
     return _row(
         f"LBRS keeps its accuracy to larger {norm} attacks than NS", "5.2", f"{name}, {what}",
-        f"at radius {radius[-1]:g}: {', '.join(texts)}",
-        _verdict(any(all(a) for a in ahead), any(any(a) for a in ahead)), figure,
+        f"mean over the radii, and at {radius[-1]:g}: {'; '.join(texts)}",
+        _verdict(any(a for a, _ in ahead), any(a for _, a in ahead)), figure,
     )  # fmt: skip
 
 
