@@ -45,10 +45,12 @@ include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/certification.smk"
 include: "rules/cohen.smk"
+include: "rules/lbrs.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.cohen.input,
+        rules.lbrs.input,
     localrule: True

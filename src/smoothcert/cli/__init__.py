@@ -16,6 +16,7 @@ from typing import NoReturn
 from smoothcert.errors import SmoothcertError
 
 COMMANDS = {
+    "lbrs": "locally biased smoothing: its experiments, figures and certificates",
     "data": "fetch or verify a data set",
     "train": "train a base classifier",
     "import-checkpoint": "convert a published checkpoint",
