@@ -1,6 +1,8 @@
 """Sampling: the votes depend on what is sampled, not on how the work was cut or disturbed."""
 
+import multiprocessing
 import os
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -86,6 +88,23 @@ def test_cut_killed_twice_resumed_and_topped_up_it_is_the_same_store_to_the_byte
     assert joined.read_bytes() == whole.read_bytes()
     assert certified(joined, tmp_path / "a.tsv") == certified(whole, tmp_path / "b.tsv")
     assert not list(tmp_path.glob(".*")), "a partial store or a temporary file stayed behind"
+
+
+def test_killed_from_outside_at_random_times_it_still_ends_with_the_same_store(
+    model, whole, tmp_path
+):
+    out = tmp_path / "votes.npz"
+    random = np.random.default_rng(11)
+    for _ in range(3):
+        process = multiprocessing.get_context("fork").Process(target=sampled, args=(model, out))
+        process.start()
+        time.sleep(random.uniform(0.05, 0.5))
+        process.kill()
+        process.join()
+        # Whatever stands under the final name is whole.
+        assert not out.exists() or out.read_bytes() == whole.read_bytes()
+    sampled(model, out)
+    assert out.read_bytes() == whole.read_bytes()
 
 
 def test_the_record_keeps_the_seconds_of_every_input_through_kills_and_top_ups(model, tmp_path):
