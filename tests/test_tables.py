@@ -161,8 +161,8 @@ def test_settings_come_from_the_record_the_path_or_a_published_name(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--spec", "{"], "--spec: expected JSON"),
-        (["--spec", "[1]"], "JSON object"),
+        (["--spec", "{"], "--spec: no JSON"),
+        (["--spec", "[1]"], "expected a mapping"),
         (["--spec", '{"radius": 1}'], "unknown key 'radius'; expected name, radii"),
         (["--spec", '{"strict": "yes"}'], "strict"),
         (["--spec", '{"name": "other"}'], "expected 'cohen'"),

@@ -154,7 +154,7 @@ def remember(
     c, r = predict.astype(np.int64).copy(), radius.astype(np.float64).copy()
     event = np.full(n, NONE, dtype=object)
     stored = np.zeros(n, bool)
-    for i in sequence:
+    for i in sequence.tolist():
         other, distance = near.of(i)
         seen = stored[other]
         other, distance = other[seen], distance[seen]

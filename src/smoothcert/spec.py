@@ -170,9 +170,7 @@ def _arguments(cls: type[Part], rest: str) -> dict[str, Any]:
         else:
             known = ", ".join(f"_{f.metadata['key']}..." for f in options) or "none"
             raise ValueError(f"unknown argument {piece!r}; known: {known}")
-    missing = [
-        f.name for f in declared if f.name not in values and f.default is MISSING
-    ]
+    missing = [f.name for f in declared if f.name not in values and f.default is MISSING]
     if missing:
         raise ValueError(f"lacks {', '.join(missing)}")
     return values

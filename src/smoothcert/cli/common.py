@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-Keys = dict[str, type]
+Kind = type | tuple[type, ...]
 
 
 def add_spec(parser: argparse.ArgumentParser, keys: Mapping[str, type]) -> None:
@@ -23,23 +23,32 @@ def add_spec(parser: argparse.ArgumentParser, keys: Mapping[str, type]) -> None:
         parser.add_argument(f"--{key.replace('_', '-')}", type=kind, metavar=kind.__name__.upper())
 
 
-def specification(args: argparse.Namespace, keys: Mapping[str, type]) -> dict[str, Any]:
-    """The keys of ``--spec`` that are not null, overruled by flags, types checked.
+def specification(args: argparse.Namespace, keys: Mapping[str, Kind]) -> dict[str, Any]:
+    """The keys of ``--spec``, overruled by flags; raises as :func:`checked`."""
+    flags = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
+    return checked(args.spec, keys) | flags
+
+
+def checked(text: str | None, keys: Mapping[str, Kind]) -> dict[str, Any]:
+    """The keys of a specification (JSON or @FILE) that are not null, their types checked.
 
     The key ``code``, a fingerprint of the code by which the workflow notices changes, is
     always allowed. Raises SmoothcertError for no JSON, an unknown key or a wrong type.
     """
-    spec = json_mapping(args.spec, "--spec") if args.spec else {}
-    allowed = {**keys, "code": str}
+    spec = json_mapping(text, "--spec") if text else {}
+    allowed: dict[str, Kind] = {**keys, "code": str}
     for key, value in spec.items():
         if key not in allowed:
             raise SmoothcertError(f"--spec: unknown key {key!r}; expected {', '.join(keys)}")
-        right = (int, float) if allowed[key] is float else allowed[key]
-        if value is not None and (not isinstance(value, right) or isinstance(value, bool)):
-            expected = allowed[key].__name__
+        kind = allowed[key]
+        kinds: tuple[type, ...] = kind if isinstance(kind, tuple) else (kind,)
+        right = isinstance(value, (*kinds, int) if float in kinds else kinds)
+        if isinstance(value, bool) and bool not in kinds:
+            right = False
+        if value is not None and not right:
+            expected = " or ".join(k.__name__ for k in kinds)
             raise SmoothcertError(f"--spec: {key}: expected {expected}, found {value!r}")
-    flags = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
-    return {key: value for key, value in (spec | flags).items() if value is not None}
+    return {key: value for key, value in spec.items() if value is not None}
 
 
 def json_mapping(text: str, where: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from smoothcert import datasets
+from smoothcert.cli.common import Kind, specification
 from smoothcert.errors import SmoothcertError
 from smoothcert.files import atomic, write_text
 
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     import os
 
 HELP = "fetch or verify a data set"
-_KEYS = ("dataset", "split", "data_dir", "skip", "max", "seed")
+_KEYS: dict[str, Kind] = {
+    "dataset": str,
+    "split": str,
+    "data_dir": str,
+    "skip": int,
+    "max": int,
+    "seed": int,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,21 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The specification, with the options that were given in its place."""
-    settings: dict[str, Any] = {}
-    if args.spec is not None:
-        try:
-            settings = json.loads(args.spec)
-        except ValueError as error:
-            raise SmoothcertError(f"--spec: no JSON: {error}") from None
-        if not isinstance(settings, dict):
-            raise SmoothcertError(f"--spec: expected an object, found {type(settings).__name__}")
-        # The fingerprint of the code is there to be recorded, not to be used.
-        unknown = sorted(set(settings) - {*_KEYS, "code"})
-        if unknown:
-            raise SmoothcertError(f"--spec: unknown key {unknown[0]!r}; known: {', '.join(_KEYS)}")
-    settings |= {key: value for key in _KEYS if (value := getattr(args, key)) is not None}
-    settings = {key: value for key, value in settings.items() if value is not None}
-    if not isinstance(settings.get("dataset"), str):
+    settings = specification(args, _KEYS)
+    if "dataset" not in settings:
         raise SmoothcertError(f"data: NAME is missing; expected one of {', '.join(datasets.NAMES)}")
     return settings
 

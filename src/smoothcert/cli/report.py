@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from smoothcert.cli.common import Kind, checked
 from smoothcert.errors import SmoothcertError
 from smoothcert.tables.base import Options
 
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-# Keys of --spec; "code" is the fingerprint by which the workflow notices changed code.
-_KEYS = {"name": str, "radii": (str, list), "title": str, "strict": bool, "code": str}
+_KEYS: dict[str, Kind] = {"name": str, "radii": (str, list), "title": str, "strict": bool}
 
 
 def add_report_arguments(
@@ -35,26 +34,9 @@ def options(args: argparse.Namespace) -> Options:
 
     Raises SmoothcertError for a text that is no JSON object, an unknown key or a wrong type.
     """
-    spec = _spec(args.spec)
+    spec = checked(args.spec, _KEYS)
     if spec.pop("name", args.name) != args.name:
         raise SmoothcertError(f"--spec: name: expected {args.name!r}, the one on the command line")
     spec.pop("code", None)
     flags = {"radii": args.radii, "title": args.title, "strict": args.strict}
     return Options(**{**spec, **{k: v for k, v in flags.items() if v is not None}})
-
-
-def _spec(text: str | None) -> dict[str, Any]:
-    if text is None:
-        return {}
-    try:
-        spec = json.loads(text)
-    except ValueError as error:
-        raise SmoothcertError(f"--spec: expected JSON, found {text!r} ({error})") from None
-    if not isinstance(spec, dict):
-        raise SmoothcertError(f"--spec: expected a JSON object, found {text!r}")
-    for key, value in spec.items():
-        if key not in _KEYS:
-            raise SmoothcertError(f"--spec: unknown key {key!r}; expected {', '.join(_KEYS)}")
-        if value is not None and not isinstance(value, _KEYS[key]):
-            raise SmoothcertError(f"--spec: {key}: unexpected {value!r}")
-    return {key: value for key, value in spec.items() if value is not None}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.cli.common import json_mapping
 
 if TYPE_CHECKING:
     import argparse
@@ -33,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, and print one line about the model."""
-    spec = _json(args.spec, "--spec") if args.spec else {}
+    spec = json_mapping(args.spec, "--spec") if args.spec else {}
     flags: dict[str, Any] = {k: getattr(args, k) for k in KEYS if getattr(args, k) is not None}
     if "recipe" in flags:
-        flags["recipe"] = _json(args.recipe, "--recipe")
+        flags["recipe"] = json_mapping(args.recipe, "--recipe")
 
     from smoothcert.training import Job, train
     from smoothcert.training.settings import from_mapping
@@ -50,15 +48,3 @@ def run(args: argparse.Namespace) -> int:
         f" noisy training accuracy {final['noisy_accuracy']:.1%}, digest {record['digest'][:12]}"
     )
     return 0
-
-
-def _json(text: str, where: str) -> dict[str, Any]:
-    """A JSON mapping, given as text or as @FILE."""
-    source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
-    try:
-        value = json.loads(source)
-    except json.JSONDecodeError as error:
-        raise SmoothcertError(f"{where}: no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise SmoothcertError(f"{where}: expected a mapping, found {type(value).__name__}")
-    return value
