@@ -291,7 +291,7 @@ def test_flags_override_the_specification(tmp_path, capsys):
 def test_an_output_that_is_no_safetensors_name_or_a_missing_device_is_refused(tmp_path):
     with pytest.raises(SmoothcertError, match=r"ends in \.safetensors"):
         train(job(), tmp_path / "m.pt", quiet=True)
-    with pytest.raises(SmoothcertError, match="device 'warp': not usable here"):
+    with pytest.raises(SmoothcertError, match="device 'warp' cannot be used"):
         train(job(), tmp_path / "m.safetensors", device="warp", quiet=True)
 
 

@@ -18,6 +18,7 @@ import torch
 
 from smoothcert import datasets, models, provenance
 from smoothcert.budget import BUDGETS
+from smoothcert.devices import choose_device
 from smoothcert.errors import SmoothcertError
 from smoothcert.journal import Journal, partial_path
 from smoothcert.models.classifier import Classifier
@@ -54,18 +55,6 @@ class SampleSpec:
             raise SmoothcertError(f"look {self.look}: expected at least 1 sample")
         if self.batch is not None and self.batch < 1:
             raise SmoothcertError(f"batch {self.batch}: expected at least 1 sample")
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """``auto`` takes a GPU where there is one. Raises SmoothcertError for one that is not."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise SmoothcertError(f"device {name!r} cannot be used: {reason}") from None
 
 
 def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, dict[str, Any]]:

@@ -65,14 +65,12 @@ def sample(args: argparse.Namespace, spec: dict[str, Any], out: Path, shard: str
     if args.jobs and args.jobs > 1:
         _sample_in_parts(args, spec, out)
         return
-    import torch
     from tqdm import tqdm
 
     from smoothcert import run_sampling
+    from smoothcert.devices import job_device
 
-    device = run_sampling.choose_device(args.device)
-    if device.type == "cpu":
-        torch.set_num_threads(1)  # two threads on a busy machine are slower than one
+    job_device(args.device)
     top_up = getattr(args, "top_up", None)
     part = run_sampling.parse_shard(shard)
     # A log file gets a line now and then, a terminal a live bar.

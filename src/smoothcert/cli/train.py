@@ -36,10 +36,12 @@ def run(args: argparse.Namespace) -> int:
     if "recipe" in flags:
         flags["recipe"] = json_mapping(args.recipe, "--recipe")
 
+    from smoothcert.devices import job_device
     from smoothcert.training import Job, train
     from smoothcert.training.settings import from_mapping
 
     job = from_mapping(Job, spec | flags, "specification")
+    job_device(args.device)
     record = train(job, args.out, args.data_dir, args.device, args.quiet)
     final = record["final"]
     print(

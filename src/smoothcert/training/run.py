@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from smoothcert import datasets, models, provenance
+from smoothcert.devices import choose_device
 from smoothcert.errors import SmoothcertError
 from smoothcert.training import state as states
 from smoothcert.training.inputs import Decoded, InMemory
@@ -97,19 +98,6 @@ def train(
     models.save(model.to("cpu"), out, record, loop.scales.tensors())
     shutil.rmtree(scratch)
     return models.read_record(out)
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` is a GPU where there is one. Raises SmoothcertError for what is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).split("\n")[0]
-        raise SmoothcertError(f"device {name!r}: not usable here: {reason}") from None
-    return device
 
 
 def _loop(
