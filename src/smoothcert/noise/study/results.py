@@ -26,7 +26,7 @@ def write_points(path: str | os.PathLike[str], points: Sequence[object]) -> None
     writer.writerow(f.name for f in fields(points[0]))  # type: ignore[arg-type]
     for point in points:
         writer.writerow(
-            repr(v) if isinstance(v, float) else v
+            repr(float(v)) if isinstance(v, float) else v
             for v in astuple(point)  # type: ignore[call-overload]
         )
     write_text(path, out.getvalue())

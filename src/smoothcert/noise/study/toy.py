@@ -134,7 +134,7 @@ def _radius(family: str, k: float, p: float) -> float:
         return 0.0
     law = _law(family, k)
     radius = solve(lambda r: failure_bound(law, r, 1e-3)[0], 1 - p, 0.3)
-    return radius / np.sqrt(DIMENSION) if law.euclidean else radius
+    return radius / float(np.sqrt(DIMENSION)) if law.euclidean else radius
 
 
 @lru_cache(maxsize=64)

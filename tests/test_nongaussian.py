@@ -1,0 +1,289 @@
+"""Tables, figures and studies of the non-Gaussian noises, on generated certificates."""
+
+import csv
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.special import gammainc, ndtr
+
+from smoothcert import cli, metrics
+from smoothcert.certificates import make_table, write_certificates
+from smoothcert.confidence import clopper_pearson_lower
+from smoothcert.errors import SmoothcertError
+from smoothcert.figures import nongaussian as drawn
+from smoothcert.figures import nongaussian_linf
+from smoothcert.noise import NOISES
+from smoothcert.noise.centripetal import Centripetal
+from smoothcert.noise.mixed_table import extremes, log_ratio
+from smoothcert.noise.study.ablation import Point, ablation, baseline_radius
+from smoothcert.noise.study.results import read_points, write_points
+from smoothcert.noise.study.toy import BALL, ToyPoint, frontier, toy
+from smoothcert.runs import read_runs
+from smoothcert.tables.base import Options
+from smoothcert.tables.nongaussian import gain, groups, held_out, matched_scale, table1, table2
+
+D = 64
+
+
+@pytest.fixture(autouse=True)
+def _command(monkeypatch):
+    monkeypatch.setitem(cli.COMMANDS, "nongaussian", "studies")
+
+
+def write_run(root, noise_slug, training="cohen-fs-0.25", inputs=60, n=1000, harder=0.0):
+    """A certificate table of simulated votes, on a workflow path; returns the path."""
+    noise = NOISES.parse(noise_slug)
+    if isinstance(noise, Centripetal):
+        noise = noise.with_table(noise.build_table(D, intervals=12))
+    shared = np.random.default_rng(0)
+    label, ease = shared.integers(0, 10, inputs), shared.normal(size=inputs)
+    rng = np.random.default_rng(len(noise_slug))
+    count = rng.binomial(n, ndtr(1.6 - 2 * noise.scale + ease - harder))
+    lower = clopper_pearson_lower(count, n, 0.001)
+    table = make_table(
+        idx=np.arange(inputs),
+        label=label,
+        predict=np.where(lower > 0.5, label, -1),
+        radius=noise.radius(lower, noise.scale, D),
+        time=0.0,
+        p_lower=lower,
+        count=count,
+        n=n,
+        n0=100,
+        alpha=0.001,
+        sigma=noise.scale,
+        noise=noise.slug,
+        norm=noise.norm,
+        budget=f"fixed-{n}",
+        scaling="fixed",
+    )
+    path = root / f"certificates/digits/tiny_cnn/{training}/{noise_slug}/fixed/fixed-{n}.tsv"
+    write_certificates(path, table, {"shape": [1, 8, 8]})
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    slugs = ["gaussian-0.25", "gaussian-0.50", "centripetal-l2_k5-0.25", "centripetal-l2_k5-0.50"]
+    slugs += ["laplace-0.25", "centripetal-l1_k5-0.25"]
+    return [write_run(root, slug) for slug in slugs]
+
+
+def test_the_choice_of_a_run_never_sees_the_inputs_that_measure_it():
+    rng = np.random.default_rng(0)
+    inputs, radii = 40, np.array([0.0, 0.5, 1.0])
+    tables = [
+        make_table(
+            idx=np.arange(inputs),
+            label=np.zeros(inputs, int),
+            predict=np.zeros(inputs, int),
+            radius=rng.uniform(0.1, 1.4, inputs),
+            time=0.0,
+        )
+        for _ in range(5)
+    ]
+    found = held_out(tables, radii, strict=False)
+    each = np.stack([metrics.certified(t, radii) for t in tables])
+    for own in (0, 1):
+        here, there = np.arange(own, inputs, 2), np.arange(1 - own, inputs, 2)
+        for i in range(len(radii)):
+            best = int(each[:, i, there].mean(1).argmax())
+            assert found.chosen[own, i] == best
+            assert np.array_equal(found.certified[i, here], each[best, i, here])
+    # changing the inputs of one half changes no choice for that half's measurement
+    envelope = metrics.envelope(tables, radii).value
+    assert (found.certified.mean(1) <= envelope + 1e-12).all()
+
+
+def test_tables_hold_baseline_method_and_their_paired_difference(runs):
+    for make, norm, baseline in ((table2, "l2", 2), (table1, "l1", 1)):
+        made = make(read_runs(runs), Options())
+        rows = made.rows
+        assert len(rows) == 5
+        assert rows[0]["noise"].text.startswith("Baseline: ")
+        assert rows[0]["runs"].text == str(baseline)
+        own = next(iter(groups(read_runs(runs), norm)))
+        best = metrics.envelope([run.table for run in own["method"]], [0.25])
+        value = rows[2]["accuracy_percent_0.25"].numbers[0]
+        assert value == pytest.approx(100 * float(best.value[0]))
+        for column in ("accuracy_percent_0.00", "accuracy_percent_0.50"):
+            ours, base = rows[3][column].numbers[0], rows[1][column].numbers[0]
+            assert rows[4][column].numbers[0] == pytest.approx(ours - base)
+        assert rows[4]["acr"].numbers[0] == pytest.approx(
+            rows[3]["acr"].numbers[0] - rows[1]["acr"].numbers[0]
+        )
+        assert not any(entry.paper for row in rows for entry in row.values())
+
+
+def test_the_paper_stands_beside_its_own_setting_only(tmp_path):
+    settings = {"n": 100_000, "inputs": 30}
+    paths = [write_run(tmp_path, slug, **settings) for slug in ("gaussian-0.25", "laplace-0.25")]
+    moved = []
+    for path in paths:
+        to = path.replace("digits/tiny_cnn", "cifar10/resnet110")
+        target = tmp_path / to
+        target.parent.mkdir(parents=True)
+        target.write_bytes((tmp_path / path).read_bytes())
+        moved.append(str(target))
+    rows = table2(read_runs(moved), Options()).rows
+    assert rows[0]["accuracy_percent_0.25"].paper == "60"
+    assert rows[1]["accuracy_percent_0.25"].paper == ""
+    # table 1 is of models that were trained with Laplace noise
+    assert table1(read_runs(moved), Options()).rows[0]["accuracy_percent_0.25"].paper == ""
+
+
+def test_the_parts_of_a_gain_add_up_to_it(tmp_path):
+    noise = NOISES.parse("centripetal-l2_k28-1.00")
+    assert matched_scale(noise, D) == pytest.approx(np.sqrt(36 / 64))
+    paths = [
+        write_run(tmp_path, slug, training="cohen-fs-0.50")
+        for slug in ("centripetal-l2_k28-1.00", "gaussian-0.75", "gaussian-0.50")
+    ]
+    row = gain(read_runs(paths), Options()).rows[0]
+    parts = [row[name].numbers[0] for name in ("certificate", "p_a", "size")]
+    assert row["total"].numbers[0] == pytest.approx(sum(parts), abs=1e-9)
+    assert row["matched"].text == "gaussian-0.75"
+    assert abs(parts[0]) < 0.01  # the certificate is Gaussian's at equal energy
+    alone = gain(read_runs(paths[:1]), Options()).rows[0]
+    assert "total" not in alone
+    assert alone["certificate"].numbers == row["certificate"].numbers
+
+
+def test_tables_without_a_run_of_their_norm_say_so(runs):
+    with pytest.raises(SmoothcertError, match="found none of laplace or of a non-Gaussian"):
+        table1(read_runs(runs[:2]), Options())
+
+
+def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
+    paths = [
+        write_run(tmp_path, slug, training=f"cohen-fs-{scale}")
+        for scale in ("0.25", "0.50")
+        for slug in (f"gaussian-linf-{scale}", f"centripetal-linf_k3-{scale}")
+    ]
+    figure = nongaussian_linf.figure4(read_runs(paths), Options())
+    panels = [axes for axes in figure.axes if axes.has_data()]
+    assert len(panels) == 2
+    assert ["σ₀ = 0.25" in axes.get_title() for axes in panels] == [True, False]
+    labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
+    assert labels == ["Gaussian through ℓ₂", "mixed norm and eq. 12"]
+
+
+def test_norm_moments_of_figure_1_are_those_of_the_noise():
+    mean, variance = drawn.norm_moments(100, np.array([0.0, 60.0]), np.array([1.0, 2.0]))
+    u = np.linspace(0, 60, 200_001)
+    for i, (k, sigma) in enumerate(((0, 1.0), (60, 2.0))):
+        survival = 1 - gammainc((100 - k) / 2, (u / sigma) ** 2 / 2)
+        first = np.trapezoid(survival, u)
+        assert mean[i] == pytest.approx(first, rel=1e-6)
+        second = np.trapezoid(2 * u * survival, u)
+        assert variance[i] == pytest.approx(second - first**2, rel=1e-3)
+
+
+def test_overlap_of_figure_2_agrees_with_sampling():
+    k, r = 1, 0.8
+    for family, name in (("eq13", "mixed-linf"),):
+        unit = np.sqrt(NOISES.parse(f"{name}_k1-1.00").energy(2) / 2)
+        t = log_ratio(k, 2, r * unit, extremes(k, 2, 200_000, np.random.default_rng(0)))
+        sampled = np.exp(np.minimum(-t, 0)).mean()
+        assert float(drawn.overlap(family, k, r)[3]) == pytest.approx(sampled, abs=0.01)
+
+
+def test_the_ablation_is_1_at_k_zero_and_agrees_with_the_tables():
+    points = ablation([100], [0, 0.5], [0.9])
+    by = {(p.noise, p.k): p for p in points}
+    for name in ("centripetal-l1", "centripetal-l2"):
+        assert by[name, 0].ratio == pytest.approx(1, abs=1e-4)
+        noise = NOISES.parse(f"{name}_k50-1.00")
+        unit = np.sqrt(100 / noise.energy(100))
+        table = noise.build_table(100, intervals=16)
+        direct = unit * float(table.radius_at(0.9)) / baseline_radius(noise.norm, 0.9, 100)
+        assert by[name, 50].ratio == pytest.approx(direct, abs=2e-3)
+    assert abs(by["mixed-linf", 0].ratio - 1) < 5 * by["mixed-linf", 0].error + 1e-3
+    assert by["mixed-linf", 50].ratio < by["mixed-linf", 0].ratio
+    with pytest.raises(SmoothcertError, match="shares of d"):
+        ablation([100], [1.0], [0.9])
+
+
+@pytest.fixture(scope="module")
+def toy_points():
+    return toy([0.1], [0.6, 0.9], [0, 2])
+
+
+def test_the_toy_has_the_accuracy_it_says(toy_points):
+    rng = np.random.default_rng(0)
+    import torch
+
+    for point in toy_points:
+        if point.k != 2:
+            continue
+        name = {"eq11": "centripetal-l2", "eq12": "centripetal-linf", "eq13": "mixed-linf"}
+        noise = NOISES.parse(f"{name[point.family]}_k2-1.00")
+        generator = torch.Generator().manual_seed(int(rng.integers(1000)))
+        z = point.sigma * noise.sample((40_000, 5), generator).double().numpy()
+        inside = (np.linalg.norm(z, axis=1) <= BALL).mean()
+        assert abs(inside - point.accuracy) < 5 * 0.5 / np.sqrt(40_000)
+
+
+def test_mixed_and_l2_noise_agree_on_the_toy_at_k_zero_and_eq_12_is_worse(toy_points):
+    by = {(p.family, p.k, p.accuracy): p for p in toy_points}
+    for accuracy in (0.6, 0.9):
+        l2, mixed = by["eq11", 0, accuracy], by["eq13", 0, accuracy]
+        assert l2.sigma == pytest.approx(mixed.sigma)
+        assert abs(l2.robustness - mixed.robustness) < 6 * mixed.robustness_error
+        assert mixed.radius == pytest.approx(l2.radius, abs=6 * mixed.radius_error + 1e-4)
+        assert by["eq12", 0, accuracy].robustness < l2.robustness - 0.05
+        # at the same k > 0 the mixed norm is below, far beyond its error
+        gap = by["eq11", 2, accuracy].robustness - by["eq13", 2, accuracy].robustness
+        assert gap > 20 * by["eq13", 2, accuracy].robustness_error
+
+
+def test_no_point_of_a_frontier_is_beaten_by_another(toy_points):
+    best = frontier(toy_points, "eq11", 0.1)
+    assert [p.accuracy for p in best] == sorted(p.accuracy for p in best)
+    assert all(a.robustness > b.robustness for a, b in pairwise(best))
+
+
+def test_points_survive_their_file_and_a_wrong_file_is_one_clear_line(tmp_path, toy_points):
+    path = tmp_path / "toy.csv"
+    write_points(path, toy_points)
+    assert read_points(path, ToyPoint) == toy_points
+    with pytest.raises(SmoothcertError, match=r"toy\.csv:1: expected the columns noise, d, k"):
+        read_points(path, Point)
+    text = path.read_text().splitlines()
+    path.write_text("\n".join([text[0], text[1].replace("0.6", "six")]) + "\n")
+    with pytest.raises(SmoothcertError, match=r"toy\.csv:2: "):
+        read_points(path, ToyPoint)
+
+
+def test_the_command_computes_and_draws(tmp_path, capsys, toy_points):
+    spec = json.dumps({"d": [10], "shares": [0, 0.5], "p": [0.9]})
+    path = tmp_path / "a.csv"
+    assert cli.main(["nongaussian", "ablation", "--spec", spec, "--out", str(path)]) == 0
+    with path.open() as handle:
+        assert {row["noise"] for row in csv.DictReader(handle)} == {
+            "centripetal-l1",
+            "centripetal-l2",
+            "centripetal-linf",
+            "mixed-linf",
+        }
+    out = str(tmp_path / "f")
+    draw = ["nongaussian", "figure", "ablation", str(path), "--out", out]
+    assert cli.main([*draw, "--p", "0.9"]) == 0
+    assert (tmp_path / "f.png").stat().st_size > 10_000
+    write_points(tmp_path / "toy.csv", toy_points)
+    toy_csv = str(tmp_path / "toy.csv")
+    assert cli.main(["nongaussian", "figure", "fig3", toy_csv, "--out", out]) == 0
+    capsys.readouterr()
+    for arguments, message in (
+        (draw, "no points at p = 0.99; expected one of 0.9"),
+        (["nongaussian", "figure", "fig3", "--out", out], "figure fig3: expected a CSV file"),
+        (["nongaussian", "toy", "--spec", '{"q": 1}', "--out", out], "unknown key 'q'"),
+        (["nongaussian", "ablation", "--spec", '{"d": 3}', "--out", out], "d: expected whole"),
+    ):
+        assert cli.main(arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
