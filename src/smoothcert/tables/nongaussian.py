@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smoothcert import metrics
+from smoothcert.certificates import make_table
 from smoothcert.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.printing import norm as norm_symbol
 from smoothcert.printing import number
 from smoothcert.reference import Row, cells
-from smoothcert.tables.base import Column, Entry, Options, Table, acr, share, words
+from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, share, words
 from smoothcert.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -204,7 +205,10 @@ def _rows(
         )
     if len(present) == 2:
         ours, base = results["method"], results["baseline"]
-        difference = ours.certified.astype(float) - base.certified.astype(float)
+        difference = [
+            metrics.accuracy_difference(_one_radius(a), _one_radius(b), [1.0])[0]
+            for a, b in zip(ours.certified, base.certified, strict=True)
+        ]
         rows.append(
             {
                 **rows[-1],
@@ -226,6 +230,15 @@ def _names(runs: Sequence[Run]) -> list[str]:
 def _share(certified: NDArray[np.bool_]) -> list[Estimate]:
     n = certified.shape[1]
     return [metrics.proportion(int(row.sum()), n) for row in certified]
+
+
+def _one_radius(certified: NDArray[np.bool_]) -> CertificateTable:
+    """Who is certified, as a table with radius 1 or an abstention."""
+    idx = np.arange(len(certified))
+    predict = np.where(certified, 0, -1)
+    return make_table(
+        idx=idx, label=np.zeros_like(idx), predict=predict, radius=1.0 * certified, time=0.0
+    )
 
 
 def _accuracies(
@@ -344,6 +357,7 @@ def _gain(run: Run, baselines: Sequence[Run]) -> dict[str, Entry]:
         "matched": words(f"{base.name}-{scale:.4g}"),
         "inputs": words(len(run.table)),
         "acr": acr(metrics.average_certified_radius(run.table)),
+        **dict.fromkeys(("total", "p_a", "size"), Entry(UNKNOWN)),
     }
     same_model = [b for b in baselines if b.training == run.training]
     trained = run.trained
