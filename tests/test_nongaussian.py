@@ -169,7 +169,7 @@ def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
     assert len(panels) == 2
     assert ["σ₀ = 0.25" in axes.get_title() for axes in panels] == [True, False]
     labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
-    assert labels == ["Gaussian through ℓ₂", "mixed norm and eq. 12"]
+    assert labels == ["baseline: gaussian-linf", "ours: centripetal-linf"]
 
 
 def test_norm_moments_of_figure_1_are_those_of_the_noise():

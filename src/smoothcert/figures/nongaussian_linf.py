@@ -11,7 +11,7 @@ from smoothcert.figures import curves
 from smoothcert.figures.registry import FIGURES
 from smoothcert.figures.style import COLOURS, DASHES, PANEL, style
 from smoothcert.printing import number
-from smoothcert.tables.nongaussian import groups
+from smoothcert.tables.nongaussian import groups, noise_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from smoothcert.runs import Run
     from smoothcert.tables.base import Options
+
+_LABELS = {"baseline": "baseline", "method": "ours"}
 
 
 @FIGURES.member("nongaussian_fig4")
@@ -54,7 +56,6 @@ def figure4(runs: Sequence[Run], options: Options) -> Figure:
 
 def _panel(axes: Axes, label: str, own: dict[str, list[Run]], options: Options) -> None:
     reach = 0.0
-    names = {"baseline": "Gaussian through ℓ₂", "method": "mixed norm and eq. 12"}
     for i, (name, members) in enumerate(own.items()):
         if not members:
             continue
@@ -62,7 +63,7 @@ def _panel(axes: Axes, label: str, own: dict[str, list[Run]], options: Options) 
         radii, accuracy = curves.curve(tables, options.strict)
         reach = max(reach, 255 * float(radii[-1]))
         best = f" (best of {len(members)})" if len(members) > 1 else ""
-        text = f"{names[name]}{best}"
+        text = f"{_LABELS[name]}: {', '.join(noise_names(members))}{best}"
         curves.draw(axes, 255 * radii, accuracy, color=COLOURS[i], linestyle=DASHES[i], label=text)
     axes.set_title(label)
     axes.set_xlabel(r"certified $\ell_\infty$ radius r (1/255)")

@@ -180,7 +180,7 @@ def _rows(
             "dataset": words(members[0].dataset or members[0].path.name),
             "arch": words(members[0].arch),
             "training": words(members[0].recipe),
-            "noise": words(f"{_LABELS[name]}: {', '.join(_names(members))}"),
+            "noise": words(f"{_LABELS[name]}: {', '.join(noise_names(members))}"),
             "runs": words(len(members)),
             "inputs": words(len(own[0])),
         }
@@ -216,13 +216,13 @@ def _rows(
                 "runs": words(None),
                 "choice": words("chosen on the other half, paired"),
                 "acr": acr(metrics.mean(ours.radius - base.radius)),
-                **{key(r, norm): share(metrics.mean(difference[i])) for i, r in enumerate(radii)},
+                **{key(r, norm): share(difference[i]) for i, r in enumerate(radii)},
             }
         )
     return rows
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
+def noise_names(runs: Sequence[Run]) -> list[str]:
     """The noises without k and scale, each once."""
     return list(dict.fromkeys(NOISES.parse(run.noise).name for run in runs if run.noise))
 
