@@ -147,6 +147,37 @@ def test_a_budget_that_the_store_cannot_serve_is_refused():
             certify(store, BUDGETS.parse(slug))
 
 
+def test_an_adaptive_budget_takes_a_store_of_other_selection_votes():
+    # 40 selection votes a store; ISS wants k0 = 0.01 * 20,000 = 200, so two looks fill it up.
+    looks = [[[95, 5, 0]] * 200, [[60, 40, 0]] * 200]
+    store = make_store(looks, selection=[[38, 2, 0], [25, 15, 0]])
+    seconds = np.array([20_040.0, 20_040.0])
+    for slug in ("iss_ad0.05-20000", "iss-fresh_ad0.05-20000", "sequential_0.02-20000"):
+        budget = BUDGETS.parse(slug)
+        table = certify(store, budget, seconds=seconds)
+        drawn = table.columns["samples"]
+        assert (table.columns["n0"] == 40).all()
+        assert (drawn <= 20_040).all()
+        assert ((drawn - 40) % 100 == 0).all()
+        # What a sampler that asks the budget after each answer ends with.
+        for i in range(2):
+            votes, have = np.array(looks[i]), 0
+            selection = store.selection_counts()[i]
+            where = (NOISES.parse(store.identity["noise"]), store.scale[i], store.d, 100)
+            while (more := budget.wanted(selection, votes[:have], *where)) > have * 100:
+                have = more // 100
+            assert have * 100 + 40 == drawn[i]
+        # A second a sample: the time of what was drawn.
+        assert table.columns["time"] == pytest.approx(drawn)
+
+
+def test_samples_count_the_selection_votes_of_a_fixed_budget_too():
+    store = make_store([[[60, 40, 0]] * 3], selection=[[10, 0, 0]])
+    table = certify(store, BUDGETS.parse("fixed_s10-200"), seconds=[31.0])
+    assert table.columns["samples"].tolist() == [210]
+    assert table.columns["time"].tolist() == [21.0]
+
+
 def test_an_impossible_budget_names_the_smallest_n_that_can():
     for alpha, least in ((0.001, 10), (0.01, 7), (0.05, 5)):
         with pytest.raises(SmoothcertError, match=f"smallest n that can is {least}$"):

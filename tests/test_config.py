@@ -177,6 +177,21 @@ def test_a_store_is_sampled_for_the_largest_budget_that_reads_it(smoke: Config) 
     assert experiments.settings(smoke, "certify", small)["budget"] == "fixed-1000"
 
 
+def test_adaptive_budgets_read_the_store_of_the_fixed_ones(smoke: Config) -> None:
+    budgets = ["fixed-1000", "iss_ad0.05-20000", "iss-fresh_s300_ad0.05-20000"]
+    smoke["experiments"]["cohen"] = [GRID | {"budget": budgets}]
+    run = experiments.runs(smoke, "cohen")[1]
+    assert experiments.settings(smoke, "sample", run)["budget"] == "fixed-20000"
+    experiments.check_choices(smoke)
+    # Without a fixed budget the least n0, which the others fill up.
+    smoke["experiments"]["cohen"] = [GRID | {"budget": budgets[1:]}]
+    assert experiments.settings(smoke, "sample", run)["budget"] == "fixed_s200-20000"
+    alone = experiments.settings(smoke, "sample_alone", run)
+    assert alone["budget"] == "iss_ad0.05-20000"
+    parts = experiments.code_of("sample_alone", alone, run)["parts"]
+    assert "budget.iss" in parts
+
+
 def test_budgets_that_share_a_store_must_agree_on_the_selection_samples(smoke: Config) -> None:
     smoke["experiments"]["cohen"] = [GRID | {"budget": ["fixed-1000", "fixed_s50-2000"]}]
     with pytest.raises(SmoothcertError, match="share a vote store: expected one n0"):

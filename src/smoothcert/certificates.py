@@ -39,6 +39,7 @@ COLUMNS: dict[str, type] = {
     "count": int,
     "n": int,
     "n0": int,
+    "samples": int,
     "alpha": float,
     "sigma": float,
     "noise": str,
@@ -57,7 +58,9 @@ _LARGEST = (1 << 63) - 1
 class CertificateTable:
     """One row an input, in the order of the data set; columns are arrays of equal length.
 
-    ``time`` is in seconds; ``radius`` and ``sigma`` in pixels of [0,1] images.
+    ``time`` is in seconds; ``samples`` counts all noise drawn for the input, ``n0`` of it for its
+    class, while the bound rests on ``count`` of ``n``; ``radius`` and ``sigma`` are in pixels of
+    [0,1] images.
     """
 
     columns: dict[str, NDArray]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import betainc
 
+from smoothcert.budget.adaptive import Adaptive, Outcome
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.confidence import check_alpha
 from smoothcert.errors import SmoothcertError
@@ -36,26 +37,33 @@ def certify(
     ``predict``, on the open ball of ``radius`` (in the noise's norm) around the input. An
     abstention (``predict`` -1, radius 0) promises nothing.
 
-    ``noise`` defaults to the store's own; ``seconds`` [N] fills the time column. Raises
-    SmoothcertError where the store has fewer samples than the budget needs.
+    ``noise`` defaults to the store's own. ``seconds`` [N] is the time of all the store's samples;
+    the time column gets the share of those that the budget draws. A fixed budget needs the n0 it
+    names; an adaptive one takes the selection votes there are, and ISS fills its first stage up
+    from the estimation samples. Raises SmoothcertError for another n0, or where the store has
+    fewer samples than the budget needs.
     """
     noise = NOISES.parse(store.identity["noise"]) if noise is None else noise
-    if store.n0 and budget.n0 != store.n0 and "published" not in store.identity:
+    own = isinstance(budget, Adaptive) or "published" in store.identity
+    if store.n0 and budget.n0 != store.n0 and not own:
         raise SmoothcertError(
             f"budget {budget.slug}: n0 {budget.n0}; the store has {store.n0} selection samples"
         )
     bounds = budget.bounds(store, noise, store.d)
+    drawn = bounds.samples if isinstance(bounds, Outcome) else store.n0 + bounds.n
+    share = np.minimum(drawn / np.maximum(store.n0 + store.samples(), 1), 1.0)
     radius = noise.radius(bounds.p_lower, store.scale, store.d)
     return make_table(
         idx=store.idx,
         label=store.label,
         predict=np.where(radius > 0, bounds.predict, ABSTAIN),
         radius=radius,
-        time=seconds,
+        time=np.asarray(seconds, np.float64) * share,
         p_lower=bounds.p_lower,
         count=bounds.count,
         n=bounds.n,
         n0=store.n0,
+        samples=drawn,
         alpha=budget.alpha,
         sigma=store.scale,
         noise=noise.slug,

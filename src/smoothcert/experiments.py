@@ -119,7 +119,8 @@ def check_choices(config: Config) -> None:
 def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
     """All that decides the result of one job, but for its input files and its code.
 
-    ``stage`` is train, sample or certify; ``wildcards`` are the axes in the job's path.
+    ``stage`` is train, sample, sample_alone (for the run's own budget, whatever other runs
+    want) or certify; ``wildcards`` are the axes in the job's path.
     Raises SmoothcertError if the configuration has no settings for them.
     """
     cell = {axis: wildcards[axis] for axis in AXES if axis in wildcards}
@@ -137,6 +138,8 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
             **{key: inputs[key] for key in ("skip", "max")},
             **{key: config["sampling"][key] for key in ("look", "batch", "precision")},
         }
+    if stage == "sample_alone":
+        return {**settings(config, "sample", cell), "budget": cell["budget"]}
     if stage == "certify":
         return {"budget": cell["budget"]}
     raise ValueError(f"no stage {stage!r}")
@@ -157,8 +160,9 @@ def recipe(config: Config, cell: Mapping[str, str]) -> Config:
 def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     """The budget a store is sampled for, so that every budget that reads it finds its samples.
 
-    The one budget of all runs that share the store, or a fixed one of the largest n.
-    Raises SmoothcertError if they disagree on the number of selection samples.
+    The one budget of all runs that share the store, or a fixed one of the largest n, with the n0
+    of the fixed budgets, which must agree; adaptive ones do with any (the least of theirs, if
+    there are no others). Raises SmoothcertError for fixed budgets of different n0.
     """
     from smoothcert.budget import BUDGETS
 
@@ -168,15 +172,16 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     wanted |= {cell["budget"]} if "budget" in cell else set()
     if len(wanted) == 1:
         return wanted.pop()
-    budgets = [BUDGETS.parse(slug) for slug in wanted]
-    if len({budget.n0 for budget in budgets}) > 1:
-        raise SmoothcertError(
-            f"budgets {', '.join(sorted(wanted))} share a vote store: expected one n0"
-        )
-    if not budgets:
+    if not wanted:
         raise SmoothcertError(f"no experiment has a run with {dict(cell)}: its budget is unknown")
+    budgets = [BUDGETS.parse(slug) for slug in sorted(wanted)]
+    fixed = [budget for budget in budgets if budget.name == "fixed"]
+    if len({budget.n0 for budget in fixed}) > 1:
+        slugs = ", ".join(budget.slug for budget in fixed)
+        raise SmoothcertError(f"budgets {slugs} share a vote store: expected one n0")
     most = max(budgets, key=lambda budget: budget.n)
-    return BUDGETS["fixed"](n=most.n, alpha=most.alpha, n0=most.n0).slug
+    n0 = min(budget.n0 for budget in fixed or budgets)
+    return BUDGETS["fixed"](n=most.n, alpha=most.alpha, n0=n0).slug
 
 
 def shards(config: Config, dataset: str) -> int:
@@ -192,7 +197,10 @@ def _inputs(config: Config, dataset: str) -> Config:
 
 # Where the code begins that decides a stage's result: the command, but for `certify`, which can
 # also sample and print a summary.
-_ENTRIES = {"certify": ("smoothcert.budget", "smoothcert.certify", "smoothcert.stores")}
+_ENTRIES = {
+    "sample_alone": ("smoothcert.cli.sample",),
+    "certify": ("smoothcert.budget", "smoothcert.certify", "smoothcert.stores"),
+}
 
 # The package of the library whose members an axis names.
 _PACKAGES = dict(
@@ -207,7 +215,7 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
     how bounds are computed.
     """
     slugs = {axis: slug for axis, slug in {**run, **settings}.items() if axis in AXES}
-    fixed = stage == "sample" and slugs["budget"].startswith(("fixed-", "fixed_"))
+    fixed = stage.startswith("sample") and slugs["budget"].startswith(("fixed-", "fixed_"))
     if fixed:
         del slugs["budget"]
     names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in slugs.items() for n in _names(slug)}

@@ -199,7 +199,7 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        _write_record(out, store, seconds, made, start, where)
+        _write_record(out, store, spec.budget, seconds, made, start, where)
         journal.remove()
     return store
 
@@ -237,6 +237,7 @@ def _existing(
 def _write_record(
     out: Path,
     store: VoteStore,
+    budget: str,
     seconds: NDArray[np.float64],
     made: dict[str, Any],
     start: float,
@@ -244,6 +245,7 @@ def _write_record(
 ) -> None:
     record = {
         "identity": store.identity,
+        "budget": budget,  # what this run sampled for; the votes may serve others
         "model": made,
         "surroundings": provenance.record(str(device)),
         "wall_seconds": round(time.time() - start, 3),
