@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad
-from scipy.stats import beta, kstest, ks_2samp
+from scipy.stats import beta, ks_2samp, kstest
 
 from smoothcert.errors import SmoothcertError
 from smoothcert.noise import NOISES
