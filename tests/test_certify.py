@@ -12,7 +12,7 @@ from smoothcert.budget import BUDGETS
 from smoothcert.certify import certify, predict
 from smoothcert.confidence import clopper_pearson_lower
 from smoothcert.errors import SmoothcertError
-from smoothcert.noise import NOISES
+from smoothcert.noise import NOISES, Gaussian
 from smoothcert.sampling import sample
 
 SIGMA, D = 0.25, 6
@@ -226,3 +226,22 @@ def test_certifying_a_model_of_ones_own_takes_a_few_lines():
     assert table.predict.tolist() == [1, 1]
     assert table.label.tolist() == [-1, -1]
     assert (table.radius > 0.1).all()
+
+
+class Simulated(Gaussian):
+    """Gaussian noise as if its radii came from a table that fails with probability 4e-4."""
+
+    table_failure_probability = 4e-4
+
+
+def test_a_simulated_radius_table_takes_its_share_of_alpha(halfspaces):
+    store, _, _ = halfspaces
+    budget = BUDGETS.parse("fixed_s30-500")
+    plain = certify(store, budget, Gaussian(SIGMA))
+    shared = certify(store, budget, Simulated(SIGMA))
+    expected = clopper_pearson_lower(shared.columns["count"], 500, 6e-4)
+    np.testing.assert_allclose(shared.columns["p_lower"], expected, rtol=1e-12)
+    assert (shared.radius <= plain.radius).all()
+    assert (shared.columns["alpha"] == 1e-3).all()
+    with pytest.raises(SmoothcertError, match="can fail"):
+        certify(store, BUDGETS.parse("fixed_a0.0001_s30-500"), Simulated(SIGMA))

@@ -49,7 +49,7 @@ def certify(
         raise SmoothcertError(
             f"budget {budget.slug}: n0 {budget.n0}; the store has {store.n0} selection samples"
         )
-    bounds = budget.bounds(store, noise, store.d)
+    bounds = budget.beside(noise).bounds(store, noise, store.d)
     drawn = bounds.samples if isinstance(bounds, Outcome) else store.n0 + bounds.n
     share = np.minimum(drawn / np.maximum(store.n0 + store.samples(), 1), 1.0)
     radius = noise.radius(bounds.p_lower, store.scale, store.d)

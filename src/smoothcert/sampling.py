@@ -169,6 +169,7 @@ def collect(
     again. Raises SmoothcertError for unequal identities and for bad images or scales.
     """
     check_scales(inputs.scale, inputs.idx)
+    budget = budget.beside(sampler.noise)
     known = _known(identity, inputs, journal, top_up)
     selections, estimations, looks = [], [], []
     seconds = np.zeros(len(inputs.idx))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from smoothcert.confidence import check_alpha, smallest_n
@@ -53,6 +53,23 @@ class Budget(Part):
                 f" agree the bound stays below 1/2; the smallest n that can is"
                 f" {smallest_n(self.alpha)}"
             )
+
+    def beside(self, noise: Noise) -> Budget:
+        """This budget with what remains of alpha once the noise's own table has its share.
+
+        The votes fail with probability at most alpha - table_failure_probability, the table
+        with its own, so together a certificate is wrong with probability at most alpha.
+        Raises SmoothcertError if nothing remains.
+        """
+        spent = noise.table_failure_probability
+        if not spent:
+            return self
+        if spent >= self.alpha:
+            raise SmoothcertError(
+                f"alpha {self.alpha:g}: expected more than the {spent:g} by which the radius table"
+                f" of {noise.slug} can fail"
+            )
+        return replace(self, alpha=self.alpha - spent)
 
     @abstractmethod
     def wanted(

@@ -17,6 +17,8 @@ from smoothcert.errors import SmoothcertError
 
 COMMANDS = {
     "lbrs": "locally biased smoothing: its experiments, figures and certificates",
+    "radius-table": "tabulate the radii of a non-Gaussian noise",
+    "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example, figures",
     "data": "fetch or verify a data set",
     "train": "train a base classifier",
     "import-checkpoint": "convert a published checkpoint",

@@ -3,7 +3,7 @@
 A new figure is a module here with a function under ``@FIGURES.member("name")``, imported below.
 """
 
-from smoothcert.figures import cohen
+from smoothcert.figures import cohen, nongaussian_linf
 from smoothcert.figures.registry import FIGURES
 from smoothcert.figures.style import save, style
 

@@ -38,6 +38,14 @@ class Noise(Part):
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale {self.scale:g}: expected a positive number")
 
+    @property
+    def table_failure_probability(self) -> float:
+        """Probability that the member's radii are wrong for every input at once; 0 if proved.
+
+        Positive for a radius that rests on a simulated table; it is taken out of alpha.
+        """
+        return 0.0
+
     @abstractmethod
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
         """Standard noise (scale 1), float32 of ``shape`` = (n, *input), iid over n.

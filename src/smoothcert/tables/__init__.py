@@ -3,7 +3,7 @@
 A new table is a module here with a function under ``@TABLES.member("name")``, imported below.
 """
 
-from smoothcert.tables import cohen, iss
+from smoothcert.tables import cohen, iss, nongaussian
 from smoothcert.tables.base import Column, Entry, Options, Table
 from smoothcert.tables.registry import TABLES
 from smoothcert.tables.write import to_csv, to_latex, to_markdown, write_table
