@@ -16,9 +16,6 @@ from typing import NoReturn
 from smoothcert.errors import SmoothcertError
 
 COMMANDS = {
-    "lbrs": "locally biased smoothing: its experiments, figures and certificates",
-    "radius-table": "tabulate the radii of a non-Gaussian noise",
-    "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example, figures",
     "data": "fetch or verify a data set",
     "train": "train a base classifier",
     "import-checkpoint": "convert a published checkpoint",
@@ -32,6 +29,9 @@ COMMANDS = {
     "metrics": "certified accuracy, ACR, ... of certificate tables",
     "table": "a table as CSV, Markdown and LaTeX",
     "figure": "certified-accuracy curves as PDF and PNG",
+    "lbrs": "locally biased smoothing: its experiments, figures and certificates",
+    "radius-table": "tabulate the radii of a non-Gaussian noise",
+    "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example, figures",
 }
 
 

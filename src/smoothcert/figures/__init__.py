@@ -7,4 +7,4 @@ from smoothcert.figures import cohen, nongaussian_linf
 from smoothcert.figures.registry import FIGURES
 from smoothcert.figures.style import save, style
 
-__all__ = ["FIGURES", "cohen", "save", "style"]
+__all__ = ["FIGURES", "cohen", "nongaussian_linf", "save", "style"]

@@ -16,6 +16,7 @@ __all__ = [
     "Table",
     "cohen",
     "iss",
+    "nongaussian",
     "to_csv",
     "to_latex",
     "to_markdown",
