@@ -175,7 +175,7 @@ def macer_by_hand(model, inputs, k, lam, gamma, beta):
         soft = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
         sharp = np.exp(beta * logits) / np.exp(beta * logits).sum(1, keepdims=True)
         y = int(inputs.y[i])
-        total += -math.log(soft[:, y].mean() + 1e-10)
+        total += -math.log(soft[:, y].mean())
         mean = sharp.mean(0)
         a, b = np.sort(mean)[::-1][:2]
         gap = norm.ppf(a) - norm.ppf(b)
@@ -249,6 +249,23 @@ def test_a_batch_without_a_right_input_gives_macer_a_finite_loss_and_gradient():
     assert loss.statistics["kept"] == 0
     assert loss.value.item() == pytest.approx(loss.statistics["cross_entropy"].item())
     assert all(g.isfinite().all() for g in gradients)
+
+
+def test_a_label_whose_probability_underflows_still_pulls_the_network_back():
+    class Dead(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = torch.nn.Parameter(torch.tensor([0.0, 300.0, 0.0]))
+
+        def forward(self, x):
+            return x.flatten(1)[:, :3].float() * 0 + self.bias
+
+    model, inputs = Dead(), batch()
+    inputs.y = torch.zeros(SIZE, dtype=torch.long)
+    loss = Macer(k=4).loss(model, inputs)
+    (gradient,) = torch.autograd.grad(loss.value, model.parameters())
+    assert loss.value.item() == pytest.approx(300.0)
+    assert gradient.tolist() == pytest.approx([-1.0, 1.0, 0.0], abs=1e-4)
 
 
 def test_macer_without_its_robustness_term_is_the_smoothed_cross_entropy():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,9 +48,10 @@ class Macer(Method):
         x = batch.x.repeat_interleave(self.k, 0) + batch.draw_noise(self.k)
         logits = wide(model(x)).unflatten(0, (-1, self.k))  # [B, k, C]
         mine = batch.y.view(-1, 1)
-        probability = logits.softmax(2).mean(1).gather(1, mine)
-        # The floor of the released code: the mean can be 0 in single precision.
-        error = -(probability + 1e-10).log().sum()
+        # In logarithms. The released code takes -log(mean + 1e-10): where the probability of the
+        # label underflows, that has no gradient, and one bad step can leave a network dead.
+        logs = logits.log_softmax(2).gather(2, mine.unsqueeze(1).expand(-1, self.k, 1))
+        error = (math.log(self.k) - logs.logsumexp(1)).sum()
         sharp = (self.beta * logits).softmax(2).mean(1)
         robustness, kept = robustness_loss(sharp, batch.y, batch.scale, self.gamma)
         value = (error + self.lam * robustness) / len(mine)
