@@ -46,6 +46,7 @@ include: "rules/training.smk"
 include: "rules/certification.smk"
 include: "rules/cohen.smk"
 include: "rules/lbrs.smk"
+include: "rules/iss.smk"
 
 
 rule all:
@@ -53,4 +54,5 @@ rule all:
     input:
         rules.cohen.input,
         rules.lbrs.input,
+        rules.iss.input,
     localrule: True

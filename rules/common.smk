@@ -87,12 +87,32 @@ def notebook_parameters(wildcards, input):
     return json.dumps({"preset": config["preset"], **files})
 
 
-def shards(suffix):
+def live_runs(table, pattern):
+    """The path `pattern` of every run of a table of ISS that is sampled for its budget alone."""
+    return [pattern.format(**run) for run in experiments.live_runs(config, table)]
+
+
+def iss_spec(part):
+    """The specification of what ISS draws in closed form, replays or audits."""
+    fingerprint = code("smoothcert.cli.iss", experiments.ISS_PARTS)
+    options = {**config["iss"][part], **({"seed": config["seed"]} if part == "replay" else {})}
+    return json.dumps({**options, "code": fingerprint}, sort_keys=True)
+
+
+def published(wildcards):
+    """Input function: the published certificate tables; one line if no folder is configured."""
+    try:
+        return experiments.published(config)
+    except SmoothcertError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def shards(suffix, store=STORE):
     """Input function: the parts of one vote store, as many as its data set asks for."""
 
     def of(wildcards):
         n = experiments.shards(config, wildcards.dataset)
-        return [f"{STORE}/shards/{i}-of-{n}{suffix}" for i in range(n)]
+        return [f"{store}/shards/{i}-of-{n}{suffix}" for i in range(n)]
 
     return of
 

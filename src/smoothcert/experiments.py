@@ -8,7 +8,9 @@ grid is one value or a list of values, and a text may refer to another key, as
 from __future__ import annotations
 
 import itertools
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.errors import SmoothcertError
@@ -63,6 +65,40 @@ def all_runs(config: Config) -> Iterator[Run]:
         yield from runs(config, section)
 
 
+def live_runs(config: Config, table: str) -> list[Run]:
+    """The runs of a table of ISS that are sampled for their own budget alone.
+
+    Raises SmoothcertError that names section and key.
+    """
+    try:
+        return expand(config["iss"]["live"].get(table, []))
+    except SmoothcertError as error:
+        raise SmoothcertError(f"configuration: iss.live.{table}.{error}") from None
+
+
+def published_dir(config: Config) -> str | None:
+    """The folder of published certificate tables: configured, or $SMOOTHCERT_PUBLISHED."""
+    return config["iss"]["published_dir"] or os.environ.get("SMOOTHCERT_PUBLISHED") or None
+
+
+def published(config: Config) -> list[str]:
+    """The published certificate tables; SmoothcertError says what to set if there are none."""
+    folder = published_dir(config)
+    if folder is None:
+        raise SmoothcertError(
+            "configuration: iss.published_dir: null; expected the folder of published certificate"
+            " tables to replay (or set SMOOTHCERT_PUBLISHED)"
+        )
+    names = ("*_sigma*.tsv", "*_sigma*.tsv.gz")
+    files = sorted(str(path) for name in names for path in Path(folder).glob(name))
+    if not files:
+        raise SmoothcertError(
+            f"configuration: iss.published_dir: {folder}: no published table; expected names such"
+            " as cifar10_resnet110_gaussian_train0.25_sigma0.25.tsv.gz"
+        )
+    return files
+
+
 def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
     """Raise SmoothcertError that names the key of the first value the schema refuses."""
     from jsonschema import Draft202012Validator
@@ -100,20 +136,20 @@ def check_choices(config: Config) -> None:
         "noise": NOISES.parse,
         "budget": BUDGETS.parse,
     }
-    for section in config["experiments"]:
-        for run in runs(config, section):
+    sections = [(f"experiments.{name}", runs(config, name)) for name in config["experiments"]]
+    sections += [(f"iss.live.{name}", live_runs(config, name)) for name in config["iss"]["live"]]
+    for section, members in sections:
+        for run in members:
             for axis, parse in parsers.items():
                 try:
                     parse(run[axis])
                 except SmoothcertError as error:
-                    raise SmoothcertError(
-                        f"configuration: experiments.{section}.{axis}: {error}"
-                    ) from None
+                    raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
             try:
                 settings(config, "train", run)
                 settings(config, "sample", run)
             except SmoothcertError as error:
-                raise SmoothcertError(f"configuration: experiments.{section}: {error}") from None
+                raise SmoothcertError(f"configuration: {section}: {error}") from None
 
 
 def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
@@ -194,6 +230,11 @@ def _inputs(config: Config, dataset: str) -> Config:
         raise SmoothcertError(f"dataset {dataset!r}: expected the key inputs.{dataset}")
     return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
 
+
+# What the figures and audits of ISS are made with, beside the command itself.
+ISS_PARTS = frozenset(
+    {"noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential"}
+)
 
 # Where the code begins that decides a stage's result: the command, but for `certify`, which can
 # also sample and print a summary.

@@ -259,11 +259,13 @@ def exact_table(
         ("reuse", True), ("reuse", False), ("first", False), ("maximum", True), ("fresh", True),
         ("program", False),
     ),
-    **search: int,
+    points: tuple[int, int] = (81, 401),
+    rounds: int = 2,
 ) -> list[dict[str, object]]:  # fmt: skip
     """One row a setting and reading: the worst p, there and away from the tie, in units of alpha.
 
     ``settings`` are (name, mapping, noise scale); k0 = 0.01 kbar. "Away" is p >= 0.52.
+    ``points`` grid points near the tie and away from it are searched, then refined ``rounds`` times.
     """
     rows: list[dict[str, object]] = []
     readings = list(readings)
@@ -271,8 +273,8 @@ def exact_table(
         for reading, rival in readings:
             k0 = mapping.kbar // 100
             procedure = iss_procedure(mapping, k0, noise, scale, d, reading, rival)
-            near = worst(procedure, 0.5, 0.52, 81, **search)
-            away = worst(procedure, 0.52, 0.9995, 401, **search)
+            near = worst(procedure, 0.5, 0.52, points[0], rounds)
+            away = worst(procedure, 0.52, 0.9995, points[1], rounds)
             top = max((near, away), key=lambda w: w.failure)
             nan = max(procedure.undefined(float(p)) for p in away.grid)
             rows.append({

@@ -103,6 +103,7 @@ def gain(
     fixed: int = 30_000,
     scales: Sequence[float] = (0.25, 0.5, 1.0),
     record: Record | None = None,
+    name: str = "",
 ) -> Figure:
     """Figure 4: radius of ISS minus that of IAS against p_A; and where the inputs' p_A are."""
     at = np.concatenate([np.linspace(0.5, 0.99, 50), 1 - np.geomspace(0.0095, 1e-5, 24), [1.0]])
@@ -130,8 +131,9 @@ def gain(
             panels[1].hist(np.minimum(ndtri(np.minimum(p, 1 - 1e-7)), 4.6), bins=40, color=_BLUE)
             _probability_axis(panels[1])
             panels[1].set_ylabel("inputs")
+            panels[1].set_xlabel("recorded share of votes for the class (normal scale)")
             panels[1].set_title(
-                f"recorded share of votes, {certified.sum()} of {len(record)} certified inputs"
+                "\n".join(filter(None, [name, f"{certified.sum()} of {len(record)} inputs"]))
             )
     return figure
 
@@ -183,7 +185,7 @@ def failures(scale: float = 0.5, kbar: int = 100_000, points: int = 120) -> Figu
     with style():
         figure = Figure(figsize=(PANEL[0] * 2.5, PANEL[1] * 1.05))
         for axes, (name, decline, s) in zip(figure.subplots(1, 3, sharey=True), cases, strict=True):
-            mapping = Mapping(decline, kbar, ALPHA, 200)
+            mapping = Mapping(decline, kbar, ALPHA, max(1, kbar // 500))
             p = np.concatenate([np.linspace(0.5, 0.53, 31), np.linspace(0.532, 0.999, points)])
             for reading, rival, colour, dash, label in lines:
                 one: Procedure = iss_procedure(
@@ -203,26 +205,38 @@ def failures(scale: float = 0.5, kbar: int = 100_000, points: int = 120) -> Figu
     return figure
 
 
-def trade_off(groups: Sequence[tuple[str, Sequence[Replay]]], title: str | None = None) -> Figure:
-    """Figures 1 and 5: ACR against average samples, one curve a family of budgets."""
+def trade_off(
+    panels: Sequence[tuple[str, Sequence[tuple[str, Sequence[Replay]]]]], title: str | None = None
+) -> Figure:
+    """Figures 1 and 5: ACR against average samples, a panel a model, a curve a kind of budget."""
+    wide = min(len(panels), 3)
+    high = -(-len(panels) // wide)
     with style():
-        figure = Figure(figsize=(PANEL[0] * 1.25, PANEL[1] * 1.1))
-        axes = figure.subplots()
-        for i, (name, replays) in enumerate(groups):
-            x = np.array([float(one.average_samples().value) for one in replays])
-            y = np.array([float(one.acr().value) for one in replays])
-            order = np.argsort(x)
-            axes.plot(x[order], y[order], "o", linestyle=DASHES[i % len(DASHES)], markersize=3.5,
-                      color=COLOURS[i % len(COLOURS)], label=name)  # fmt: skip
-        axes.set_xlabel("average samples an input, selection included")
-        axes.set_ylabel("average certified radius")
-        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-        axes.set_title(title or "")
-        axes.legend(loc="lower right")
+        figure = Figure(figsize=(PANEL[0] * (0.1 + 0.95 * wide), PANEL[1] * high + 0.6))
+        grid = figure.subplots(high, wide, squeeze=False)
+        for axes, (name, groups) in zip(grid.flat, panels, strict=False):
+            for i, (label, replays) in enumerate(groups):
+                x = np.array([float(one.average_samples().value) for one in replays])
+                y = np.array([float(one.acr().value) for one in replays])
+                order = np.argsort(x)
+                axes.plot(x[order], y[order], "o", linestyle=DASHES[i % len(DASHES)],
+                          markersize=3.5, color=COLOURS[i % len(COLOURS)], label=label)  # fmt: skip
+            axes.set_xlabel("average samples an input, selection included")
+            axes.set_ylabel("average certified radius")
+            axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+            axes.set_title(name)
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.remove()
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5 if wide > 1 else 3)
+        if title:
+            figure.suptitle(title)
     return figure
 
 
-def stage_one(shares: Sequence[tuple[float, Sequence[tuple[int, Replay]]]]) -> Figure:
+def stage_one(
+    shares: Sequence[tuple[float, Sequence[tuple[int, Replay]]]], name: str = ""
+) -> Figure:
     """Figure 6, lower: ACR and average samples against the desired samples, by k0 / kbar."""
     with style():
         figure = Figure(figsize=(PANEL[0] * 2, PANEL[1]))
@@ -242,5 +256,6 @@ def stage_one(shares: Sequence[tuple[float, Sequence[tuple[int, Replay]]]]) -> F
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         right.yaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         left.legend(loc="lower right")
-        figure.suptitle("How many samples to spend on stage 1 (U = 0.05)")
+        what = "How many samples to spend on stage 1 (U = 0.05)"
+        figure.suptitle(f"{what}: {name}" if name else what)
     return figure

@@ -3,13 +3,16 @@
 Average samples count everything drawn for an input, selection included. MAD is the largest
 decline of a radius against the largest fixed budget among the runs, as drawn: the paper prints
 the decline without sampling noise, which is at most U by construction.
+
+A budget's votes are its own (sampled for it alone, as far as it asked) or shared (read from a
+store that was sampled for a larger one); only for the former is the time measured.
 """
 
 from __future__ import annotations
 
 import time
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -57,6 +60,7 @@ def iss(runs: Sequence[Run], options: Options) -> Table:
     columns = (
         Column("dataset", "data"), Column("training", "training"), Column("noise", "noise"),
         Column("budget", "budget"), Column("samples", "samples", measured=True),
+        Column("votes", "votes"), Column("time", "time (min)", measured=True),
         Column("mad", "MAD"), Column("acr", "ACR", measured=True),
         *(Column(f"certified_{r:g}", f"{sign} {r:g}", measured=True) for r in radii),
     )  # fmt: skip
@@ -67,9 +71,25 @@ def iss(runs: Sequence[Run], options: Options) -> Table:
         (
             "samples: average noise samples an input, selection included; the paper's counts"
             " leave out stage 1 of inputs that end without a certificate.",
-            "MAD: largest decline of a radius against the largest fixed budget, as drawn.",
+            "votes: own: sampled for this budget alone, time measured; shared: read from a store"
+            " of a larger budget, time in proportion to the samples. Minutes are of all inputs.",
+            "MAD: largest decline of a radius against the largest fixed budget, as drawn; - if"
+            " none is as large.",
             f"accuracy (%) at radius {sign} r, with intervals for the number of inputs.",
+            _comparison(rows),
         ),
+    )
+
+
+def _comparison(rows: Sequence[dict[str, Entry]]) -> str:
+    if any(row["acr"].paper for row in rows):
+        return (
+            "After a slash: the paper's value; its weights were never released, and its times are"
+            " of another machine."
+        )
+    return (
+        "Different data or training than the paper's (ImageNet ResNet-50 Consistency, CIFAR-10"
+        " ResNet-110 MACER), so that no number of it stands beside these."
     )
 
 
@@ -101,19 +121,45 @@ def _row(
         "training": words(run.training),
         "noise": words(run.noise),
         "budget": words(run.budget),
-        "mad": words(None if reference is None else f"{_decline(run, reference):.3f}"),
-        "acr": acr(metrics.average_certified_radius(run.table), _cell(paper, "ACR")),
+        "votes": words(_votes(run)),
+        "time": _time(run, cell(paper, "time_min")),
+        "mad": words(f"{_decline(run, reference):.3f}" if _covers(reference, run) else None),
+        "acr": acr(metrics.average_certified_radius(run.table), cell(paper, "ACR")),
     }
     if {"n", "n0"} <= run.table.columns.keys():
         mean = metrics.mean(samples_of(run).astype(np.float64))
-        row["samples"] = _samples(mean, _cell(paper, "avg_samples"))
+        row["samples"] = samples(mean, cell(paper, "avg_samples"))
     accuracy = metrics.certified_accuracy(run.table, radii, strict)
     for i, r in enumerate(radii):
         row[f"certified_{r:g}"] = share(accuracy[i], paper.at(float(r)) if paper else None)
     return row
 
 
-def _samples(estimate: Estimate, paper: Cell | None) -> Entry:
+def _votes(run: Run) -> str | None:
+    """Whether the votes were sampled for this budget alone; None where no record says so."""
+    sampled_for = run.record.get("votes", {}).get("budget")
+    if sampled_for is None:
+        return None
+    return "own" if sampled_for == run.budget else "shared"
+
+
+def _time(run: Run, paper: Cell | None) -> Entry:
+    minutes = float(run.table.columns["time"].sum()) / 60
+    printed = (paper.text or "") if paper else ""
+    return Entry(
+        f"{minutes:.3g}", "", printed, (minutes, None, None, paper.value if paper else None)
+    )
+
+
+def _covers(reference: Run | None, run: Run) -> TypeGuard[Run]:
+    """Whether the fixed budget is at least as large as the most that ``run`` may draw."""
+    if reference is None or reference.n is None:
+        return False
+    return run.budget is None or BUDGETS.parse(run.budget).n <= reference.n
+
+
+def samples(estimate: Estimate, paper: Cell | None) -> Entry:
+    """An average number of samples."""
     value, low, high = (float(v) for v in (estimate.value, estimate.low, estimate.high))
     return Entry(
         f"{value:,.0f}", f"[{low:,.0f}, {high:,.0f}]", (paper.text or "") if paper else "",
@@ -127,7 +173,8 @@ def _decline(run: Run, reference: Run) -> float:
     return float(lost.max(initial=0.0))
 
 
-def _cell(row: Row | None, metric: str) -> Cell | None:
+def cell(row: Row | None, metric: str) -> Cell | None:
+    """The paper's value of ``metric`` in its row, if there are both."""
     return row.metric(metric) if row else None
 
 
