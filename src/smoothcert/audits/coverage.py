@@ -265,7 +265,8 @@ def exact_table(
     """One row a setting and reading: the worst p, there and away from the tie, in units of alpha.
 
     ``settings`` are (name, mapping, noise scale); k0 = 0.01 kbar. "Away" is p >= 0.52.
-    ``points`` grid points near the tie and away from it are searched, then refined ``rounds`` times.
+    ``points`` grid points near the tie and away from it are searched, then refined
+    ``rounds`` times.
     """
     rows: list[dict[str, object]] = []
     readings = list(readings)
