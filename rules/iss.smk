@@ -1,7 +1,9 @@
 """Chen et al. 2022, input-specific sampling (ISS): tables 1 to 5, figures 1 and 3 to 6, audits."""
 
 LIVE = "<results>/live/votes/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}"
-LIVE_CERTIFICATES = "<results>/live/certificates/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"
+LIVE_CERTIFICATES = (
+    "<results>/live/certificates/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"
+)
 
 
 # Sampled for one budget alone, so that sampling stops where the budget does. The votes of the

@@ -148,19 +148,22 @@ def test_a_budget_that_the_store_cannot_serve_is_refused():
 
 
 def test_an_adaptive_budget_takes_a_store_of_other_selection_votes():
-    # 40 selection votes a store; ISS wants k0 = 0.01 * 20,000 = 200, so two looks fill it up.
-    looks = [[[95, 5, 0]] * 200, [[60, 40, 0]] * 200]
-    store = make_store(looks, selection=[[38, 2, 0], [25, 15, 0]])
-    seconds = np.array([20_040.0, 20_040.0])
-    for slug in ("iss_ad0.05-20000", "iss-fresh_ad0.05-20000", "sequential_0.02-20000"):
-        budget = BUDGETS.parse(slug)
+    # 40 selection votes an input; ISS wants k0 = 0.01 * 20,000 = 200, so two looks fill it up.
+    looks = [[[95, 5, 0]] * 200, [[60, 40, 0]] * 200, [[34, 33, 33]] * 200, [[100, 0, 0]] * 200]
+    store = make_store(looks, selection=[[38, 2, 0], [25, 15, 0], [14, 13, 13], [40, 0, 0]])
+    seconds = np.full(4, 20_040.0)
+    for slug in (
+        "iss_ad0.05", "iss_rd0.05", "iss-fresh_ad0.05", "sequential_0.02", "sequential_ad0.05",
+        "sequential_decide0.50", "sequential_grid0.25", "sequential_0.02_byfresh", "anytime",
+    ):  # fmt: skip
+        budget = BUDGETS.parse(f"{slug}-20000")
         table = certify(store, budget, seconds=seconds)
         drawn = table.columns["samples"]
         assert (table.columns["n0"] == 40).all()
         assert (drawn <= 20_040).all()
         assert ((drawn - 40) % 100 == 0).all()
         # What a sampler that asks the budget after each answer ends with.
-        for i in range(2):
+        for i in range(4):
             votes, have = np.array(looks[i]), 0
             selection = store.selection_counts()[i]
             where = (NOISES.parse(store.identity["noise"]), store.scale[i], store.d, 100)

@@ -79,6 +79,7 @@ class PrefixStream:
         self._total = np.concatenate([[0], looks[:, top].cumsum()]).astype(np.int64)
 
     def count(self, rows: Ints, n: Ints) -> Ints:
-        if n[0] > (len(self._total) - 1) * self.look:
+        # A rule that has stopped asks for no input (A = 0).
+        if len(n) and n[0] > (len(self._total) - 1) * self.look:
             raise Short(int(n[0]))
         return self._total[n // self.look]
