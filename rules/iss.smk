@@ -42,7 +42,11 @@ use rule certify as iss_certify with:
         "<logs>/live/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
 
 
-for iss_number in (1, 4, 5):
+for iss_number, iss_title in {
+    1: "Table 1 of ISS: absolute decline",
+    4: "Table 4 of ISS: relative decline",
+    5: "Table 5 of ISS: the second model",
+}.items():
 
     rule:
         name:
@@ -65,9 +69,11 @@ for iss_number in (1, 4, 5):
             "../envs/smoothcert.yaml"
         params:
             base=subpath(output[0], strip_suffix=".csv"),
+            title=iss_title,
             spec=output_spec("table", "iss"),
         shell:
-            "python -m smoothcert table iss --spec {params.spec:q} --out {params.base} {input} > {log} 2>&1"
+            "python -m smoothcert table iss --spec {params.spec:q} --title {params.title:q}"
+            " --out {params.base} {input} > {log} 2>&1"
 
 
 rule iss_table2:

@@ -221,7 +221,7 @@ def mapping_times(scale: float = 0.5, kbar: int = 100_000, repeats: int = 5) -> 
     columns = (Column("bound", "U"), Column("ad", "AD (s)", measured=True),
                Column("rd", "RD (s)", measured=True))  # fmt: skip
     note = f"kbar {kbar:,}, σ {scale:g}, 501 grid points, sizes in steps of 1; one core."
-    return Table("Time to build the sample-size mapping", columns, rows, (note,))
+    return Table("Table 3 of ISS: time to build the sample-size mapping", columns, rows, (note,))
 
 
 def _seconds(decline: Decline, noise: Noise, kbar: int) -> float:

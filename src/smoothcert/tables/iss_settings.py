@@ -29,7 +29,7 @@ def settings(runs: Sequence[Run]) -> Table:
         key = (str(run.dataset), str(run.arch), run.recipe)
         models.setdefault(key, []).append(run)
     rows += [_ours(*key, members) for key, members in models.items()]
-    return Table("Settings of the experiments on sample sizes", _COLUMNS, rows)
+    return Table("Table 2 of ISS: settings", _COLUMNS, rows)
 
 
 def _paper(dataset: str) -> dict[str, Entry]:
