@@ -9,7 +9,7 @@ from core_helpers import make_store
 from scipy.stats import binom, binomtest
 
 from smoothcert.budget import BUDGETS
-from smoothcert.certify import certify, predict
+from smoothcert.certification import certify, predict
 from smoothcert.confidence import clopper_pearson_lower
 from smoothcert.errors import SmoothcertError
 from smoothcert.noise import NOISES, Gaussian

@@ -63,7 +63,7 @@ def test_a_bound_of_exactly_one_half_certifies_nothing():
     from core_helpers import make_store
 
     from smoothcert.budget import BUDGETS
-    from smoothcert.certify import certify
+    from smoothcert.certification import certify
 
     # P(Bin(2k-1, 1/2) >= k) = 1/2 by symmetry: the bound of k votes is 1/2.
     votes = make_store([[[3, 2, 0]]], selection=[[100, 0, 0]], look=5)

@@ -179,7 +179,7 @@ def test_a_store_is_sampled_for_the_largest_budget_that_reads_it(smoke: Config) 
 
 def test_adaptive_budgets_read_the_store_of_the_fixed_ones(smoke: Config) -> None:
     budgets = ["fixed-1000", "iss_ad0.05-20000", "iss-fresh_s300_ad0.05-20000"]
-    smoke["experiments"]["cohen"] = [GRID | {"budget": budgets}]
+    smoke["experiments"] = {"cohen": [GRID | {"budget": budgets}]}
     run = experiments.runs(smoke, "cohen")[1]
     assert experiments.settings(smoke, "sample", run)["budget"] == "fixed-20000"
     experiments.check_choices(smoke)

@@ -181,13 +181,13 @@ def test_each_stage_depends_on_its_own_code() -> None:
     assert {"training.cohen", "training.loop", "models.cnn", "noise.gaussian"} <= closure("train")
     assert {"sampling", "streams", "votes", "noise.gaussian", "budget.base"} <= closure("sample")
     assert {"stores", "votes"} <= closure("gather")
-    assert {"confidence", "budget.fixed", "certify", "noise.gaussian"} <= closure("certify")
+    assert {"confidence", "budget.fixed", "certification", "noise.gaussian"} <= closure("certify")
 
 
 def test_neither_stage_depends_on_the_other_ones() -> None:
-    certification = {"certify", "votes", "confidence", "sampling", "budget.base"}
+    certification = {"certification", "votes", "confidence", "sampling", "budget.base"}
     assert not certification & closure("train")
-    assert not {"training", "training.loop", "certify", "confidence"} & closure("sample")
+    assert not {"training", "training.loop", "certification", "confidence"} & closure("sample")
     assert not {"models", "training", "sampling", "noise"} & closure("gather")
     assert not {"models", "training", "sampling", "datasets"} & closure("certify")
 

@@ -9,7 +9,7 @@ import pytest
 
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import read_certificates, read_column_text
-from smoothcert.certify import certify
+from smoothcert.certification import certify
 from smoothcert.confidence import clopper_pearson_lower
 from smoothcert.errors import SmoothcertError
 from smoothcert.published import counts_for, find_alpha, import_certificates, printed_interval

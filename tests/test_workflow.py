@@ -48,9 +48,9 @@ def snakemake(
     )
 
 
-def plan(folder: Path, *arguments: str) -> dict[str, int]:
+def plan(folder: Path, *arguments: str, target: str = "cohen") -> dict[str, int]:
     """How many jobs of each rule a dry run would do."""
-    result = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules")
+    result = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", "--", target)
     assert result.returncode == 0, result.stderr
     text = result.stdout + result.stderr
     table = re.search(r"^Job stats:\n.*\n[- ]+\n((?:\w+ +\d+\n)+)", text, re.M)
@@ -66,7 +66,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the workflow in which the tiny configuration has run to its end."""
     folder = copy_workflow(tmp_path_factory.mktemp("workflow"))
     write(folder, TINY)
-    result = snakemake(folder, "--cores", "2", "--configfile", "tiny.yaml")
+    result = snakemake(folder, "cohen", "--cores", "2", "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stderr + "".join(
         f"{log}:\n{log.read_text()}" for log in folder.glob("results/smoke/logs/**/*.log")
     )
@@ -178,7 +178,7 @@ def test_a_comment_or_a_noise_that_is_not_used_redoes_nothing(replan) -> None:
 
 def test_one_target_runs_only_what_it_needs(tmp_path: Path) -> None:
     folder = copy_workflow(tmp_path)
-    jobs = plan(folder, "cohen_table")
+    jobs = plan(folder, target="cohen_table")
     assert jobs == {
         "data": 1, "train": 2, "sample": 4, "gather": 2, "certify": 2, "cohen_table": 1,
     }  # fmt: skip

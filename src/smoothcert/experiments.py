@@ -240,7 +240,7 @@ ISS_PARTS = frozenset(
 # also sample and print a summary.
 _ENTRIES = {
     "sample_alone": ("smoothcert.cli.sample",),
-    "certify": ("smoothcert.budget", "smoothcert.certify", "smoothcert.stores"),
+    "certify": ("smoothcert.budget", "smoothcert.certification", "smoothcert.stores"),
 }
 
 # The package of the library whose members an axis names.

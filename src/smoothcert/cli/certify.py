@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import sidecar, write_certificates
-from smoothcert.certify import certify
+from smoothcert.certification import certify
 from smoothcert.cli.common import require, specification
 from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
 from smoothcert.errors import SmoothcertError
