@@ -96,10 +96,14 @@ def parse_shard(text: str) -> tuple[int, int]:
     return i, k
 
 
-def read_scales(path: str | Path, idx: NDArray[np.int64]) -> NDArray[np.float64]:
+def read_scales(
+    path: str | Path, idx: NDArray[np.int64], scaling: str | None = None
+) -> NDArray[np.float64]:
     """Noise scales [N] of the inputs ``idx`` from a table with columns idx and sigma.
 
-    Raises SmoothcertError for a malformed row and for the first idx without a scale.
+    Where the table has a column ``scaling`` (it holds several choices for each input), only its
+    rows of ``scaling`` count. Raises SmoothcertError for a malformed row and for the first idx
+    without a scale.
     """
     scales: dict[int, float] = {}
     try:
@@ -115,11 +119,14 @@ def read_scales(path: str | Path, idx: NDArray[np.int64]) -> NDArray[np.float64]
             i, sigma = int(row["idx"]), float(row["sigma"])
         except (ValueError, KeyError):
             raise SmoothcertError(f"{path}:{number}: expected idx and sigma") from None
+        if row.get("scaling", scaling) != scaling:
+            continue
         if scales.setdefault(i, sigma) != sigma:
             raise SmoothcertError(f"{path}:{number}: a second noise scale for idx {i}: {sigma:g}")
     missing = [int(i) for i in idx if int(i) not in scales]
     if missing:
-        raise SmoothcertError(f"{path}: no noise scale for idx {missing[0]}")
+        of = f" of scaling {scaling!r}" if "scaling" in names else ""
+        raise SmoothcertError(f"{path}: no noise scale{of} for idx {missing[0]}")
     return np.array([scales[int(i)] for i in idx])
 
 
@@ -187,7 +194,7 @@ def run(
         scale=(
             np.full(len(rows), noise.scale)
             if scales is None
-            else read_scales(scales, data.idx[rows])
+            else read_scales(scales, data.idx[rows], spec.scaling)
         ),
     )
     before = _existing(out, top_up, identity, rows)
