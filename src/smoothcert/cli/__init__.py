@@ -31,6 +31,7 @@ COMMANDS = {
     "figure": "certified-accuracy curves as PDF and PNG",
     "lbrs": "locally biased smoothing: its experiments, figures and certificates",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
+    "audit": "try to break certificates: one verdict a promise",
     "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example, figures",
 }
 

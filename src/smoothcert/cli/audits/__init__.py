@@ -1,0 +1,1 @@
+"""One module a kind of audit, found by ``smoothcert audit KIND``."""

@@ -1,0 +1,1 @@
+"""``smoothcert audit memory-soundness``: do certificates of input-dependent scales hold?"""

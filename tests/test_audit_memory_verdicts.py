@@ -1,0 +1,78 @@
+"""Verdicts: their file, the summary page, and what the command ends with."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from smoothcert import cli
+from smoothcert.audits.verdict import (
+    BROKEN,
+    HOLDS,
+    NOT_FOUND,
+    Verdict,
+    exit_code,
+    read_verdicts,
+    write_verdicts,
+)
+from smoothcert.errors import SmoothcertError
+
+PAPERS = Verdict(
+    "<b>no overlap</b>", "digits", BROKEN, "2 of 9", witness="w/1.npz", numbers={"broken": 2}
+)
+OURS = Verdict("our ball", "digits", HOLDS, "300 tries", ours=True)
+
+
+def test_a_papers_broken_promise_is_a_result_and_our_own_is_a_failure(tmp_path):
+    assert write_verdicts(tmp_path / "a.json", "x", [PAPERS, OURS], {}) == 0
+    lost = Verdict("our ball", "digits", BROKEN, "x2", ours=True)
+    assert write_verdicts(tmp_path / "b.json", "x", [PAPERS, lost], {}) == 1
+    assert read_verdicts(tmp_path / "b.json").verdicts[1] == lost  # written all the same
+    assert exit_code([Verdict("ours", "digits", NOT_FOUND, "9 tries", ours=True)]) == 0
+
+
+def test_verdicts_read_back_as_written_with_numbers_that_json_can_hold(tmp_path):
+    numbers = {"a": np.float64(1.5), "b": np.arange(2), "c": np.inf, "d": np.bool_(True)}
+    one = Verdict("p", "s", NOT_FOUND, "e", numbers=numbers)
+    write_verdicts(tmp_path / "v.json", "kind", [one], {"seed": np.int64(3)})
+    back = read_verdicts(tmp_path / "v.json")
+    assert back.kind == "kind"
+    assert back.record == {"seed": 3}
+    assert back.verdicts[0].numbers == {"a": 1.5, "b": [0, 1], "c": None, "d": True}
+
+
+def test_a_word_that_is_no_verdict_and_a_wrong_file_are_refused(tmp_path):
+    with pytest.raises(SmoothcertError, match="expected one of HOLDS"):
+        Verdict("p", "s", "FINE", "e")
+    wrong = tmp_path / "v.json"
+    for text in ("{", "[]", json.dumps({"format": 1, "verdicts": [{"promise": "p"}]})):
+        wrong.write_text(text)
+        with pytest.raises(SmoothcertError, match=r"v\.json"):
+            read_verdicts(wrong)
+
+
+def test_the_page_shows_each_promise_its_word_and_a_link_that_leads_to_the_witness(
+    tmp_path, capsys
+):
+    (tmp_path / "audits" / "w").mkdir(parents=True)
+    (tmp_path / "audits" / "w" / "1.npz").touch()
+    write_verdicts(tmp_path / "audits" / "v.json", "memory-soundness", [PAPERS, OURS], {})
+    out = tmp_path / "reports" / "page.html"
+    assert cli.main(["audit", "summary", str(tmp_path / "audits/v.json"), "--out", str(out)]) == 0
+    text = out.read_text()
+    assert "&lt;b&gt;no overlap" in text  # nothing of a verdict is markup
+    assert re.findall(r"<td class='verdict'>(.*?)</td>", text) == ["BROKEN", "HOLDS"]
+    links = re.findall(r"href='([^']*)'", text)
+    assert all((out.parent / link).resolve().exists() for link in links)
+    assert any(link.endswith("1.npz") for link in links)
+    assert "http" not in text
+
+
+def test_an_unknown_kind_of_audit_is_one_line(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["audit", "nothing"])
+    assert capsys.readouterr().err.startswith("error: ")
+    with pytest.raises(SystemExit):
+        cli.main(["audit", "summary"])
+    assert capsys.readouterr().err.count("\n") == 1
