@@ -1,0 +1,123 @@
+"""The figure of trainings: the log's own numbers, and where a fine-tuned run begins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from smoothcert.cli import main
+from smoothcert.errors import SmoothcertError
+from smoothcert.figures.training import QUANTILES, read_log, training_curves
+from smoothcert.training.log import write_log
+
+
+def write(root, training, epochs=8, first=None, seed=0, dataset="digits"):
+    """A log on its path under models/; ``first`` is the epoch from which scales are its own."""
+    rng = np.random.default_rng(seed)
+    common = np.random.default_rng(99)  # what a branch shares with the run it left
+    rows = []
+    for epoch in range(1, epochs + 1):
+        shared = common.random(3)
+        own = rng.random(3)
+        loss, right, _ = shared if first is None or epoch < first else own
+        row = {"epoch": epoch, "loss": 2 * loss, "noisy_accuracy": right, "lr": 0.1, "seconds": 1.5}
+        if first is not None and epoch >= first:
+            scales = np.sort(0.2 + 0.2 * rng.random(len(QUANTILES)))
+            row |= {f"scale_{name}": s for name, s in zip(QUANTILES, scales, strict=True)}
+            row["scale_mean"] = scales.mean()
+        rows.append(row)
+    path = root / "models" / dataset / "tiny_cnn" / training / "model.log.csv"
+    path.parent.mkdir(parents=True)
+    write_log(path, rows)
+    return path
+
+
+def lines(axes):
+    return [line for line in axes.get_lines() if len(line.get_xdata()) > 2]
+
+
+def test_one_log_is_drawn_as_it_was_written_under_its_name(tmp_path):
+    log = read_log(write(tmp_path, "cohen-ds2-0.25", first=4))
+    figure = training_curves([log])
+    assert figure.get_suptitle() == "cohen-ds2-0.25 (digits, tiny_cnn)"
+    loss, accuracy, scale = figure.axes
+    for axes, values in ((loss, log.columns["loss"]), (accuracy, log.columns["noisy_accuracy"])):
+        (line,) = lines(axes)
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 9))
+        np.testing.assert_allclose(line.get_ydata(), values * (100 if axes is accuracy else 1))
+    middle, low, high = lines(scale)
+    np.testing.assert_allclose(middle.get_ydata()[:3], 0.25)  # before: the one scale of all
+    np.testing.assert_array_equal(middle.get_ydata()[3:], log.columns["scale_q50"][3:])
+    np.testing.assert_array_equal(low.get_ydata(), log.columns["scale_min"][3:])
+    np.testing.assert_array_equal(high.get_ydata(), log.columns["scale_max"][3:])
+    wide = scale.collections[0].get_paths()[0].vertices
+    assert wide[:, 0].min() == 4
+    assert wide[:, 1].min() == pytest.approx(log.columns["scale_q05"][3:].min())
+    assert wide[:, 1].max() == pytest.approx(log.columns["scale_q95"][3:].max())
+    assert "pixels" in scale.get_ylabel()
+
+
+def test_a_branch_begins_where_it_left_and_a_fine_tuned_run_where_its_parent_ends(tmp_path):
+    parent = read_log(write(tmp_path, "cohen-fs-0.25", epochs=10))
+    branch = read_log(write(tmp_path, "cohen-ds2-0.25", epochs=10, first=6))
+    tuned = read_log(write(tmp_path, "cohen-ds2_n8-0.25", epochs=4, first=1))
+    control = read_log(write(tmp_path, "cohen-fs_ft-0.25", epochs=4, seed=3))
+    figure = training_curves([tuned, control, branch, parent])
+    starts = {
+        line.get_xdata()[0]: line.get_xdata()[-1]
+        for line in lines(figure.axes[0])
+        if line.get_xdata()[0] != 11
+    }
+    assert starts == {1: 10, 5: 10}
+    assert sum(line.get_xdata()[0] == 11 for line in lines(figure.axes[0])) == 2
+    assert all("goes on" in axes.get_xlabel() for axes in figure.axes)
+    alone = training_curves([branch])
+    assert lines(alone.axes[0])[0].get_xdata()[0] == 1
+
+
+def test_six_trainings_have_a_column_a_method_in_the_papers_order(tmp_path):
+    logs = []
+    for method in ("macer", "cohen", "smoothadv"):
+        logs.append(read_log(write(tmp_path, f"{method}-fs-0.25")))
+        logs.append(read_log(write(tmp_path, f"{method}-ds2-0.25", first=5)))
+    figure = training_curves(logs)
+    assert len(figure.axes) == 9
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["cohen, σ = 0.25", "smoothadv, σ = 0.25", "macer, σ = 0.25"]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(texts) == len(set(texts)) == 5
+
+
+def test_without_scales_of_their_own_there_is_no_panel_of_scales(tmp_path):
+    assert len(training_curves([read_log(write(tmp_path, "cohen-fs-0.25"))]).axes) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "lacks the column 'epoch'"),
+        ("epoch,loss,noisy_accuracy,lr\n1,2,3,4\n", "lacks the column 'seconds'"),
+        ("epoch,loss,noisy_accuracy,lr,seconds\n", "no epochs"),
+        ("epoch,loss,noisy_accuracy,lr,seconds\n1,2,3,4\n", ":2: expected 5 fields, found 4"),
+        ("epoch,loss,noisy_accuracy,lr,seconds\n1,two,3,4,5\n", ":2: column 'loss'"),
+        ("epoch,loss,noisy_accuracy,lr,seconds\n1,nan,3,4,5\n", "expected a finite number"),
+        ("epoch,loss,noisy_accuracy,lr,seconds\n2,1,1,1,1\n1,1,1,1,1\n", "numbers that rise"),
+    ],
+)
+def test_a_file_that_is_no_log_is_named_in_one_line(tmp_path, text, message):
+    path = tmp_path / "model.log.csv"
+    path.write_text(text)
+    with pytest.raises(SmoothcertError) as error:
+        read_log(path)
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
+
+
+def test_the_command_writes_both_files(tmp_path, capsys):
+    path = write(tmp_path, "macer-ds2-0.50", epochs=1, first=1)
+    base = tmp_path / "curves"
+    assert main(["training-curves", "--out", str(base), "--spec", '{"code": "x"}', str(path)]) == 0
+    assert capsys.readouterr().out.split() == [f"{base}.pdf", f"{base}.png"]
+    assert (tmp_path / "curves.png").stat().st_size > 5000
+    assert main(["training-curves", "--out", str(base), str(tmp_path / "no.csv")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
