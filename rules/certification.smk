@@ -1,4 +1,30 @@
-"""Votes of a classifier under noise, and the certificates that budgets read from them."""
+"""Noise scales, votes of a classifier under noise, certificates, and their memory."""
+
+
+# One search gives all the scalings that experiments want of it: a sweep over K is one job.
+rule scales:
+    input:
+        rules.data.output,
+        model=rules.train.output.model,
+    output:
+        table=SCALES,
+        record=SCALES.replace(".tsv", ".json"),
+    log:
+        "<logs>/scales/{dataset}/{arch}/{training}/{noise}/{search}.log",
+    benchmark:
+        "<benchmarks>/scales/{dataset}/{arch}/{training}/{noise}/{search}.tsv"
+    conda:
+        "../envs/smoothcert.yaml"
+    threads: config["resources"]["sample"]["threads"]
+    resources:
+        gpu=config["resources"]["sample"]["gpu"],
+        mem_mb=resource("sample", "mem_mb"),
+        runtime=resource("sample", "runtime"),
+    params:
+        spec=spec("scales"),
+    shell:
+        "python -m smoothcert scales --spec {params.spec:q} --model {input.model}"
+        " --out {output.table} --quiet > {log} 2>&1"
 
 
 # Shards take over the looks of a store that is there already, if it is of the same
@@ -7,6 +33,7 @@ rule sample:
     input:
         rules.data.output,
         model=rules.train.output.model,
+        scales=scales,
     output:
         temp(f"{STORE}/shards/{{i}}-of-{{n}}.json"),
         votes=temp(f"{STORE}/shards/{{i}}-of-{{n}}.npz"),
@@ -26,8 +53,9 @@ rule sample:
         runtime=resource("sample", "runtime"),
     params:
         spec=spec("sample"),
+        scales=lambda wildcards, input: f"--scales {input.scales}" if input.scales else "",
     shell:
-        "python -m smoothcert sample --spec {params.spec:q} --model {input.model}"
+        "python -m smoothcert sample --spec {params.spec:q} --model {input.model} {params.scales}"
         " --top-up $(dirname $(dirname {output.votes}))/votes.npz"
         " --shard {wildcards.i}/{wildcards.n} --out {output.votes} --quiet > {log} 2>&1"
 
@@ -66,3 +94,22 @@ rule certify:
         spec=spec("certify"),
     shell:
         "python -m smoothcert certify --spec {params.spec:q} --votes {input.votes} --out {output.table} > {log} 2>&1"
+
+
+rule memory:
+    input:
+        rules.data.output,
+        rules.certify.output.record,
+        table=rules.certify.output.table,
+    output:
+        table=MEMORY,
+        record=str(Path(MEMORY).with_suffix(".json")),
+    log:
+        "<logs>/memory/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        spec=spec("memory"),
+    shell:
+        "python -m smoothcert memory {input.table} --spec {params.spec:q} --out {output.table} > {log} 2>&1"

@@ -24,8 +24,12 @@ os.environ.update(
 )
 
 MODEL = "<results>/models/{dataset}/{arch}/{training}/model.safetensors"
+SNAPSHOTS = "<results>/models/{dataset}/{arch}/{training}/snapshots"
+PUBLISHED_MODEL = "<results>/published/{dataset}/{arch}/{training}.safetensors"
+SCALES = "<results>/scales/{dataset}/{arch}/{training}/{noise}/{search}.tsv"
 STORE = "<results>/votes/{dataset}/{arch}/{training}/{noise}/{scaling}"
 CERTIFICATES = "<results>/certificates/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"
+MEMORY = "<results>/memory/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"
 
 
 def overlay(config):
@@ -79,6 +83,45 @@ def output_spec(kind, name):
 def runs(section, pattern=CERTIFICATES):
     """The path `pattern` of every run in a section of `experiments`, each once."""
     return list(dict.fromkeys(pattern.format(**run) for run in experiments.runs(config, section)))
+
+
+def parent(wildcards):
+    """Input function: what a training starts from, a model or the snapshots of one; or nothing."""
+    origin = experiments.parent(config, wildcards)
+    if origin is None:
+        return []
+    training, part = origin
+    pattern = {"model": MODEL, "published": PUBLISHED_MODEL}.get(part, SNAPSHOTS)
+    return pattern.format(dataset=wildcards.dataset, arch=wildcards.arch, training=training)
+
+
+def parent_file(wildcards, input):
+    """The argument --parent of a training that has one."""
+    origin = experiments.parent(config, wildcards)
+    if origin is None:
+        return ""
+    epoch = origin[1] if isinstance(origin[1], int) else None
+    return f"--parent {input.parent}" + (f"/model.epoch-{epoch}.safetensors" if epoch else "")
+
+
+def normalization(wildcards):
+    """The first layer of a published model, which its file does not hold."""
+    return experiments.recipe(config, wildcards)["normalization"]
+
+
+def scales(wildcards):
+    """Input function: the noise scales of the inputs, unless they are all the noise's own."""
+    search = experiments.search_of(wildcards.scaling)
+    return [] if search is None else SCALES.format(search=search, **wildcards)
+
+
+def memorized(section):
+    """The certificates of a section, those with scales of their own as the memory leaves them."""
+    files = {
+        (CERTIFICATES if run["scaling"] == "fixed" else MEMORY).format(**run): None
+        for run in experiments.runs(config, section)
+    }
+    return list(files)
 
 
 def notebook_parameters(wildcards, input):

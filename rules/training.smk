@@ -1,12 +1,15 @@
 """Base classifiers, trained under noise."""
 
 
+# Snapshots are the states that other trainings branch from: none of most trainings.
 rule train:
     input:
         rules.data.output,
+        parent=parent,
     output:
         model=MODEL,
         log="<results>/models/{dataset}/{arch}/{training}/model.log.csv",
+        snapshots=directory(SNAPSHOTS),
     log:
         "<logs>/train/{dataset}/{arch}/{training}.log",
     benchmark:
@@ -20,5 +23,47 @@ rule train:
         runtime=resource("train", "runtime"),
     params:
         spec=spec("train"),
+        parent=parent_file,
     shell:
-        "python -m smoothcert train --spec {params.spec:q} --out {output.model} --quiet > {log} 2>&1"
+        "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
+        " --snapshots {output.snapshots} --quiet > {log} 2>&1"
+
+
+# Models that the authors of a method published, for those trainings that start from them.
+rule published_model:
+    output:
+        PUBLISHED_MODEL,
+    log:
+        "<logs>/published/{dataset}/{arch}/{training}.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        file=lambda wildcards: experiments.checkpoint(config, wildcards),
+        normalization=normalization,
+        code=code("smoothcert.cli.import_checkpoint"),
+    shell:
+        "python -m smoothcert import-checkpoint {params.file:q} --dataset {wildcards.dataset}"
+        " --arch {wildcards.arch} --normalization {params.normalization} --out {output} > {log} 2>&1"
+
+
+rule training_table:
+    input:
+        runs("training"),
+    output:
+        "<results>/tables/training_table.md",
+        "<results>/tables/training_table.tex",
+        csv=report(
+            "<results>/tables/training_table.csv", category="Training", labels={"what": "table"}
+        ),
+    log:
+        "<logs>/tables/training_table.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        spec=output_spec("table", "cohen"),
+        title="Training methods, certified with the fixed noise scale",
+    shell:
+        "python -m smoothcert table cohen --spec {params.spec:q} --title {params.title:q}"
+        " --out $(dirname {output.csv})/training_table {input} > {log} 2>&1"

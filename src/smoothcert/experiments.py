@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.errors import SmoothcertError
-from smoothcert.spec import Training
+from smoothcert.spec import Training, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,8 +111,15 @@ def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
     key = ".".join(map(str, error.absolute_path))
     found = error.message
     if error.validator == "additionalProperties":
-        known = ", ".join(sorted(error.schema.get("properties", {})))
-        unknown = [k for k in error.instance if k not in error.schema.get("properties", {})]
+        allowed, patterns = (
+            error.schema.get(kind, {}) for kind in ("properties", "patternProperties")
+        )
+        known = ", ".join([*sorted(allowed), *(f"a name that matches {p}" for p in patterns)])
+        unknown = [
+            k
+            for k in error.instance
+            if not (k in allowed or any(re.search(p, k) for p in patterns))
+        ]
         key = ".".join([*filter(None, [key]), str(unknown[0])])
         found = f"unknown key; expected one of {known}"
     elif "description" in error.schema:
@@ -128,12 +136,14 @@ def check_choices(config: Config) -> None:
     from smoothcert.budget import BUDGETS
     from smoothcert.models import ARCHITECTURES
     from smoothcert.noise import NOISES
+    from smoothcert.scaling import SCALINGS
 
     parsers: dict[str, Callable[[str], object]] = {
         "dataset": datasets.info,
         "arch": ARCHITECTURES.parse,
         "training": Training.parse,
         "noise": NOISES.parse,
+        "scaling": SCALINGS.parse,
         "budget": BUDGETS.parse,
     }
     sections = [(f"experiments.{name}", runs(config, name)) for name in config["experiments"]]
@@ -155,14 +165,24 @@ def check_choices(config: Config) -> None:
 def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
     """All that decides the result of one job, but for its input files and its code.
 
-    ``stage`` is train, sample, sample_alone (for the run's own budget, whatever other runs
-    want) or certify; ``wildcards`` are the axes in the job's path.
+    ``stage`` is train, scales, sample, sample_alone (for the run's own budget, whatever other
+    runs want), certify or memory; ``wildcards`` are the axes in the job's path, and ``search``
+    for scales.
     Raises SmoothcertError if the configuration has no settings for them.
     """
     cell = {axis: wildcards[axis] for axis in AXES if axis in wildcards}
     if stage == "train":
         keep = {axis: cell[axis] for axis in ("dataset", "arch", "training")}
         return {**keep, "seed": config["seed"], "recipe": recipe(config, cell)}
+    if stage == "scales":
+        inputs = _inputs(config, cell["dataset"])
+        return {
+            "dataset": cell["dataset"],
+            "noise": cell["noise"],
+            "scalings": searched(config, cell, wildcards["search"]),
+            "seed": config["seed"],
+            **{key: inputs[key] for key in ("skip", "max")},
+        }
     if stage == "sample":
         inputs = _inputs(config, cell["dataset"])
         return {
@@ -178,19 +198,81 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
         return {**settings(config, "sample", cell), "budget": cell["budget"]}
     if stage == "certify":
         return {"budget": cell["budget"]}
+    if stage == "memory":
+        return {"dataset": cell["dataset"]}
     raise ValueError(f"no stage {stage!r}")
 
 
 def recipe(config: Config, cell: Mapping[str, str]) -> Config:
-    """The training recipe: the method's own, changed by what it says for the data set."""
-    method = Training.parse(cell["training"]).method
-    recipes = config["recipes"].get(method, {})
-    if cell["dataset"] not in recipes:
+    """The training recipe, with the snapshots that other recipes branch from.
+
+    The method's own (``macer``), overridden by that of the schedule (``macer-ds2``), of the
+    variant (``macer-ds2_n1``) and of the noise (``cohen-fs-uniform``), as far as there are such;
+    and in each, ``default`` overridden by the data set and by DATASET/ARCHITECTURE. Without the keys of :func:`parent`.
+    """
+    training = Training.parse(cell["training"])
+    merged = _recipe(config, training, cell)
+    epochs = set()
+    if (training.schedule, training.variant) == ("fs", ""):
+        for key in config["recipes"]:
+            child = f"{key}-{number(training.scale)}"
+            if key.startswith(f"{training.method}-") and _is_training(child):
+                heir = replace(Training.parse(child), noise=training.noise)
+                branch = _recipe(config, heir, cell).get("parent")
+                epochs |= {branch} if isinstance(branch, int) else set()
+    return {
+        **{key: value for key, value in merged.items() if key not in PARENT},
+        **({"snapshots": sorted(epochs)} if epochs else {}),
+    }
+
+
+# Keys of a recipe that say where its weights come from, not how they are trained.
+PARENT = ("parent",)
+
+
+def parent(config: Config, cell: Mapping[str, str]) -> tuple[str, str | int] | None:
+    """The training that this one starts from, and from what of it; None for a fresh network.
+
+    ``model`` (the finished model), the epoch of a snapshot, or ``published`` (a checkpoint of the
+    method's authors): the recipe's key ``parent``, by default ``model``.
+    """
+    training = Training.parse(cell["training"])
+    if (training.schedule, training.variant) == ("fs", ""):
+        return None
+    origin = replace(training, schedule="fs", variant="").slug
+    return origin, _recipe(config, training, cell).get("parent", "model")
+
+
+def checkpoint(config: Config, wildcards: Mapping[str, str]) -> str:
+    """The file of the authors' published checkpoint of a training on a data set."""
+    folder = config["checkpoints_dir"] or os.environ.get("SMOOTHCERT_CHECKPOINTS", "checkpoints")
+    axes = (wildcards[axis] for axis in ("dataset", "arch", "training"))
+    return str(Path(folder, *axes)) + ".pth.tar"
+
+
+def _recipe(config: Config, training: Training, cell: Mapping[str, str]) -> Config:
+    dataset = cell["dataset"]
+    method, schedule = training.method, f"{training.method}-{training.schedule}"
+    exact = training.slug.removesuffix(f"-{number(training.scale)}")
+    keys = dict.fromkeys([method, schedule, f"{schedule}{training.variant}", exact])
+    recipes = [config["recipes"].get(key, {}) for key in keys]
+    if not any(dataset in by_dataset for by_dataset in recipes):
         raise SmoothcertError(
-            f"training {cell['training']!r} on {cell['dataset']}: no recipe; expected the key"
-            f" recipes.{method}.{cell['dataset']}"
+            f"training {training.slug!r} on {dataset}: no recipe; expected the key"
+            f" recipes.{method}.{dataset}"
         )
-    return {**recipes.get("default", {}), **recipes[cell["dataset"]]}
+    merged: Config = {}
+    for by_dataset in recipes:
+        for part in ("default", dataset, f"{dataset}/{cell['arch']}"):
+            merged |= by_dataset.get(part, {})
+    return merged
+
+
+def _is_training(slug: str) -> bool:
+    try:
+        return Training.parse(slug).slug == slug
+    except SmoothcertError:
+        return False
 
 
 def store_budget(config: Config, cell: Mapping[str, str]) -> str:
@@ -218,6 +300,26 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     most = max(budgets, key=lambda budget: budget.n)
     n0 = min(budget.n0 for budget in fixed or budgets)
     return BUDGETS["fixed"](n=most.n, alpha=most.alpha, n0=n0).slug
+
+
+def searched(config: Config, cell: Mapping[str, str], search: str) -> list[str]:
+    """The scalings of all runs with the model and noise of ``cell`` that one search gives."""
+    same = ("dataset", "arch", "training", "noise")
+    runs = (run for run in all_runs(config) if all(run[axis] == cell[axis] for axis in same))
+    wanted = dict.fromkeys(run["scaling"] for run in runs)
+    return sorted((slug for slug in wanted if search_of(slug) == search), key=_natural)
+
+
+def search_of(scaling: str) -> str | None:
+    """The search that gives a scaling's noise scales, among others; None for the fixed one."""
+    from smoothcert.scaling import SCALINGS
+
+    return SCALINGS.parse(scaling).search
+
+
+def _natural(slug: str) -> list[tuple[str, float]]:
+    """Sorts K400 before K1000."""
+    return [(text, float(n or 0)) for text, n in re.findall(r"(\D*)(\d*\.?\d*)", slug)]
 
 
 def shards(config: Config, dataset: str) -> int:
@@ -259,7 +361,8 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
     fixed = stage.startswith("sample") and slugs["budget"].startswith(("fixed-", "fixed_"))
     if fixed:
         del slugs["budget"]
-    names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in slugs.items() for n in _names(slug)}
+    chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
+    names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in chosen for n in _names(slug)}
     if stage == "train":
         names |= {f"noise.{n}" for n in _names(Training.parse(slugs["training"]).noise_slug)}
     return {

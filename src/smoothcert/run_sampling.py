@@ -197,7 +197,7 @@ def run(
             else read_scales(scales, data.idx[rows], spec.scaling)
         ),
     )
-    before = _existing(out, top_up, identity, rows)
+    before = _existing(out, top_up, identity, inputs)
     partial = partial_path(out, {**identity, "shard": list(shard), "scales": inputs.scale.tolist()})
     with Journal(partial, {**identity, "shard": list(shard)}) as journal:
         store, seconds = collect(
@@ -222,9 +222,10 @@ class _Lazy:
 
 
 def _existing(
-    out: Path, top_up: Path | None, identity: dict[str, Any], rows: NDArray[np.int64]
+    out: Path, top_up: Path | None, identity: dict[str, Any], inputs: Inputs
 ) -> tuple[VoteStore, dict[str, Any]] | None:
     """The store to take looks from, with its record: ``top_up`` if it exists, else ``out``."""
+    rows = inputs.row
     for path in (top_up, out):
         if path is not None and path.exists():
             store = VoteStore.read(path)
@@ -236,9 +237,16 @@ def _existing(
                     f"{path} holds {len(store)} inputs of {store.rows} that are not all in this"
                     " shard; give another --out, or the store as --top-up"
                 )
-            if not difference:
+            if not difference and (path == out or _same_scales(store, inputs)):
                 return store, read_record(path)
     return None
+
+
+def _same_scales(store: VoteStore, inputs: Inputs) -> bool:
+    """Whether the inputs that both have were sampled at the noise scales wanted now."""
+    ours = dict(zip(inputs.row.tolist(), inputs.scale.tolist(), strict=True))
+    theirs = zip(store.row.tolist(), store.scale.tolist(), strict=True)
+    return all(ours.get(row, scale) == scale for row, scale in theirs)
 
 
 def _write_record(

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--parent", metavar="FILE", help="model or snapshot to start from (ds2, fine-tuning)"
     )
     parser.add_argument("--out", required=True, metavar="FILE.safetensors")
+    parser.add_argument("--snapshots", metavar="DIR", help="of the recipe's; default: beside --out")
     parser.add_argument("--data-dir", metavar="DIR", help="default: SMOOTHCERT_DATA")
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     job = from_mapping(Job, spec | flags, "specification")
     job_device(args.device)
-    record = train(job, args.out, args.data_dir, args.device, args.quiet)
+    record = train(job, args.out, args.data_dir, args.device, args.quiet, args.snapshots)
     final = record["final"]
     print(
         f"{args.out}: {record['training']} {record['arch']} on {record['dataset']},"

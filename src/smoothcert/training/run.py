@@ -13,6 +13,7 @@ import torch
 from smoothcert import datasets, models, provenance
 from smoothcert.devices import choose_device
 from smoothcert.errors import SmoothcertError
+from smoothcert.files import atomic
 from smoothcert.training import state as states
 from smoothcert.training.inputs import Decoded, InMemory
 from smoothcert.training.log import Progress, write_log
@@ -33,10 +34,12 @@ def train(
     data_dir: str | os.PathLike[str] | None = None,
     device: str = "auto",
     quiet: bool = False,
+    snapshots: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Train and write the model to ``out``, its log beside it; returns the model's record.
 
-    The log of NAME.safetensors is NAME.log.csv and its snapshots NAME.epoch-E.safetensors.
+    The log of NAME.safetensors is NAME.log.csv; its snapshots NAME.epoch-E.safetensors appear
+    with it, in the folder ``snapshots`` (by default beside it).
     After each epoch the whole state goes to ``.NAME.safetensors.DIGEST.partial/`` beside
     ``out``, where a killed run finds it again: on a CPU it ends with the same weights, to the
     bit, as a run that was never killed. The last epoch's model is kept; test data plays no part.
@@ -76,9 +79,10 @@ def train(
         current.epoch = epoch
         current.rows.append(row)
         current.tensors = states.gather(model, loop.optimizer, loop.scales.tensors())
-        # A snapshot comes first: a run killed in between trains this epoch again.
+        # A snapshot comes first: a run killed in between trains this epoch again. It waits in
+        # the scratch folder, which survives whoever clears away the outputs of a killed run.
         if epoch in parts.recipe.snapshots:
-            states.write(out.with_name(f"{out.stem}.epoch-{epoch}.safetensors"), current)
+            states.write(scratch / f"{out.stem}.epoch-{epoch}.safetensors", current)
         states.write(scratch / "state.safetensors", current)
         write_log(scratch / "log.csv", current.rows)
 
@@ -95,6 +99,11 @@ def train(
         progress.close()
     record = {**current.record, "epoch": current.epoch, "final": current.rows[-1]}
     write_log(out.with_name(f"{out.stem}.log.csv"), current.rows)
+    folder = out.parent if snapshots is None else Path(snapshots)
+    folder.mkdir(parents=True, exist_ok=True)
+    for snapshot in scratch.glob(f"{out.stem}.epoch-*.safetensors"):
+        with atomic(folder / snapshot.name) as part:
+            shutil.copyfile(snapshot, part)
     models.save(model.to("cpu"), out, record, loop.scales.tensors())
     shutil.rmtree(scratch)
     return models.read_record(out)
