@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "fetch or verify a data set",
     "train": "train a base classifier",
     "import-checkpoint": "convert a published checkpoint",
+    "scales": "the noise scale of each input",
     "sample": "sample votes: class counts under noise",
     "gather": "join the shards of a vote store",
     "certify": "votes -> certificates (or both steps at once for a model)",

@@ -1,0 +1,166 @@
+"""DDRS Algorithm 1: gradient ascent on the soft radius, and the controls that go with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check
+from smoothcert.spec import arg, main
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smoothcert.scaling.problem import Problem
+
+
+@dataclass(frozen=True)
+class _Steps(Scaling):
+    """K steps of size ``step`` with the class probabilities clamped to [clamp, 1 - clamp].
+
+    Each step estimates the soft radius from ``n`` fresh samples; c_A is the class of most of
+    ``n_sel`` votes under sigma_0.
+    """
+
+    K: int = main("K", int)
+    n: int = arg("n", 1, int)
+    step: float = arg("lr", 1e-4)
+    clamp: float = arg("clamp", 0.02)
+    bound: float = arg("bound", 4.0)
+    n_sel: int = arg("sel", 100, int)
+    released: bool = arg("released", False, bool)
+
+    def __post_init__(self) -> None:
+        for name in ("K", "n", "n_sel"):
+            check(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        check(self.step > 0, "lr", self.step, "a positive number")
+        check(0 < self.clamp < 0.5, "clamp", self.clamp, "0 < clamp < 0.5")
+        check(1 < self.bound < float("inf"), "bound", self.bound, "a factor above 1")
+
+    @property
+    def ascent(self) -> Ascent:
+        """The ascent with these settings."""
+        return Ascent(self.K, self.n, self.step, self.clamp, self.bound, self.n_sel, self.released)
+
+    @property
+    def search(self) -> str:
+        return self.ascent.slug.removesuffix(f"-K{self.K}")
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(forward=self.K * self.n, backward=self.K * self.n)
+
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+        at = sorted({cast("_Steps", w).K for w in wanted})
+        snapshots = dict(zip(at, _climb(problem, self, at), strict=True))
+        return [snapshots[cast("_Steps", w).K] for w in wanted]
+
+
+@SCALINGS.member("ascent")
+@dataclass(frozen=True)
+class Ascent(_Steps):
+    """Plain stochastic gradient ascent on each input's scale (DDRS Algorithm 1).
+
+    sigma <- sigma + step * dR/dsigma, K times from sigma_0, R the radius formula with the mean
+    softmax outputs of n fresh noisy copies (Gaussian: equation 3; uniform: equation 4). c_A is
+    held fixed as in equations 2 and 3; ``released`` takes the two largest classes anew at each
+    step, as Algorithm 1 and the released code do. The clamp [0.02, 0.98] is the released code's:
+    with n = 1 the Gaussian quantile of a softmax output is infinite in floating point.
+
+    Neither paper nor code bounds sigma; here it stays within a factor ``bound`` of sigma_0, the
+    least round one that the drift of a confident input (see :class:`Ramp`) does not reach in
+    the paper's longest sweep (0.12 + 1500 steps: a factor 3.57). A gradient that is not finite
+    moves nothing.
+    """
+
+
+@SCALINGS.member("ascent-mean")
+@dataclass(frozen=True)
+class AscentMean(_Steps):
+    """Control: ONE scale for all inputs, the mean of what ``ascent`` gives them.
+
+    What ``ascent`` gains over this is due to adapting the scale to the input; the rest is a
+    shift of the scale.
+    """
+
+    def pooled(self, found: Found) -> Found:
+        return replace(found, sigma=np.full_like(found.sigma, found.sigma.mean()))
+
+
+@SCALINGS.member("ramp")
+@dataclass(frozen=True)
+class Ramp(Scaling):
+    """Control: a constant shift, sigma_0 + K * step * (standard radius at the clamp).
+
+    That is what ``ascent`` gives an input whose noisy copies are all classified as c_A with a
+    probability above 1 - clamp. Gaussian: sigma_0 + K * step * Phi^-1(1 - clamp).
+    """
+
+    K: int = main("K", int)
+    step: float = arg("lr", 1e-4)
+    clamp: float = arg("clamp", 0.02)
+    bound: float = arg("bound", 4.0)
+
+    def __post_init__(self) -> None:
+        self.ascent  # noqa: B018, checks the values
+
+    @property
+    def ascent(self) -> Ascent:
+        """The ascent with these settings."""
+        return Ascent(self.K, step=self.step, clamp=self.clamp, bound=self.bound)
+
+    @property
+    def search(self) -> str:
+        return self.slug.removesuffix(f"-K{self.K}")
+
+    @property
+    def cost(self) -> Cost:
+        return Cost()
+
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+        from smoothcert.scaling.objective import saturated
+
+        speed = saturated(problem.noise, self.clamp)
+        bounds = Bounds(problem.sigma_0, self.bound)
+        found = []
+        for ramp in wanted:
+            end = problem.sigma_0 + cast("Ramp", ramp).K * self.step * speed
+            hit = np.full(len(problem), end > bounds.high)
+            found.append(Found(np.full(len(problem), min(end, bounds.high)), hit))
+        return found
+
+
+def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[Found]:
+    """The scales after each number of steps in ``at`` (ascending), from one ascent."""
+    import time
+
+    import torch
+
+    from smoothcert.scaling.objective import value_and_gradient
+    from smoothcert.scaling.problem import ASCENT
+
+    start = time.perf_counter()
+    bounds = Bounds(problem.sigma_0, how.bound)
+    c_a = None if how.released else problem.c_a(how.n_sel)
+    device = problem.x.device
+    sigma = torch.full((len(problem),), problem.sigma_0, dtype=torch.float64, device=device)
+    hit = torch.zeros(len(problem), dtype=torch.bool, device=device)
+    size = problem.block(how.n)
+    found = []
+    for k in range(at[-1]):
+        if k % size == 0:
+            ahead = problem.draws(ASCENT, size * how.n, k // size)
+        eps = ahead[:, (k % size) * how.n : (k % size + 1) * how.n]
+        _, gradient = value_and_gradient(
+            problem.model, problem.x, sigma, eps, problem.noise, how.clamp, c_a
+        )
+        moved = sigma + torch.where(gradient.isfinite(), how.step * gradient, 0.0)
+        sigma = moved.clamp(bounds.low, bounds.high)
+        hit |= sigma != moved
+        problem.progress(len(problem) * how.n)
+        if k + 1 in at:
+            now = sigma.cpu().numpy(), hit.cpu().numpy().copy()
+            found.append(Found(*now, time.perf_counter() - start))
+    return found
