@@ -208,7 +208,8 @@ def recipe(config: Config, cell: Mapping[str, str]) -> Config:
 
     The method's own (``macer``), overridden by that of the schedule (``macer-ds2``), of the
     variant (``macer-ds2_n1``) and of the noise (``cohen-fs-uniform``), as far as there are such;
-    and in each, ``default`` overridden by the data set and by DATASET/ARCHITECTURE. Without the keys of :func:`parent`.
+    and in each, ``default`` overridden by the data set, and that by DATASET/ARCHITECTURE. The keys
+    of :func:`parent` are left out.
     """
     training = Training.parse(cell["training"])
     merged = _recipe(config, training, cell)

@@ -22,7 +22,8 @@ class Macer(Method):
 
     The loss of a batch of B is (sum of the cross-entropies + lambda * robustness) / B, as in
     the released code; ``lam`` is lambda, ``beta`` the inverse temperature of the softmax in the
-    robustness term, and that term :func:`robustness_loss`.
+    robustness term, and that term :func:`robustness_loss`. The first ``defer`` epochs go
+    without that term (Jeong and Shin 2020 train MACER on MNIST so).
 
     Raises ValueError for values out of range.
     """
@@ -34,12 +35,15 @@ class Macer(Method):
     lam: float = 12.0
     gamma: float = 8.0
     beta: float = 16.0
+    defer: int = 0
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"k {self.k}: expected at least 1 noisy copy")
         if not 0 <= self.lam < float("inf"):
             raise ValueError(f"lam {self.lam:g}: expected 0 or more")
+        if self.defer < 0:
+            raise ValueError(f"defer {self.defer}: expected a number of epochs, 0 or more")
         for name in ("gamma", "beta"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} {getattr(self, name):g}: expected a positive number")
@@ -54,7 +58,8 @@ class Macer(Method):
         error = (math.log(self.k) - logs.logsumexp(1)).sum()
         sharp = (self.beta * logits).softmax(2).mean(1)
         robustness, kept = robustness_loss(sharp, batch.y, batch.scale, self.gamma)
-        value = (error + self.lam * robustness) / len(mine)
+        lam = 0.0 if batch.epoch < self.defer else self.lam
+        value = (error + lam * robustness) / len(mine)
         correct = (logits.argmax(2) == mine).flatten()
         statistics = {
             "cross_entropy": error / len(mine),
