@@ -53,6 +53,7 @@ rule all:
     default_target: True
     input:
         rules.cohen.input,
+        rules.training.input,
         rules.lbrs.input,
         rules.iss.input,
     localrule: True

@@ -115,6 +115,13 @@ def scales(wildcards):
     return [] if search is None else SCALES.format(search=search, **wildcards)
 
 
+def training_logs(noise):
+    """The logs of the trainings that `experiments.training` certifies under a noise."""
+    pattern = f"{Path(MODEL).with_suffix('.log.csv')}"
+    wanted = [run for run in experiments.runs(config, "training") if run["noise"] == noise]
+    return [pattern.format(**run) for run in wanted]
+
+
 def memorized(section):
     """The certificates of a section, those with scales of their own as the memory leaves them."""
     files = {

@@ -67,3 +67,36 @@ rule training_table:
     shell:
         "python -m smoothcert table cohen --spec {params.spec:q} --title {params.title:q}"
         " --out $(dirname {output.csv})/training_table {input} > {log} 2>&1"
+
+
+# One figure a noise: the trainings that share it, side by side
+rule training_curves:
+    input:
+        lambda wildcards: training_logs(wildcards.noise),
+    output:
+        "<results>/figures/training_curves_{noise}.pdf",
+        png=report(
+            "<results>/figures/training_curves_{noise}.png",
+            category="Training",
+            labels={"what": "curves", "noise": "{noise}"},
+        ),
+    log:
+        "<logs>/figures/training_curves_{noise}.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        base=subpath(output.png, strip_suffix=".png"),
+        spec=json.dumps({"code": code("smoothcert.cli.training_curves")}),
+    shell:
+        "python -m smoothcert training-curves {input} --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+
+
+rule training:
+    input:
+        rules.training_table.output,
+        expand(
+            rules.training_curves.output.png,
+            noise=dict.fromkeys(run["noise"] for run in experiments.runs(config, "training")),
+        ),
+    localrule: True
