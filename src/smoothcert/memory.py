@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smoothcert.balls import Neighbours, neighbours
 from smoothcert.certificates import ABSTAIN, CertificateTable
 from smoothcert.errors import SmoothcertError
 from smoothcert.streams import numpy_generator
@@ -41,85 +42,6 @@ def largest_out_subset(radius: ArrayLike, stored: ArrayLike, distance: ArrayLike
     The open balls are disjoint iff r + R_i <= d.
     """
     return np.minimum(radius, np.asarray(distance) - np.asarray(stored))
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """For each input the others whose raw ball could touch its own, with exact distances.
-
-    The memory only shrinks balls, so pairs that are farther apart than the sum of their raw
-    radii never matter. Compressed rows: ``other[ptr[i]:ptr[i+1]]`` for input ``i``, symmetric.
-    """
-
-    ptr: NDArray[np.int64]  # [N + 1]
-    other: NDArray[np.int64]  # [pairs * 2]
-    distance: NDArray[np.float64]  # [pairs * 2]
-
-    def of(self, i: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The neighbours of input ``i`` and their distances."""
-        part = slice(self.ptr[i], self.ptr[i + 1])
-        return self.other[part], self.distance[part]
-
-
-def neighbours(
-    points: NDArray, radius: NDArray[np.float64], norm: str, block: int = 2048
-) -> Neighbours:
-    """All pairs of ``points`` [N, D] with distance < the sum of their radii.
-
-    One blocked matrix product in float32 gives every squared l2 distance to within a proven
-    error; ||v||_1 >= ||v||_2 and ||v||_inf >= ||v||_2 / sqrt(D) turn it into a filter for each
-    norm; what passes is computed again exactly, in float64. Memory: a few blocks.
-    """
-    if norm not in ("l1", "l2", "linf"):
-        raise SmoothcertError(f"norm {norm!r}: expected l1, l2 or linf")
-    n, d = points.shape
-    shrink = np.sqrt(d) if norm == "linf" else 1.0
-    x = (points - points.mean(0)).astype(np.float32)  # centred: smaller rounding errors
-    square = np.einsum("ij,ij->i", x, x, dtype=np.float64)
-    # |fl(x.y) - x.y| <= gamma_d ||x|| ||y||, gamma_d = d u / (1 - d u), u = 2^-24; the factor
-    # leaves room for the rounding of the centred points themselves.
-    gamma = 4 * (d + 8) * 2.0**-24
-    lefts, rights = [], []
-    for a in range(0, n, block):
-        for b in range(a, n, block):
-            one, two = slice(a, a + block), slice(b, b + block)
-            norms = square[one, None] + square[None, two]
-            approximate = norms - 2.0 * (x[one] @ x[two].T)
-            reach = shrink * (radius[one, None] + radius[None, two])
-            near = (approximate - gamma * norms < reach**2) & (reach > 0)
-            i, j = np.nonzero(near)
-            keep = i + a < j + b
-            lefts.append(i[keep] + a)
-            rights.append(j[keep] + b)
-    left, right = np.concatenate(lefts), np.concatenate(rights)
-    distance = _distances(points, left, right, norm)
-    touching = distance < radius[left] + radius[right]
-    return _symmetric(n, left[touching], right[touching], distance[touching])
-
-
-def _distances(
-    points: NDArray, left: NDArray[np.int64], right: NDArray[np.int64], norm: str
-) -> NDArray[np.float64]:
-    order = {"l1": 1, "l2": 2, "linf": np.inf}[norm]
-    out = np.empty(len(left))
-    for s in range(0, len(left), 1024):
-        part = slice(s, s + 1024)
-        gap = points[left[part]].astype(np.float64) - points[right[part]].astype(np.float64)
-        out[part] = np.linalg.norm(gap, ord=order, axis=1)
-    return out
-
-
-def _symmetric(
-    n: int, left: NDArray[np.int64], right: NDArray[np.int64], distance: NDArray[np.float64]
-) -> Neighbours:
-    source = np.concatenate([left, right])
-    order = np.argsort(source, kind="stable")
-    counts = np.bincount(source, minlength=n)
-    return Neighbours(
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        np.concatenate([right, left])[order],
-        np.concatenate([distance, distance])[order],
-    )
 
 
 @dataclass(frozen=True)

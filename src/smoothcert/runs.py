@@ -1,7 +1,7 @@
 """A certificate table together with what it is of: data, architecture, training, noise.
 
-That is read from the table's sidecar record, else from its path under ``certificates/`` (a
-path of the workflow is a full specification), else from a name such as
+That is read from the table's sidecar record, else from its path under ``certificates/`` or
+``memory/`` (a path of the workflow is a full specification), else from a name such as
 ``cifar10_resnet110_gaussian_train0.25_sigma0.25.tsv.gz``. What none of them says is None.
 """
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 AXES = ("dataset", "arch", "training", "noise", "scaling", "budget")
+_FOLDERS = ("certificates", "memory")
 _PUBLISHED = re.compile(
     r"(?P<dataset>[a-z0-9-]+)_(?P<arch>[a-z0-9]+)_(?P<method>[a-z0-9]+)"
     r"_train(?P<train>\d+\.\d+)_sigma(?P<sigma>\d+\.\d+)\.tsv(\.gz)?"
@@ -157,11 +158,9 @@ def _record(path: Path) -> dict[str, Any]:
 
 def _from_path(path: Path) -> dict[str, str]:
     folders = path.parts[:-1]
-    if "certificates" in folders:
-        start = len(folders) - folders[::-1].index("certificates")
-        parts = [*folders[start:], re.sub(r"\.tsv(\.gz)?$", "", path.name)]
-        if len(parts) == len(AXES):
-            return dict(zip(AXES, parts, strict=True))
+    parts = [*folders[1 - len(AXES) :], re.sub(r"\.tsv(\.gz)?$", "", path.name)]
+    if len(folders) >= len(AXES) and folders[-len(AXES)] in _FOLDERS:
+        return dict(zip(AXES, parts, strict=True))
     match = _PUBLISHED.fullmatch(path.name)
     if match is None:
         return {}

@@ -7,7 +7,6 @@ and with the run chosen on the other half of the inputs, which does not reward a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from smoothcert.noise.centripetal import Centripetal
 from smoothcert.printing import norm as norm_symbol
 from smoothcert.printing import number
 from smoothcert.reference import Row, cells
+from smoothcert.selection import held_out
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, share, words
 from smoothcert.tables.registry import TABLES
 
@@ -83,39 +83,6 @@ def groups(runs: Sequence[Run], norm: str) -> list[dict[str, list[Run]]]:
             group[str(role(run))].append(run)
         found.append(group)
     return found
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Certificates with the run chosen on the other half of the inputs.
-
-    ``certified`` [R, N] at each radius; ``radius`` [N] of the run with the best ACR there
-    (0 where wrong); ``chosen`` the index of the run for [2 halves, R radii].
-    """
-
-    certified: NDArray[np.bool_]
-    radius: NDArray[np.float64]
-    chosen: NDArray[np.int64]
-
-
-def held_out(tables: Sequence[CertificateTable], radii: NDArray, strict: bool) -> HeldOut:
-    """Choose on the inputs of odd position, measure on the even ones, and the reverse.
-
-    The tables must be of the same inputs in the same order (metrics.common_inputs).
-    """
-    each = np.stack([metrics.certified(t, radii, strict) for t in tables])  # [M, R, N]
-    reach = np.stack([np.where(t.correct == 1, t.radius, 0.0) for t in tables])  # [M, N]
-    half = np.arange(each.shape[2]) % 2
-    certified = np.empty(each.shape[1:], np.bool_)
-    radius = np.empty(each.shape[2])
-    chosen = np.empty((2, each.shape[1]), np.int64)
-    for own in (0, 1):
-        best = each[:, :, half != own].mean(2).argmax(0)  # [R]
-        chosen[own] = best
-        here = np.flatnonzero(half == own)
-        certified[:, here] = each[best[:, None], np.arange(len(best))[:, None], here]
-        radius[here] = reach[reach[:, half != own].mean(1).argmax(), here]
-    return HeldOut(certified, radius, chosen)
 
 
 @TABLES.member("nongaussian_table1")
