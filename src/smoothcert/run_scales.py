@@ -23,9 +23,9 @@ from smoothcert.run_sampling import load_model
 from smoothcert.sampling import check_images, default_batch
 from smoothcert.scaling import SCALINGS, Scaling
 from smoothcert.scaling.base import Found
-from smoothcert.scaling.objective import measure, saturated
+from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.parts import Parts
-from smoothcert.scaling.problem import N_SEL, Problem
+from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
 from smoothcert.stores import write_record
 
 if TYPE_CHECKING:
@@ -175,13 +175,16 @@ class _Job:
         """The rows, the seconds spent, and how many inputs met a bound."""
         searched = self._stage("search", self._search)
         c_a = np.concatenate([np.array(part["c_a"], np.int64) for part in searched])
-        found = [w.pooled(_joined(searched, j)) for j, w in enumerate(self.wanted)]
+        found = [
+            w.pooled(_joined(searched, j), self.noise.scale) for j, w in enumerate(self.wanted)
+        ]
         sigma = np.stack([f.sigma for f in found], 1)
 
         def measured(problem: Problem, rows: slice) -> dict[str, Any]:
             start = np.full((len(problem), 1), self.noise.scale)
             scales = torch.from_numpy(np.hstack([start, sigma[rows]]))
-            values = measure(problem, scales, torch.from_numpy(c_a[rows]), _CLAMP, _MEASURED)
+            classes = torch.from_numpy(c_a[rows])
+            values = problem.soft_radii(scales, classes, _CLAMP, OBJECTIVE, _MEASURED)
             return {"objective": values.tolist()}
 
         measurements = self._stage("objective", measured)
@@ -202,11 +205,14 @@ class _Job:
             for i in range(len(self.data))
             for j, name in enumerate(names)
         ]
+        voting = _sum(searched, "c_a_seconds")
         seconds = {
-            "c_a": _sum(searched, "c_a_seconds"),
-            "search": {n: round(f.seconds, 6) for n, f in zip(names, found, strict=True)},
-            "run": _sum(searched, "seconds"),
-            "objective": _sum(measurements, "seconds"),
+            # as if each scaling had been the only one, c_A included
+            "scalings": {
+                n: round(voting + f.seconds, 6) for n, f in zip(names, found, strict=True)
+            },
+            "searched": _sum(searched, "seconds"),
+            "measured": _sum(measurements, "seconds"),  # the columns objective, objective_0
         }
         hits = {n: int(f.hit_bound.sum()) for n, f in zip(names, found, strict=True)}
         return table, seconds, hits

@@ -1,6 +1,24 @@
 """The noise scale at an input; ``SCALINGS.parse("ascent-K900")`` gives a choice by its slug."""
 
-from smoothcert.scaling.ascent import Ascent, AscentMean, Ramp
-from smoothcert.scaling.base import SCALINGS, Fixed, Scaling
+from smoothcert.scaling.ascent import Ascent, AscentMean
+from smoothcert.scaling.base import SCALINGS, Cost, Found, Scaling
+from smoothcert.scaling.fixed import Fixed
+from smoothcert.scaling.grid import Grid
+from smoothcert.scaling.grid_hard import GridHard, GridOne
+from smoothcert.scaling.ramp import Ramp
+from smoothcert.scaling.sound import AscentSound
 
-__all__ = ["SCALINGS", "Ascent", "AscentMean", "Fixed", "Ramp", "Scaling"]
+__all__ = [
+    "SCALINGS",
+    "Ascent",
+    "AscentMean",
+    "AscentSound",
+    "Cost",
+    "Fixed",
+    "Found",
+    "Grid",
+    "GridHard",
+    "GridOne",
+    "Ramp",
+    "Scaling",
+]

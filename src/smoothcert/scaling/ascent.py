@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check
+from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
 from smoothcert.spec import arg, main
 
 if TYPE_CHECKING:
@@ -33,11 +33,9 @@ class _Steps(Scaling):
     released: bool = arg("released", False, bool)
 
     def __post_init__(self) -> None:
-        for name in ("K", "n", "n_sel"):
-            check(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        check(self.step > 0, "lr", self.step, "a positive number")
-        check(0 < self.clamp < 0.5, "clamp", self.clamp, "0 < clamp < 0.5")
-        check(1 < self.bound < float("inf"), "bound", self.bound, "a factor above 1")
+        check_ascent(self.K, self.step, self.clamp, self.bound)
+        check(self.n >= 1, "n", self.n, "at least 1")
+        check(self.n_sel >= 1, "sel", self.n_sel, "at least 1")
 
     @property
     def ascent(self) -> Ascent:
@@ -85,51 +83,8 @@ class AscentMean(_Steps):
     shift of the scale.
     """
 
-    def pooled(self, found: Found) -> Found:
+    def pooled(self, found: Found, sigma_0: float) -> Found:
         return replace(found, sigma=np.full_like(found.sigma, found.sigma.mean()))
-
-
-@SCALINGS.member("ramp")
-@dataclass(frozen=True)
-class Ramp(Scaling):
-    """Control: a constant shift, sigma_0 + K * step * (standard radius at the clamp).
-
-    That is what ``ascent`` gives an input whose noisy copies are all classified as c_A with a
-    probability above 1 - clamp. Gaussian: sigma_0 + K * step * Phi^-1(1 - clamp).
-    """
-
-    K: int = main("K", int)
-    step: float = arg("lr", 1e-4)
-    clamp: float = arg("clamp", 0.02)
-    bound: float = arg("bound", 4.0)
-
-    def __post_init__(self) -> None:
-        self.ascent  # noqa: B018, checks the values
-
-    @property
-    def ascent(self) -> Ascent:
-        """The ascent with these settings."""
-        return Ascent(self.K, step=self.step, clamp=self.clamp, bound=self.bound)
-
-    @property
-    def search(self) -> str:
-        return self.slug.removesuffix(f"-K{self.K}")
-
-    @property
-    def cost(self) -> Cost:
-        return Cost()
-
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        from smoothcert.scaling.objective import saturated
-
-        speed = saturated(problem.noise, self.clamp)
-        bounds = Bounds(problem.sigma_0, self.bound)
-        found = []
-        for ramp in wanted:
-            end = problem.sigma_0 + cast("Ramp", ramp).K * self.step * speed
-            hit = np.full(len(problem), end > bounds.high)
-            found.append(Found(np.full(len(problem), min(end, bounds.high)), hit))
-        return found
 
 
 def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[Found]:
@@ -138,29 +93,30 @@ def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[Found]:
 
     import torch
 
-    from smoothcert.scaling.objective import value_and_gradient
+    from smoothcert.models.mode import evaluating
+    from smoothcert.scaling.objective import Objective, has_forward_mode
     from smoothcert.scaling.problem import ASCENT
 
     start = time.perf_counter()
     bounds = Bounds(problem.sigma_0, how.bound)
     c_a = None if how.released else problem.c_a(how.n_sel)
+    forward = has_forward_mode(problem.model, problem.x[:1])
+    objective = Objective(problem.model, problem.noise, how.clamp, c_a, forward)
     device = problem.x.device
     sigma = torch.full((len(problem),), problem.sigma_0, dtype=torch.float64, device=device)
     hit = torch.zeros(len(problem), dtype=torch.bool, device=device)
     size = problem.block(how.n)
     found = []
-    for k in range(at[-1]):
-        if k % size == 0:
-            ahead = problem.draws(ASCENT, size * how.n, k // size)
-        eps = ahead[:, (k % size) * how.n : (k % size + 1) * how.n]
-        _, gradient = value_and_gradient(
-            problem.model, problem.x, sigma, eps, problem.noise, how.clamp, c_a
-        )
-        moved = sigma + torch.where(gradient.isfinite(), how.step * gradient, 0.0)
-        sigma = moved.clamp(bounds.low, bounds.high)
-        hit |= sigma != moved
-        problem.progress(len(problem) * how.n)
-        if k + 1 in at:
-            now = sigma.cpu().numpy(), hit.cpu().numpy().copy()
-            found.append(Found(*now, time.perf_counter() - start))
+    with evaluating(problem.model):
+        for k in range(at[-1]):
+            if k % size == 0:
+                ahead = problem.steps(ASCENT, how.n, k // size)
+            _, gradient = objective(problem.x, sigma, ahead[k % size])
+            moved = sigma + torch.where(gradient.isfinite(), how.step * gradient, 0.0)
+            sigma = moved.clamp(bounds.low, bounds.high)
+            hit |= sigma != moved
+            problem.progress(len(problem) * how.n)
+            if k + 1 in at:
+                now = sigma.cpu().numpy(), hit.cpu().numpy().copy()
+                found.append(Found(*now, time.perf_counter() - start))
     return found

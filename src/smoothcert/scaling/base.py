@@ -7,7 +7,7 @@ from fresh votes at the scale is as valid as one at a scale that was given.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smoothcert.spec import Family, Part
@@ -76,8 +76,8 @@ class Scaling(Part):
         What it finds for one scaling does not depend on which others are wanted.
         """
 
-    def pooled(self, found: Found) -> Found:
-        """The choice for all inputs of the run, given what :meth:`find` chose for each."""
+    def pooled(self, found: Found, sigma_0: float) -> Found:
+        """The choice for all inputs of the run at once, given what :meth:`find` says of each."""
         return found
 
     @property
@@ -89,32 +89,12 @@ class Scaling(Part):
 SCALINGS: Family[Scaling] = Family("scaling")
 
 
-@SCALINGS.member("fixed")
-@dataclass(frozen=True)
-class Fixed(Scaling):
-    """The noise's own scale at every input."""
-
-    @property
-    def search(self) -> None:
-        return None
-
-    @property
-    def cost(self) -> Cost:
-        return Cost()
-
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        import numpy as np
-
-        n = len(problem)
-        return [Found(np.full(n, problem.sigma_0), np.zeros(n, bool)) for _ in wanted]
-
-
 @dataclass(frozen=True)
 class Bounds:
     """Scales stay within [sigma_0 / factor, factor * sigma_0]."""
 
     sigma_0: float
-    factor: float = field(default=4.0)
+    factor: float
 
     @property
     def low(self) -> float:
@@ -129,3 +109,11 @@ def check(ok: bool, what: str, value: float, expected: str) -> None:
     """Raise ValueError for a value out of its range."""
     if not ok:
         raise ValueError(f"{what} {value:g}: expected {expected}")
+
+
+def check_ascent(K: int, step: float, clamp: float, bound: float) -> None:
+    """Raise ValueError for settings out of range of K steps of gradient ascent."""
+    check(K >= 1, "K", K, "at least 1")
+    check(step > 0, "lr", step, "a positive number")
+    check(0 < clamp < 0.5, "clamp", clamp, "0 < clamp < 0.5")
+    check(1 < bound < float("inf"), "bound", bound, "a factor above 1")

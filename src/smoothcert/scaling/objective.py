@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from smoothcert.models.mode import evaluating, wide
-from smoothcert.scaling.problem import OBJECTIVE
+from smoothcert.scaling.dual import Dual
 from smoothcert.soft_radius import soft_radius
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from smoothcert.noise import Noise
-    from smoothcert.scaling.problem import Problem
 
 
 def saturated(noise: Noise, clamp: float) -> float:
@@ -27,53 +27,64 @@ def saturated(noise: Noise, clamp: float) -> float:
     return float(soft_radius(sure, one, noise, clamp))
 
 
-def value_and_gradient(
-    model: nn.Module,
-    x: Tensor,
-    sigma: Tensor,
-    eps: Tensor,
-    noise: Noise,
-    clamp: float,
-    c_a: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """(soft radius [B], its derivative by the scale [B]), float64, at scales [B], float64.
+def has_forward_mode(model: nn.Module, x: Tensor) -> bool:
+    """Whether :class:`Dual` knows all that ``model`` does with an input like x [1, *shape]."""
+    try:
+        with torch.inference_mode(), evaluating(model):
+            return isinstance(model(Dual(x, x)), Dual)
+    except (NotImplementedError, AttributeError, TypeError):
+        return False
 
-    x: [B, *shape]; eps: [B, n, *shape], standard noise that is held fixed; c_a [B] or None as
-    for :func:`soft_radius`. The same as differentiating through x + sigma * eps, but the scale
-    and the radius keep double precision while the network runs in its own.
+
+@dataclass(frozen=True)
+class Objective:
+    """The soft radius as a function of the scale, the noise held fixed.
+
+    ``model`` maps images in [0,1] to logits and is in eval mode; ``clamp`` and ``c_a`` [B] (or
+    None) are as for :func:`soft_radius`. ``forward`` mode or reverse: the same number.
     """
-    factor = sigma.to(x.dtype).view(-1, *[1] * x.dim())
-    noisy = torch.addcmul(x[:, None], factor, eps).requires_grad_()
-    scale = sigma.detach().requires_grad_()
-    with evaluating(model), torch.enable_grad():
-        softmax = wide(model(noisy.flatten(0, 1))).softmax(1)
-        mean = softmax.unflatten(0, eps.shape[:2]).mean(1).double()
-        radius = soft_radius(mean, scale, noise, clamp, c_a)
-        through, front = torch.autograd.grad(radius.sum(), (noisy, scale))
-    along = torch.linalg.vecdot(through.flatten(1), eps.flatten(1))
-    return radius.detach(), front + along
 
+    model: nn.Module
+    noise: Noise
+    clamp: float
+    c_a: Tensor | None = None
+    forward: bool = True
 
-@torch.inference_mode()
-def measure(problem: Problem, scales: Tensor, c_a: Tensor, clamp: float, n: int = 100) -> Tensor:
-    """The soft radius [B, S] for c_A at the scales [B, S] of each input, from fresh samples.
+    def __call__(self, x: Tensor, sigma: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        """(soft radius [B], its derivative by the scale [B]) at the scales [B], all float64.
 
-    ``n`` samples of a stream that no search uses, shared by the scales of an input; float64.
-    """
-    out = torch.empty(scales.shape, dtype=torch.float64)
-    size = problem.block()
-    with evaluating(problem.model):
-        for i in range(len(problem)):
-            total: Tensor | float = 0.0
-            for start in range(0, n, size):
-                eps = problem.draw(i, OBJECTIVE, min(size, n - start), start // size)
-                softmax = [
-                    wide(problem.model(torch.add(problem.x[i], eps, alpha=scale))).softmax(1)
-                    for scale in scales[i].tolist()
-                ]
-                total = total + torch.stack(softmax).double().sum(1)
-                problem.progress(len(eps) * scales.shape[1])
-            mean = torch.as_tensor(total / n).cpu()
-            same = c_a[i].cpu().expand(len(mean))
-            out[i] = soft_radius(mean, scales[i].cpu(), problem.noise, clamp, same)
-    return out
+        x: [B, *shape]; eps: [B, n, *shape], standard noise. The derivative is of the factor in
+        front and through x + sigma * eps (reparameterization). The network runs in its own
+        precision, scale and radius in double.
+        """
+        factor = sigma.to(x.dtype).view(-1, *[1] * x.dim())
+        noisy = torch.addcmul(x[:, None], factor, eps).flatten(0, 1)
+        if self.forward:
+            mean, slope = self._mean_softmax(noisy, eps)
+            radius, by_scale, by_mean = self._radius(mean, sigma)
+            return radius, by_scale + (by_mean * slope).sum(1)
+        with torch.enable_grad():
+            softmax = wide(self.model(noisy.requires_grad_())).softmax(1)
+            mean = softmax.unflatten(0, eps.shape[:2]).mean(1).double()
+            radius, by_scale, by_mean = self._radius(mean.detach(), sigma)
+            (through,) = torch.autograd.grad(mean, noisy, by_mean)
+        along = through.unflatten(0, eps.shape[:2]).flatten(1)
+        return radius, by_scale + torch.linalg.vecdot(along, eps.flatten(1))
+
+    def _mean_softmax(self, noisy: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean softmax outputs [B, C] and their derivatives by the scale."""
+        with torch.inference_mode():
+            logits = self.model(Dual(noisy, eps.flatten(0, 1)))
+            p, slope = wide(logits.value).softmax(1), wide(logits.tangent)
+            slope = p * (slope - (p * slope).sum(1, keepdim=True))
+        # An inference tensor cannot enter autograd again, a copy can.
+        mean, by_scale = (t.unflatten(0, eps.shape[:2]).double().mean(1) for t in (p, slope))
+        return mean.clone(), by_scale.clone()
+
+    def _radius(self, mean: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The soft radius [B], and its partial derivatives by scale [B] and ``mean`` [B, C]."""
+        mean, scale = mean.detach().requires_grad_(), sigma.detach().requires_grad_()
+        with torch.enable_grad():
+            radius = soft_radius(mean, scale, self.noise, self.clamp, self.c_a)
+            by_scale, by_mean = torch.autograd.grad(radius.sum(), (scale, mean))
+        return radius.detach(), by_scale, by_mean

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from smoothcert.errors import SmoothcertError
-from smoothcert.models.mode import evaluating
+from smoothcert.models.mode import evaluating, wide
+from smoothcert.soft_radius import soft_radius
 from smoothcert.streams import generator
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ OBJECTIVE = "scale-objective"  # measuring what a search has reached
 PURPOSES = (CLASS, ASCENT, CHOICE, GRID, OBJECTIVE)
 
 _VALUES = 1 << 18  # of noise that one call to a generator draws for an input, at most
-_MOST = 50  # samples of a block, at most
+_MOST = 50  # draws of a block, at most
 N_SEL = 100  # votes that fix c_A, unless a scaling says otherwise
 
 
@@ -66,46 +67,79 @@ class Problem:
         return self._classes[n_sel]
 
     def block(self, n: int = 1) -> int:
-        """How many draws of ``n`` samples an input a block of a stream holds.
+        """How many draws of ``n`` samples each a block of an input's stream holds.
 
         A function of the inputs' shape alone, so that noise does not depend on the batch.
         """
-        return max(1, min(_MOST, _VALUES // self.x[0].numel()) // n)
+        return max(1, min(_MOST, _VALUES // self.x[0].numel() // n))
 
     def draw(self, i: int, purpose: str, n: int, block: int = 0) -> Tensor:
         """Standard noise [n, *shape] of input ``i``, the ``block``-th of its stream."""
         stream = generator(self.seed, purpose, int(self.idx[i]), block, device=self.x.device)
         return self.noise.sample((n, *self.x.shape[1:]), stream).to(self.x.dtype)
 
-    def draws(self, purpose: str, n: int, block: int = 0) -> Tensor:
-        """Standard noise [B, n, *shape], each input's from its own stream."""
-        out = self.x.new_empty((len(self), n, *self.x.shape[1:]))
+    def draws(self, purpose: str, n: int) -> Tensor:
+        """Standard noise [B, n, *shape], the first of each input's stream."""
+        return torch.stack([self.draw(i, purpose, n) for i in range(len(self))])
+
+    def steps(self, purpose: str, n: int, block: int = 0) -> Tensor:
+        """Standard noise [S, B, n, *shape] of S = ``block(n)`` steps of ``n`` samples each."""
+        size = self.block(n)
+        out = self.x.new_empty((size, len(self), n, *self.x.shape[1:]))
         for i in range(len(self)):
-            out[i] = self.draw(i, purpose, n, block)
+            out[:, i] = self.draw(i, purpose, size * n, block).unflatten(0, (size, n))
         return out
 
     @torch.inference_mode()
-    def votes(self, scales: Tensor, purpose: str, n: int) -> Tensor:
-        """Hard votes [B, S, C] of ``n`` samples at the scales [B, S] of each input.
+    def outputs(
+        self, i: int, scales: Tensor, purpose: str, n: int, reduce: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """The sum over ``n`` samples of ``reduce``d logits [S, m, C] of input ``i``: [S, C].
 
-        The scales of an input share its noise. Raises SmoothcertError for logits that are not
+        At the scales [S], which share the noise. Raises SmoothcertError for logits that are not
         finite.
         """
-        size = self.block()
-        counts = []
+        size, total = self.block(), None
+        factors = scales.to(self.x).view(-1, 1, *[1] * (self.x.dim() - 1))
         with evaluating(self.model):
-            for i in range(len(self)):
-                found: list[list[Tensor]] = [[] for _ in range(scales.shape[1])]
-                for start in range(0, n, size):
-                    eps = self.draw(i, purpose, min(size, n - start), start // size)
-                    for s, scale in enumerate(scales[i].tolist()):
-                        found[s].append(self.model(torch.add(self.x[i], eps, alpha=scale)))
-                    self.progress(len(eps) * scales.shape[1])
-                logits = torch.stack([torch.cat(f) for f in found])
+            for start in range(0, n, size):
+                eps = self.draw(i, purpose, min(size, n - start), start // size)
+                noisy = torch.addcmul(self.x[i], factors, eps)
+                logits = self.model(noisy.flatten(0, 1)).unflatten(0, noisy.shape[:2])
                 if not logits.isfinite().all():
                     raise SmoothcertError(
                         f"idx {self.idx[i]}: the model gave NaN or infinite logits"
                     )
-                one_hot = torch.nn.functional.one_hot(logits.argmax(2), logits.shape[2])
-                counts.append(one_hot.sum(1))
-        return torch.stack(counts)
+                part = reduce(logits).sum(1)
+                total = part if total is None else total + part
+                self.progress(len(eps) * len(scales))
+        assert total is not None
+        return total
+
+    def votes(self, scales: Tensor, purpose: str, n: int) -> Tensor:
+        """Hard votes [B, S, C], int64, of ``n`` samples at the scales [B, S] of each input.
+
+        The scales of an input share its noise.
+        """
+
+        def one_hot(logits: Tensor) -> Tensor:
+            return torch.nn.functional.one_hot(logits.argmax(2), logits.shape[2])
+
+        inputs = range(len(self))
+        return torch.stack([self.outputs(i, scales[i], purpose, n, one_hot) for i in inputs])
+
+    def soft_radii(self, scales: Tensor, c_a: Tensor, clamp: float, purpose: str, n: int) -> Tensor:
+        """The soft radius [B, S] for the classes c_a [B] at the scales [B, S], float64.
+
+        From ``n`` samples, which the scales of an input share.
+        """
+
+        def softmax(logits: Tensor) -> Tensor:
+            return wide(logits).softmax(2).double()
+
+        radii = []
+        for i in range(len(self)):
+            mean = self.outputs(i, scales[i], purpose, n, softmax).cpu() / n
+            same = c_a[i].cpu().expand(len(mean))
+            radii.append(soft_radius(mean, scales[i].cpu(), self.noise, clamp, same))
+        return torch.stack(radii)

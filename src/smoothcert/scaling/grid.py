@@ -1,0 +1,83 @@
+"""The greedy grid search of DDRS appendix B (arXiv version)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check
+from smoothcert.spec import arg, main
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smoothcert.scaling.problem import Problem
+
+
+@SCALINGS.member("grid")
+@dataclass(frozen=True)
+class Grid(Scaling):
+    """The greedy grid search of DDRS appendix B (arXiv version).
+
+    The scale with the largest soft radius of c_A, estimated from ``n`` fresh samples at each of
+    2 K / n equally spaced scales: as many evaluations as K steps of ascent with n = 1, a forward
+    and a backward pass counted as one each (the paper: K = 100, 200 evaluations). The paper's
+    range is lost in its text; here it is that of the ascent, a factor ``bound`` around sigma_0.
+    """
+
+    n: int = main("n", int)
+    K: int = arg("K", 900, int)
+    clamp: float = arg("clamp", 0.02)
+    bound: float = arg("bound", 4.0)
+    n_sel: int = arg("sel", 100, int)
+
+    def __post_init__(self) -> None:
+        for name, value in (("n", self.n), ("K", self.K), ("sel", self.n_sel)):
+            check(value >= 1, name, value, "at least 1")
+        check(self.points >= 2, "n", self.n, f"at most K = {self.K}, for two points")
+        check(0 < self.clamp < 0.5, "clamp", self.clamp, "0 < clamp < 0.5")
+        check(1 < self.bound < float("inf"), "bound", self.bound, "a factor above 1")
+
+    @property
+    def points(self) -> int:
+        """Scales that are tried."""
+        return 2 * self.K // self.n
+
+    @property
+    def search(self) -> str:
+        return self.slug
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(forward=self.points * self.n)
+
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+        import torch
+
+        from smoothcert.models.mode import evaluating, wide
+        from smoothcert.scaling.problem import GRID
+        from smoothcert.soft_radius import soft_radius
+
+        start = time.perf_counter()
+        bounds = Bounds(problem.sigma_0, self.bound)
+        c_a = problem.c_a(self.n_sel)
+        scales = np.linspace(bounds.low, bounds.high, self.points)
+        radii = torch.empty(len(problem), self.points, dtype=torch.float64)
+        size = problem.block(self.n)
+        with torch.inference_mode(), evaluating(problem.model):
+            for g, scale in enumerate(scales):
+                if g % size == 0:
+                    ahead = problem.steps(GRID, self.n, g // size)
+                noisy = torch.add(problem.x[:, None], ahead[g % size], alpha=scale)
+                softmax = wide(problem.model(noisy.flatten(0, 1))).softmax(1)
+                mean = softmax.unflatten(0, (-1, self.n)).mean(1).double()
+                at = torch.full_like(mean[:, 0], scale)
+                radii[:, g] = soft_radius(mean, at, problem.noise, self.clamp, c_a).cpu()
+                problem.progress(len(problem) * self.n)
+        best = radii.argmax(1).numpy()
+        hit = (best == 0) | (best == self.points - 1)
+        found = Found(scales[best], hit, time.perf_counter() - start)
+        return [found for _ in wanted]
