@@ -1,5 +1,6 @@
 """A fingerprint changes exactly when code that a job runs changes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,7 +56,9 @@ def source(tmp_path: Path) -> Path:
 def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
+    changed = path.stat().st_mtime_ns + 10**9  # clocks of file systems are coarser than tests
     path.write_text(text.replace(old, new))
+    os.utime(path, ns=(changed, changed))
 
 
 def test_the_closure_holds_what_runs_and_nothing_else(source: Path) -> None:
@@ -138,6 +141,38 @@ def test_normalized_keeps_strings_and_drops_comments() -> None:
 def test_the_fingerprint_does_not_depend_on_the_python_version(source: Path) -> None:
     """The value is fixed: a job done under 3.11 is not redone under 3.13."""
     assert fingerprint("p.cli.run", source, {"parts.red"}) == "56eb5872a3b1c2a6"
+
+
+def test_hundreds_of_fingerprints_parse_each_version_of_a_file_once(source: Path) -> None:
+    before = fingerprint("p.cli.run", source, {"parts.red"})
+    parsed = provenance._parsed.cache_info().misses
+    for _ in range(100):
+        assert fingerprint("p.cli.run", source, {"parts.red"}) == before
+    assert provenance._parsed.cache_info().misses == parsed
+    edit(source / "p/util.py", "x + 1", "x + 2")
+    assert fingerprint("p.cli.run", source, {"parts.red"}) != before
+    assert provenance._parsed.cache_info().misses == parsed + 1
+
+
+def test_what_was_read_before_does_not_change_a_fingerprint(source: Path) -> None:
+    """A module that appears, moves into a package or goes is seen by a process that read others."""
+    values = [fingerprint("p.cli.run", source, {"parts.red"})]
+    (source / "p/lazy").mkdir()
+    (source / "p/lazy.py").rename(source / "p/lazy/__init__.py")
+    edit(source / "p/lazy/__init__.py", ".util", "p.util")
+    values.append(fingerprint("p.cli.run", source, {"parts.red"}))
+    (source / "p/util").mkdir()
+    (source / "p/util/__init__.py").write_text("def g(x):\n    return x + 1\n")
+    values.append(fingerprint("p.cli.run", source, {"parts.red"}))
+    code = (
+        "from smoothcert.provenance import fingerprint;"
+        f"print(fingerprint('p.cli.run', {str(source)!r}, {{'parts.red'}}))"
+    )
+    fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert fresh.stdout.strip() == values[-1] == values[-2] != values[0]
+    (source / "p/util/__init__.py").unlink()
+    (source / "p/util.py").unlink()
+    assert "p.util" not in import_closure("p.cli.run", source, {"parts.red"})
 
 
 def test_neither_planning_nor_provenance_imports_what_is_slow() -> None:

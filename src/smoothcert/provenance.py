@@ -4,7 +4,8 @@ The fingerprint goes into a job's specification, so that Snakemake redoes a job 
 code that the job runs has changed (Snakemake itself looks only at the command's text). It is
 read statically from the source: modules under ``src`` that a module imports, at the top or
 inside a function, and what those import in turn. Standard library only, because every start
-of Snakemake imports this module.
+of Snakemake imports this module; and each version of a file is parsed once a process, because
+a start takes fingerprints by the hundred.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import platform
 import subprocess
 import sys
 import tokenize
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 # Modules that say how something is written or reported and can change no result.
 NEUTRAL = frozenset(
@@ -46,11 +48,12 @@ def fingerprint(
     left out: :func:`import_closure`.
     """
     digest = hashlib.sha256()
-    for name in import_closure(modules, src, parts, without):
-        path = _path(name, Path(src))
-        assert path is not None
-        if not _only_imports(path):
-            digest.update(f"{name}\n{normalized(path.read_text(encoding='utf-8'))}\n".encode())
+    files = _Files(src)
+    for name in _closure(modules, files, parts, without):
+        file = files.of(name)
+        assert file is not None
+        if not file.only_imports:
+            digest.update(f"{name}\n{file.normalized}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -70,30 +73,40 @@ def import_closure(
 
     Raises FileNotFoundError if ``src`` has no such module.
     """
-    root = Path(src)
+    return _closure(modules, _Files(src), parts, without)
+
+
+def _closure(
+    modules: str | Iterable[str],
+    files: _Files,
+    parts: Collection[str],
+    without: Collection[str],
+) -> list[str]:
     waiting = [modules] if isinstance(modules, str) else list(modules)
     # Importing a.b.c runs a and a.b first. But the entry points' own packages hold the
     # dispatcher, on which no command's result depends.
     skipped = {*NEUTRAL, *without, *(above for name in waiting for above in _above(name))}
     skipped -= set(waiting)
     for name in waiting:
-        if _path(name, root) is None:
-            raise FileNotFoundError(f"no module {name} under {root}")
+        if files.of(name) is None:
+            raise FileNotFoundError(f"no module {name} under {files.root}")
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
-        path = _path(name, root)
-        if name in seen or name in skipped or path is None:
+        if name in seen or name in skipped:
+            continue
+        file = files.of(name)
+        if file is None:
             continue
         seen.add(name)
         family = f"{name.rpartition('.')[2]}."
         chosen = {part.removeprefix(family) for part in parts if part.startswith(family)}
-        for found in _imports(path, name, root):
-            target = _path(found, root)
+        for found in _imported(file, name, files):
+            target = files.of(found)
             if target is None:
                 continue
-            inside = path.name == "__init__.py" and found.startswith(f"{name}.")
-            if inside and (members := _members(target)) and not members & chosen:
+            inside = file.package and found.startswith(f"{name}.")
+            if inside and target.members and not target.members & chosen:
                 continue
             waiting += [*_above(found), found]
     return sorted(seen)
@@ -101,8 +114,11 @@ def import_closure(
 
 def normalized(source: str) -> str:
     """``source`` without comments, docstrings, blank lines and trailing space."""
+    return _normalized(source, ast.parse(source))
+
+
+def _normalized(source: str, tree: ast.Module) -> str:
     lines = source.splitlines(keepends=True)
-    tree = ast.parse(source)
     kept: set[int] = set()  # lines inside a string, where an empty line is data
     cuts: list[tuple[int, int, int, int]] = []
     for node in ast.walk(tree):
@@ -152,55 +168,123 @@ def _above(name: str) -> list[str]:
     return [".".join(pieces[:i]) for i in range(1, len(pieces))]
 
 
-def _path(name: str, src: Path) -> Path | None:
-    base = src.joinpath(*name.split("."))
-    for path in (base / "__init__.py", base.with_suffix(".py")):
-        if path.is_file():
-            return path
-    return None
+@dataclass(frozen=True)
+class _Import:
+    """An import of ``names``: from ``level`` packages up and ``module``, or (no level) plainly."""
+
+    level: int | None
+    module: str | None
+    names: tuple[str, ...]
+
+    def origin(self, package: Sequence[str]) -> str:
+        """The full name of the module that names are taken from, in a file of ``package``."""
+        base = package[: len(package) - self.level + 1] if self.level else ()
+        return ".".join([*base, *([self.module] if self.module else [])])
 
 
-def _tree(path: Path) -> ast.Module:
-    stat = path.stat()
+@dataclass(frozen=True)
+class _File:
+    """What a fingerprint needs to know of one source file."""
+
+    package: bool  # an __init__
+    imports: tuple[_Import, ...]  # of all that runs
+    exports: tuple[tuple[_Import, frozenset[str]], ...]  # at the top, with the names they define
+    members: frozenset[str]  # that it registers with @FAMILY.member("name")
+    only_imports: bool
+    normalized: str
+
+
+class _Files:
+    """The modules under ``src`` as they are now; a new one for each question."""
+
+    def __init__(self, src: str | os.PathLike[str]) -> None:
+        self.root = Path(src)
+        self._listed: dict[str, frozenset[str]] = {}
+        self._found: dict[str, _File | None] = {}
+
+    def of(self, name: str) -> _File | None:
+        """The file of a module, None if there is none under ``src``."""
+        if name not in self._found:
+            path = self.path(name)
+            self._found[name] = None if path is None else _read(path)
+        return self._found[name]
+
+    def path(self, name: str) -> str | None:
+        """Where a module lies: its package's ``__init__``, or its own file."""
+        *above, last = name.split(".")
+        folder = "/".join([str(self.root), *above])
+        if last in self._names(folder) and "__init__.py" in self._names(f"{folder}/{last}"):
+            return f"{folder}/{last}/__init__.py"
+        return f"{folder}/{last}.py" if f"{last}.py" in self._names(folder) else None
+
+    def _names(self, folder: str) -> frozenset[str]:
+        # Only of folders that are there: another module's name would be a look at the disk each.
+        if folder not in self._listed:
+            above, _, last = folder.rpartition("/")
+            inside = folder == str(self.root) or last in self._names(above)
+            found = Path(folder).iterdir() if inside and Path(folder).is_dir() else ()
+            self._listed[folder] = frozenset(path.name for path in found)
+        return self._listed[folder]
+
+
+def _read(path: str) -> _File:
+    stat = Path(path).stat()
     return _parsed(path, stat.st_mtime_ns, stat.st_size)
 
 
 @cache
-def _parsed(path: Path, mtime: int, size: int) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def _parsed(path: str, mtime: int, size: int) -> _File:
+    source = Path(path).read_text(encoding="utf-8")
+    tree = ast.parse(source, filename=path)
+    top = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    return _File(
+        package=path.endswith("/__init__.py"),
+        imports=tuple(
+            _import(node)
+            for node in _runtime(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        ),
+        exports=tuple(
+            (_import(node), frozenset(a.asname or a.name for a in node.names)) for node in top
+        ),
+        members=_members(tree),
+        only_imports=_only_imports(tree),
+        normalized=_normalized(source, tree),
+    )
 
 
-def _imports(path: Path, name: str, src: Path) -> Iterator[str]:
+def _import(node: ast.Import | ast.ImportFrom) -> _Import:
+    names = tuple(alias.name for alias in node.names)
+    if isinstance(node, ast.Import):
+        return _Import(None, None, names)
+    return _Import(node.level, node.module, names)
+
+
+def _imported(file: _File, name: str, files: _Files) -> Iterator[str]:
     """Every dotted name that the file imports and that may be a module."""
-    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in _runtime(_tree(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            origin = ".".join([*base, *([node.module] if node.module else [])])
-            # ``from package import name``: a submodule, or something its __init__ defines.
-            for alias in node.names:
-                submodule = f"{origin}.{alias.name}"
-                if _path(submodule, src):
-                    yield submodule
-                else:
-                    yield origin
-                    yield from _reexported(origin, alias.name, src)
+    package = name.split(".") if file.package else name.split(".")[:-1]
+    for statement in file.imports:
+        if statement.level is None:
+            yield from statement.names
+            continue
+        # ``from package import name``: a submodule, or something its __init__ defines.
+        origin = statement.origin(package)
+        for imported in statement.names:
+            submodule = f"{origin}.{imported}"
+            if files.path(submodule):
+                yield submodule
+            else:
+                yield origin
+                yield from _reexported(origin, imported, files)
 
 
-def _reexported(package: str, name: str, src: Path) -> Iterator[str]:
+def _reexported(package: str, name: str, files: _Files) -> Iterator[str]:
     """The module from which the ``__init__`` of ``package`` takes ``name``, if it does."""
-    path = _path(package, src)
-    if path is not None and path.name == "__init__.py":
-        for node in _tree(path).body:
-            if isinstance(node, ast.ImportFrom) and name in {
-                a.asname or a.name for a in node.names
-            }:
-                up = package.split(".")[: len(package.split(".")) - node.level + 1]
-                yield ".".join(
-                    [*(up if node.level else []), *([node.module] if node.module else [])]
-                )
+    file = files.of(package)
+    if file is not None and file.package:
+        for statement, defined in file.exports:
+            if name in defined:
+                yield statement.origin(package.split("."))
 
 
 def _runtime(node: ast.AST) -> Iterator[ast.AST]:
@@ -214,11 +298,11 @@ def _runtime(node: ast.AST) -> Iterator[ast.AST]:
         yield from _runtime(child)
 
 
-def _members(path: Path) -> set[str]:
+def _members(tree: ast.Module) -> frozenset[str]:
     """The names that a module registers with ``@FAMILY.member("name")``."""
-    return {
+    return frozenset(
         call.args[0].value
-        for node in ast.walk(_tree(path))
+        for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
         for call in node.decorator_list
         if isinstance(call, ast.Call)
@@ -227,12 +311,12 @@ def _members(path: Path) -> set[str]:
         and call.args
         and isinstance(call.args[0], ast.Constant)
         and isinstance(call.args[0].value, str)
-    }
+    )
 
 
-def _only_imports(path: Path) -> bool:
+def _only_imports(tree: ast.Module) -> bool:
     """True for a file of imports, a docstring and ``__all__``: its text decides nothing."""
-    for node in _tree(path).body:
+    for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             continue
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
