@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smoothcert import metrics
+from smoothcert.certificates import make_table
 from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
@@ -96,6 +97,21 @@ def optimism(
     """By how much the envelope is above the held-out choice at each radius: a share, [R]."""
     choice = held_out(tables, radii, strict)
     return metrics.envelope(tables, radii, strict).value - choice.certified.mean(1)
+
+
+def paired_difference(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> Estimate:
+    """The share of N inputs certified in ``a`` [N] minus that in ``b`` [N], the same inputs.
+
+    As metrics.accuracy_difference, where the model differs from input to input.
+    """
+    return metrics.accuracy_difference(_one_radius(a), _one_radius(b), [1.0])[0]
+
+
+def _one_radius(certified: NDArray[np.bool_]) -> CertificateTable:
+    """Who is certified, as a table with radius 1 or an abstention."""
+    idx = np.arange(len(certified))
+    predict = np.where(certified, 0, -1)
+    return make_table(idx=idx, label=np.zeros_like(idx), predict=predict, radius=1.0 * certified)
 
 
 def _reach(tables: Sequence[CertificateTable]) -> NDArray[np.float64]:

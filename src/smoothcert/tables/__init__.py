@@ -3,7 +3,15 @@
 A new table is a module here with a function under ``@TABLES.member("name")``, imported below.
 """
 
-from smoothcert.tables import cohen, iss, nongaussian
+from smoothcert.tables import (
+    cohen,
+    ddrs,
+    ddrs_appendix,
+    ddrs_controls,
+    ddrs_times,
+    iss,
+    nongaussian,
+)
 from smoothcert.tables.base import Column, Entry, Options, Table
 from smoothcert.tables.registry import TABLES
 from smoothcert.tables.write import to_csv, to_latex, to_markdown, write_table
@@ -15,6 +23,10 @@ __all__ = [
     "Options",
     "Table",
     "cohen",
+    "ddrs",
+    "ddrs_appendix",
+    "ddrs_controls",
+    "ddrs_times",
     "iss",
     "nongaussian",
     "to_csv",

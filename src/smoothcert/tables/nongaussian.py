@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smoothcert import metrics
-from smoothcert.certificates import make_table
 from smoothcert.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.printing import norm as norm_symbol
 from smoothcert.printing import number
 from smoothcert.reference import Row, cells
-from smoothcert.selection import held_out
+from smoothcert.selection import held_out, paired_difference
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, share, words
 from smoothcert.tables.registry import TABLES
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from smoothcert.certificates import CertificateTable
     from smoothcert.metrics import Estimate
     from smoothcert.runs import Run
 
@@ -173,8 +171,7 @@ def _rows(
     if len(present) == 2:
         ours, base = results["method"], results["baseline"]
         difference = [
-            metrics.accuracy_difference(_one_radius(a), _one_radius(b), [1.0])[0]
-            for a, b in zip(ours.certified, base.certified, strict=True)
+            paired_difference(a, b) for a, b in zip(ours.certified, base.certified, strict=True)
         ]
         rows.append(
             {
@@ -197,15 +194,6 @@ def noise_names(runs: Sequence[Run]) -> list[str]:
 def _share(certified: NDArray[np.bool_]) -> list[Estimate]:
     n = certified.shape[1]
     return [metrics.proportion(int(row.sum()), n) for row in certified]
-
-
-def _one_radius(certified: NDArray[np.bool_]) -> CertificateTable:
-    """Who is certified, as a table with radius 1 or an abstention."""
-    idx = np.arange(len(certified))
-    predict = np.where(certified, 0, -1)
-    return make_table(
-        idx=idx, label=np.zeros_like(idx), predict=predict, radius=1.0 * certified, time=0.0
-    )
 
 
 def _accuracies(
