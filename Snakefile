@@ -45,6 +45,7 @@ include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/certification.smk"
 include: "rules/cohen.smk"
+include: "rules/ddrs.smk"
 include: "rules/lbrs.smk"
 include: "rules/iss.smk"
 
