@@ -7,10 +7,11 @@ grid is one value or a list of values, and a text may refer to another key, as
 
 from __future__ import annotations
 
+import copy
 import itertools
 import os
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,30 @@ def all_runs(config: Config) -> Iterator[Run]:
     """The runs of every section."""
     for section in config["experiments"]:
         yield from runs(config, section)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the runs of all sections want, in their order, by what they share."""
+
+    experiments: Config  # that it was made for
+    budgets: dict[tuple[str, ...], dict[str, None]]  # of a vote store
+    scalings: dict[tuple[str, ...], dict[str, None]]  # of a model and a noise
+
+
+_last_wanted: list[_Wanted] = []
+
+
+def _wanted(config: Config) -> _Wanted:
+    """Made once for a configuration: a specification is asked for by every job of thousands."""
+    if not _last_wanted or _last_wanted[0].experiments != config["experiments"]:
+        made = _Wanted(copy.deepcopy(config["experiments"]), {}, {})
+        for run in all_runs(config):
+            *model, scaling = store = tuple(run[axis] for axis in STORE)
+            made.budgets.setdefault(store, {})[run["budget"]] = None
+            made.scalings.setdefault(tuple(model), {})[scaling] = None
+        _last_wanted[:] = [made]
+    return _last_wanted[0]
 
 
 def live_runs(config: Config, table: str) -> list[Run]:
@@ -148,9 +173,16 @@ def check_choices(config: Config) -> None:
     }
     sections = [(f"experiments.{name}", runs(config, name)) for name in config["experiments"]]
     sections += [(f"iss.live.{name}", live_runs(config, name)) for name in config["iss"]["live"]]
+    known: set[tuple[str, ...]] = set()  # slugs and runs that are right
     for section, members in sections:
         for run in members:
+            if tuple(run.values()) in known:
+                continue
+            known.add(tuple(run.values()))
             for axis, parse in parsers.items():
+                if (axis, run[axis]) in known:
+                    continue
+                known.add((axis, run[axis]))
                 try:
                     parse(run[axis])
                 except SmoothcertError as error:
@@ -285,9 +317,7 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     """
     from smoothcert.budget import BUDGETS
 
-    wanted = {
-        run["budget"] for run in all_runs(config) if all(run[axis] == cell[axis] for axis in STORE)
-    }
+    wanted = set(_wanted(config).budgets.get(tuple(cell[axis] for axis in STORE), ()))
     wanted |= {cell["budget"]} if "budget" in cell else set()
     if len(wanted) == 1:
         return wanted.pop()
@@ -305,9 +335,7 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
 
 def searched(config: Config, cell: Mapping[str, str], search: str) -> list[str]:
     """The scalings of all runs with the model and noise of ``cell`` that one search gives."""
-    same = ("dataset", "arch", "training", "noise")
-    runs = (run for run in all_runs(config) if all(run[axis] == cell[axis] for axis in same))
-    wanted = dict.fromkeys(run["scaling"] for run in runs)
+    wanted = _wanted(config).scalings.get(tuple(cell[axis] for axis in STORE[:-1]), ())
     return sorted((slug for slug in wanted if search_of(slug) == search), key=_natural)
 
 
