@@ -10,7 +10,7 @@ from scipy.special import gammainc, ndtr, ndtri
 
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
-from smoothcert.noise.largest_entry import HALF, largest_entry_quantiles
+from smoothcert.noise.mixed_sampler import largest_entries, truncated_normal
 from smoothcert.noise.mixed_table import DELTA, mixed_table
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ class MixedLinf(Centripetal):
         n, d = shape[0], int(np.prod(shape[1:]))
         self.check_dimension(d)
         device = generator.device
-        u = torch.rand(n, generator=generator, device=device, dtype=torch.float64)
-        top = _interpolate(u, *largest_entry_quantiles(self.k, d)).float()[:, None]
-        z = _truncated_normal(top, d, generator)
+        top = largest_entries(self.k, d, n, generator).float()[:, None]
+        z = truncated_normal(top, d, generator)
         j = torch.randint(d, (n, 1), generator=generator, device=device)
         sign = torch.randint(2, (n, 1), generator=generator, device=device) * 2.0 - 1.0
         return z.scatter_(1, j, sign * top).reshape(shape)
@@ -72,47 +71,3 @@ class MixedLinf(Centripetal):
 
     def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
         return ndtr(radius * np.sqrt(d))
-
-
-def _interpolate(u: torch.Tensor, cdf: NDArray, value: NDArray) -> torch.Tensor:
-    """The piecewise-linear inverse of ``cdf`` at u [n] (float64)."""
-    import torch
-
-    x = torch.as_tensor(cdf, device=u.device)
-    y = torch.as_tensor(value, device=u.device)
-    i = torch.searchsorted(x, u).clamp_(1, len(x) - 1)
-    part = (u - x[i - 1]) / (x[i] - x[i - 1])
-    return y[i - 1] + part * (y[i] - y[i - 1])
-
-
-def _truncated_normal(top: torch.Tensor, d: int, generator: torch.Generator) -> torch.Tensor:
-    """N(0, 1) conditioned on [-top, top], by rejection: float32 [n, d] for top [n, 1]."""
-    import torch
-
-    n, device = len(top), generator.device
-    wide = top >= HALF
-    if bool(wide.all()):
-        z = torch.randn((n, d), generator=generator, device=device)
-        rows = None
-    else:
-        # Below HALF most normal draws would be rejected and most uniform ones are kept.
-        z = torch.empty((n, d), device=device).uniform_(-1, 1, generator=generator).mul_(top)
-        keep = torch.rand((n, d), generator=generator, device=device) < (-0.5 * z * z).exp()
-        rows = wide.squeeze(1)
-        if bool(rows.any()):
-            count = int(rows.sum())
-            z[rows] = torch.randn((count, d), generator=generator, device=device)
-    wrong = z.abs() > top
-    if rows is not None:
-        wrong = torch.where(wide, wrong, ~keep)
-    flat, index = z.view(-1), wrong.view(-1).nonzero().squeeze(1)
-    while len(index):
-        bound, m = top[index // d, 0], len(index)
-        normal = torch.randn(m, generator=generator, device=device)
-        uniform = torch.rand(m, generator=generator, device=device).mul_(2).sub_(1) * bound
-        accept = torch.rand(m, generator=generator, device=device) < (-0.5 * uniform**2).exp()
-        large = bound >= HALF
-        flat[index] = torch.where(large, normal, uniform)
-        good = torch.where(large, normal.abs() <= bound, accept)
-        index = index[~good]
-    return z
