@@ -1,0 +1,251 @@
+"""The adversary's question: does a certified ball hold an input that is answered otherwise?
+
+For a certificate (x1, class c1, radius R1) at the scale sigma*(x1), search an x2 with
+||x2 - x1|| < R1 whose OWN scale makes the deployed classifier answer another class. A search
+proposes (tactics.py), scores by votes, and goes on from what is best; what looks broken is
+confirmed apart, with votes and seeds that the search has not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from smoothcert.audits.norm_ball import length
+from smoothcert.audits.smooth_attack import nearest_others
+from smoothcert.audits.tactics import Tactics
+from smoothcert.confidence import clopper_pearson_lower
+from smoothcert.streams import generator, stream_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from smoothcert.audits.deployed import Balls, Deployed
+    from smoothcert.audits.pair_bounds import Floats, Ints
+
+    Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to search. Costs are an input's; a scale is one search of the scaling at it.
+
+    ``steps`` of each gradient tactic with ``copies`` noisy samples; ``scales`` (times sigma_0)
+    at which the smoothed classifier is attacked; ``lines`` to the nearest inputs of other
+    classes; ``held`` steps with the query's own scale, found again at each; ``boundary``
+    decisions of a walk along the decision boundary of the deployed classifier itself; ``votes``
+    score a proposal.
+    """
+
+    steps: int = 20
+    copies: int = 64
+    unrolled: int = 12
+    scales: tuple[float, ...] = (1.0, 0.6, 1.6)
+    lines: int = 2
+    held: int = 4
+    boundary: int = 6
+    votes: int = 500
+
+
+@dataclass
+class Log:
+    """Everything that was proposed: ball, tactic, distance from the centre, its scale, and the
+    share of votes that the strongest class other than the promised one had."""
+
+    ball: list[Ints] = field(default_factory=list)
+    tactic: list[str] = field(default_factory=list)
+    distance: list[Floats] = field(default_factory=list)
+    sigma: list[Floats] = field(default_factory=list)
+    share: list[Floats] = field(default_factory=list)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """One entry a proposal."""
+        sizes = [len(b) for b in self.ball]
+        return {
+            "ball": np.concatenate([*self.ball, np.empty(0, np.int64)]),
+            "tactic": np.repeat(np.array(self.tactic, dtype=str), sizes),
+            **{
+                name: np.concatenate([*getattr(self, name), np.empty(0)])
+                for name in ("distance", "sigma", "share")
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The best proposal of each of T balls, and the log of all."""
+
+    x: Tensor  # [T, *shape]
+    tactic: np.ndarray  # [T]
+    distance: Floats  # [T]
+    sigma: Floats  # [T] its own scale
+    share: Floats  # [T] votes of the strongest other class
+    votes: Ints  # [T, C]
+    log: Log
+
+    def suspects(self, alpha: float = 0.001) -> Ints:
+        """Balls whose best proposal has a significant majority for another class."""
+        n = self.votes.sum(1)
+        bound = clopper_pearson_lower(np.round(self.share * n).astype(np.int64), n, alpha)
+        return np.flatnonzero(bound > 0.5)
+
+
+def search(
+    deployed: Deployed,
+    balls: Balls,
+    effort: Effort,
+    pool: Tensor,
+    classes: Ints,
+    *,
+    seed: int = 0,
+    together: int = 32,
+    progress: Progress | None = None,
+) -> Searched:
+    """Attack each of the balls; ``pool`` [P, *shape] are inputs of the data set and ``classes``
+    [P] what they are predicted as (-1: unknown). The scales and votes are of a seed of the
+    search's own."""
+    log, parts = Log(), []
+    for start in range(0, len(balls), together):
+        rows = slice(start, start + together)
+        one = _Search(deployed, balls[rows], effort, stream_seed(seed, "audit-search"), log, start)
+        one.run(pool, classes)
+        parts.append(one)
+        if progress:
+            progress(min(start + together, len(balls)), len(balls))
+    return Searched(
+        x=torch.cat([balls.x[:0], *(p.x for p in parts)]),
+        tactic=np.concatenate([np.empty(0, "<U24"), *(p.tactic for p in parts)]),
+        distance=np.concatenate([np.empty(0), *(p.distance for p in parts)]),
+        sigma=np.concatenate([np.empty(0), *(p.sigma for p in parts)]),
+        share=np.concatenate([np.empty(0), *(p.share for p in parts)]),
+        votes=np.concatenate(
+            [np.empty((0, deployed.n_classes), np.int64), *(p.votes for p in parts)]
+        ),
+        log=log,
+    )
+
+
+class _Search:
+    """One batch of balls."""
+
+    def __init__(
+        self, deployed: Deployed, balls: Balls, effort: Effort, seed: int, log: Log, first: int
+    ) -> None:
+        self.deployed, self.balls, self.effort = deployed, balls, effort
+        self.seed, self.log, self.first = seed, log, first
+        stream = generator(seed, "audit-tactics", int(balls.idx[0]), device=balls.x.device)
+        self.tactics = Tactics(deployed, stream, effort.copies, effort.steps, effort.unrolled)
+        n = len(balls)
+        self.x = balls.x.clone()
+        self.tactic = np.full(n, "none", dtype="<U24")
+        self.distance, self.sigma, self.share = np.zeros(n), balls.sigma.copy(), np.full(n, -1.0)
+        self.votes = np.zeros((n, deployed.n_classes), np.int64)
+
+    def run(self, pool: Tensor, classes: Ints) -> None:
+        everyone = np.arange(len(self.balls))
+        sigma_0 = self.deployed.noise.scale
+        for factor in self.effort.scales:
+            x = self.tactics.at_scale(self.balls, factor * sigma_0)
+            self.offer(f"scale {factor:g}", everyone, x)
+        self.offer("random", everyone, self.tactics.random(self.balls))
+        promised = torch.as_tensor(self.balls.predict)
+        norm, others = self.deployed.noise.norm, max(self.effort.lines, 1)
+        towards = nearest_others(
+            self.balls.x, promised, pool, torch.as_tensor(classes), others, norm
+        )
+        for k in range(min(self.effort.lines, towards.shape[1])):
+            self.offer("line", everyone, self.tactics.lines(self.balls, towards[:, k]))
+        self._adaptive()
+        if self.effort.boundary and towards.shape[1]:
+            self._boundary(towards[:, 0])
+
+    def _adaptive(self) -> None:
+        """What knows the search for the scale, from the best so far and from the centre."""
+        if self.tactics.can_unroll:
+            for name, from_best in (("unrolled, best", True), ("unrolled", False)):
+                rows = self.open()
+                if len(rows):
+                    start = self.x[rows] if from_best else None
+                    x = self.tactics.through_ascent(self.balls[rows], start)
+                    self.offer(name, rows, x)
+            for sign, name in ((1, "scale up"), (-1, "scale down")):
+                rows = self.open()
+                if len(rows):
+                    self.offer(name, rows, self.tactics.push_scale(self.balls[rows], sign))
+        rows = self.open()
+        if self.effort.held and len(rows):
+            balls = self.balls[rows]
+            x = self.tactics.scale_held(balls, self.seed, self.effort.held, self.x[rows])
+            self.offer("scale held", rows, x)
+
+    def _boundary(self, others: Tensor) -> None:
+        """From another input that is answered otherwise, along the boundary, towards the centre.
+
+        Decisions are the deployed classifier's: half of them bisect the segment, the others
+        step sideways and inwards. What ends outside the ball is put onto it.
+        """
+        rows = self.open()
+        if not len(rows):
+            return
+        balls, each = self.balls[rows], [-1] + [1] * (self.balls.x.dim() - 1)
+        low, high = torch.zeros(len(rows)), torch.ones(len(rows))  # of the way to the other
+        gap = others[rows] - balls.x
+        for _ in range(self.effort.boundary // 2):
+            middle = (low + high) / 2
+            lost = torch.from_numpy(self._decide(rows, balls.x + middle.view(each) * gap))
+            low, high = torch.where(lost, low, middle), torch.where(lost, middle, high)
+        x = balls.x + high.view(each) * gap
+        for _ in range(self.effort.boundary - self.effort.boundary // 2):
+            away = x - balls.x
+            length = away.flatten(1).norm(dim=1).view(each)
+            aside = torch.randn(x.shape, generator=self.tactics.stream, device=x.device)
+            aside = aside / aside.flatten(1).norm(dim=1).view(each) * 0.3 * length
+            moved = away + aside
+            moved = moved * (0.9 * length / moved.flatten(1).norm(dim=1).view(each))
+            moved = (balls.x + moved).clamp(0, 1)
+            lost = torch.from_numpy(self._decide(rows, moved))
+            x = torch.where(lost.view(each), moved, x)
+        self.offer("boundary", rows, self.tactics.lines(balls, x))
+
+    def _decide(self, rows: Ints, x: Tensor) -> np.ndarray:
+        """Whether the deployed classifier answers another class than promised, [B]."""
+        idx = self.balls.idx[rows]
+        scale = self.deployed.scales(x, idx, self.seed)
+        votes = self.deployed.votes(x, scale, idx, 100, self.seed, "audit-decision")
+        return np.asarray(votes.argmax(1) != self.balls.predict[rows])
+
+    def open(self) -> Ints:
+        """Balls without a clear break so far."""
+        return np.flatnonzero(self.share < 0.6)
+
+    def offer(self, name: str, rows: Ints, x: Tensor) -> None:
+        """Score proposals [B, *shape] for the balls ``rows`` and keep the better ones."""
+        balls = self.balls[rows]
+        gap = x.double() - balls.x.double()
+        distance = length(gap, self.deployed.noise.norm).cpu().numpy()
+        scale = self.deployed.scales(x, balls.idx, self.seed)
+        votes = self.deployed.votes(
+            x, scale, balls.idx, self.effort.votes, self.seed, "audit-score"
+        )
+        others = votes.copy()
+        others[np.arange(len(rows)), balls.predict] = -1
+        share = others.max(1) / votes.sum(1)
+        self.log.ball.append(rows + self.first)
+        self.log.tactic.append(name)
+        self.log.distance.append(distance)
+        self.log.sigma.append(scale)
+        self.log.share.append(share)
+        better = (share > self.share[rows]) & (distance < balls.radius)
+        kept = rows[better]
+        self.x[kept] = x[better]
+        self.tactic[kept] = name
+        for mine, new in (
+            (self.distance, distance), (self.sigma, scale), (self.share, share),
+            (self.votes, votes),
+        ):  # fmt: skip
+            mine[kept] = new[better]

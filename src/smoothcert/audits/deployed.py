@@ -1,0 +1,141 @@
+"""The data-dependent classifier as it is used: x -> argmax_c P(f(x + sigma*(x) noise) = c).
+
+A certificate of DDRS is for g(z) = argmax_c P(f(z + sigma*(x) noise) = c), in which the scale of
+x is frozen. What answers a query z is another classifier, that searches for a scale at z. Its
+answer depends on the seed of that search; here a seed is given, so it is a function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from smoothcert.certification import certify
+from smoothcert.errors import SmoothcertError
+from smoothcert.models.classifier import Classifier
+from smoothcert.sampling import Inputs, Sampler, collect, default_batch
+from smoothcert.scaling.problem import Problem
+from smoothcert.streams import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    from smoothcert.audits.pair_bounds import Floats, Ints
+    from smoothcert.budget import Budget
+    from smoothcert.certificates import CertificateTable
+    from smoothcert.noise import Noise
+    from smoothcert.scaling import Scaling
+
+_TOGETHER = 4096  # noisy samples in one pass of a search for scales
+
+
+@dataclass(frozen=True)
+class Balls:
+    """T certificates: images x [T, *shape] and, each [T], what was certified around them."""
+
+    x: Tensor
+    idx: Ints
+    label: Ints
+    predict: Ints
+    radius: Floats
+    sigma: Floats
+    p_lower: Floats
+
+    def __len__(self) -> int:
+        return len(self.idx)
+
+    def __getitem__(self, rows: Any) -> Balls:
+        return Balls(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @classmethod
+    def of(cls, table: CertificateTable, images: Tensor, noise: Noise) -> Balls:
+        """The certificates of a table that have a ball; ``images`` are those of its rows."""
+        rows = np.flatnonzero((table.predict >= 0) & (table.radius > 0))
+        sigma, bound = table.optional("sigma"), table.optional("p_lower")
+        if sigma is None or bound is None:
+            raise SmoothcertError("certificate table: expected the columns sigma and p_lower")
+        return cls(
+            images[rows], table.idx[rows], table.label[rows], table.predict[rows],
+            table.radius[rows], sigma[rows], bound[rows],
+        )  # fmt: skip
+
+
+@dataclass
+class Deployed:
+    """The memoryless classifier of one network, noise and scaling.
+
+    ``scales`` is the search of ``scaling`` itself, its streams named by (seed, idx) as for the
+    certificates; ``votes`` and ``certificates`` smooth at given scales. Raises SmoothcertError
+    for a scaling that chooses one scale for all inputs together: no query has a scale of its own.
+    """
+
+    model: nn.Module
+    noise: Noise
+    scaling: Scaling
+    n_classes: int
+    shape: tuple[int, ...]
+    device: torch.device
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.scaling.pools:
+            raise SmoothcertError(
+                f"scaling {self.scaling.slug!r}: the scale is chosen for all inputs together;"
+                " expected one that a single query can ask for"
+            )
+        self.model = self.model.eval().requires_grad_(False).to(self.device)
+        self.d = int(np.prod(self.shape))
+        batch = self.batch or default_batch(self.d, self.device)
+        trace = isinstance(self.model, Classifier) and self.device.type == "cpu"
+        self.sampler = Sampler(
+            self.model, self.noise, self.n_classes, batch, self.device, trace=trace
+        )
+        self.searches = 0  # inputs whose scale was searched for
+
+    def scales(self, x: Tensor, idx: Ints, seed: int) -> Floats:
+        """sigma* [B] of the inputs x [B, *shape], each with the streams of ``idx`` [B]."""
+        self.searches += len(x)
+        out = np.empty(len(x))
+        step = max(1, _TOGETHER // max(1, int(getattr(self.scaling, "n", 1))))
+        for s in range(0, len(x), step):
+            part = slice(s, s + step)
+            problem = Problem(
+                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed
+            )
+            out[part] = self.scaling.find(problem, [self.scaling])[0].sigma
+        return out
+
+    def votes(self, x: Tensor, scale: Floats, idx: Ints, n: int, seed: int, purpose: str) -> Ints:
+        """Class counts [B, C] of ``n`` samples at the scales [B], from streams of ``purpose``."""
+        rows = []
+        for i in range(len(x)):
+            stream = generator(seed, purpose, int(idx[i]), i, device=self.device)
+            rows.append(self.sampler.votes(x[i], float(scale[i]), [(stream, n)])[0])
+        return np.array(rows, np.int64).reshape(-1, self.n_classes)
+
+    def certificates(
+        self, x: Tensor, scale: Floats, idx: Ints, label: Ints, budget: Budget, seed: int,
+        progress: Callable[[int, int, int], None] | None = None,
+    ) -> CertificateTable:  # fmt: skip
+        """Certificates of the classifiers smoothed at the given scales, from fresh votes.
+
+        As valid as any: the scale and the input are fixed before these votes are drawn.
+        """
+        look = min(1000, budget.n)
+        identity = {
+            "noise": self.noise.slug, "seed": seed, "look": look, "n0": budget.n0,
+            "batch": self.sampler.batch, "shape": list(self.shape),
+            "n_classes": self.n_classes, "scaling": self.scaling.slug,
+        }  # fmt: skip
+        rows = np.arange(len(x))
+        # Several inputs may come from one image: each needs streams of its own.
+        streams = rows + 1_000_000 * idx
+        inputs = Inputs(x.cpu(), rows, streams, label, scale)
+        return certify(
+            collect(self.sampler, inputs, budget, identity, len(x), progress=progress)[0], budget
+        )

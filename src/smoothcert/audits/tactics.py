@@ -1,0 +1,160 @@
+"""Where to look for an input inside a certified ball that the deployed classifier gets wrong.
+
+Each tactic takes T balls at once and proposes inputs inside them: x [T, *shape]. They differ in
+what they know of the search for the scale: nothing (a fixed scale), its end (the scale of the
+query held still while the query moves) or its way (the gradient through the ascent itself).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from smoothcert.attacks import gradient_of, smoothed_cross_entropy
+from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
+from smoothcert.models.mode import wide
+from smoothcert.soft_radius import soft_radius
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Generator, Tensor
+
+    from smoothcert.attacks import Direction, Objective
+    from smoothcert.audits.deployed import Balls, Deployed
+
+
+def inside(x: Tensor, balls: Balls, norm: str) -> Tensor:
+    """``x`` [T, *shape] put into the box [0,1], then into the open balls (in float64 too).
+
+    A witness is an image, as every query is. The projection keeps the box, which is convex and
+    holds the centres.
+    """
+    radius = torch.as_tensor(balls.radius, device=x.device)
+    delta = project(x.clamp(0, 1) - balls.x, radius, norm)
+    return within(balls.x, balls.x + delta, radius, norm).clamp(0, 1)
+
+
+def climb(
+    direction: Direction, balls: Balls, norm: str, steps: int, start: Tensor | None = None
+) -> Tensor:
+    """Projected ascent from ``start`` (default the centres): x [T, *shape] inside the balls.
+
+    Steps fall linearly from radius / 4 to a twentieth of that.
+    """
+    radius = torch.as_tensor(balls.radius, dtype=balls.x.dtype, device=balls.x.device)
+    each = [-1] + [1] * (balls.x.dim() - 1)
+    x = balls.x if start is None else start
+    for k in range(steps):
+        step = steepest(direction(x).detach().nan_to_num(), "l2")
+        pace = radius.view(each) * 0.25 * (1 - 0.95 * k / steps)
+        x = inside(x + pace * step, balls, norm)
+    return x
+
+
+@dataclass
+class Tactics:
+    """The tactics against one deployed classifier; ``stream`` gives all their noise."""
+
+    deployed: Deployed
+    stream: Generator
+    copies: int = 64
+    steps: int = 20
+    unrolled: int = 12
+
+    @property
+    def norm(self) -> str:
+        """Of the certificates."""
+        return self.deployed.noise.norm
+
+    def at_scale(self, balls: Balls, scale: Any, start: Tensor | None = None) -> Tensor:
+        """Leave the class of the balls under smoothing at fixed scales, a number or [T]."""
+        return climb(
+            gradient_of(self._loss(balls, lambda x: scale)), balls, self.norm, self.steps, start
+        )
+
+    def scale_held(self, balls: Balls, seed: int, steps: int, start: Tensor) -> Tensor:
+        """The same at the query's own scale, found anew after each step and held still in it."""
+        return climb(
+            gradient_of(self._loss(balls, lambda x: self.deployed.scales(x, balls.idx, seed))),
+            balls, self.norm, steps, start,
+        )  # fmt: skip
+
+    def through_ascent(self, balls: Balls, start: Tensor | None = None) -> Tensor:
+        """The same with the gradient through the query's own scale (a shorter, equal ascent)."""
+        objective = self._loss(balls, self.soft_scale)
+        return climb(gradient_of(objective), balls, self.norm, self.steps, start)
+
+    def push_scale(self, balls: Balls, sign: int, start: Tensor | None = None) -> Tensor:
+        """Make the query's own scale as large (sign 1) or small (-1) as possible."""
+
+        def objective(x: Tensor) -> Tensor:
+            return sign * self.soft_scale(x).log()
+
+        return climb(gradient_of(objective), balls, self.norm, self.steps, start)
+
+    def lines(self, balls: Balls, others: Tensor, part: float = 1.0) -> Tensor:
+        """Towards other inputs [T, *shape], as far as ``part`` of the radius or they are."""
+        gap = others - balls.x
+        radius = torch.as_tensor(balls.radius, device=gap.device)
+        share = (part * radius / length(gap, self.norm).clamp_min(1e-30)).clamp_max(1)
+        return inside(balls.x + _wide(share.to(gap), gap) * gap, balls, self.norm)
+
+    def random(self, balls: Balls) -> Tensor:
+        """A random extreme point of each ball, put into the box, for comparison."""
+        radius = torch.as_tensor(balls.radius, dtype=balls.x.dtype, device=balls.x.device)
+        unit = vertices(tuple(balls.x.shape), self.norm, self.stream)
+        return inside(balls.x + _wide(radius, unit) * unit, balls, self.norm)
+
+    @property
+    def can_unroll(self) -> bool:
+        """Whether the scaling is an ascent that :meth:`soft_scale` can stand for."""
+        return all(hasattr(self.deployed.scaling, name) for name in ("K", "step", "clamp", "bound"))
+
+    def soft_scale(self, x: Tensor) -> Tensor:
+        """A differentiable stand-in for the ascent's scale [T]: fewer, longer steps.
+
+        ``unrolled`` steps of K / unrolled times the length, each from ``copies`` / 4 samples.
+        """
+        how: Any = self.deployed.scaling
+        steps = min(self.unrolled, how.K)
+        n, pace = max(how.n, self.copies // 4), how.step * how.K / steps
+        start = self.deployed.noise.scale
+        sigma = torch.full((len(x),), start, device=x.device)
+        c_a = None if how.released else self._mean(x, sigma, 2 * n).argmax(1)
+        for _ in range(steps):
+            if not sigma.requires_grad:
+                sigma = sigma.requires_grad_()
+            radius = soft_radius(
+                self._mean(x, sigma, n), sigma, self.deployed.noise, how.clamp, c_a
+            )
+            (gradient,) = torch.autograd.grad(radius.sum(), sigma, create_graph=True)
+            moved = sigma + pace * torch.where(gradient.isfinite(), gradient, 0.0)
+            sigma = moved.clamp(start / how.bound, start * how.bound)
+        return sigma
+
+    def _mean(self, x: Tensor, sigma: Tensor, n: int) -> Tensor:
+        eps = self._noise(len(x) * n, x)
+        noisy = x.repeat_interleave(n, 0) + _wide(sigma.repeat_interleave(n), x) * eps
+        return wide(self.deployed.model(noisy)).softmax(1).unflatten(0, (-1, n)).mean(1)
+
+    def _noise(self, n: int, x: Tensor) -> Tensor:
+        return self.deployed.noise.sample((n, *x.shape[1:]), self.stream).to(x.dtype)
+
+    def _loss(self, balls: Balls, scale_of: Callable[[Tensor], Any]) -> Objective:
+        """-log of the mean softmax of the certified class, with fresh noise at every call."""
+        y = torch.as_tensor(balls.predict, device=balls.x.device)
+
+        def objective(x: Tensor) -> Tensor:
+            scale = torch.as_tensor(scale_of(x), dtype=x.dtype, device=x.device).expand(len(x))
+            eps = self._noise(len(x) * self.copies, x)
+            eps = _wide(scale.repeat_interleave(self.copies), x) * eps
+            return smoothed_cross_entropy(self.deployed.model, y, eps)(x)
+
+        return objective
+
+
+def _wide(values: Tensor, like: Tensor) -> Tensor:
+    return values.view(-1, *[1] * (like.dim() - 1))
