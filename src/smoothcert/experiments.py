@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import os
 import re
 from dataclasses import dataclass, replace
@@ -84,11 +85,38 @@ def _wanted(config: Config) -> _Wanted:
     if not _last_wanted or _last_wanted[0].experiments != config["experiments"]:
         made = _Wanted(copy.deepcopy(config["experiments"]), {}, {})
         for run in all_runs(config):
-            *model, scaling = store = tuple(run[axis] for axis in STORE)
-            made.budgets.setdefault(store, {})[run["budget"]] = None
+            *model, scaling = (run[axis] for axis in STORE)
+            made.budgets.setdefault(_store(run), {})[run["budget"]] = None
             made.scalings.setdefault(tuple(model), {})[scaling] = None
         _last_wanted[:] = [made]
     return _last_wanted[0]
+
+
+def _store(run: Mapping[str, str]) -> tuple[str, ...]:
+    """The vote store that a run reads, as the choices of STORE."""
+    return tuple(drawn_as(run[axis]) if axis == "noise" else run[axis] for axis in STORE)
+
+
+def drawn_as(noise: str) -> str:
+    """The slug of the noise whose votes certify for ``noise``: its own, but for gaussian-linf.
+
+    Gaussian noise certifies l2 and linf by the same draws.
+    """
+    return re.sub("^gaussian-linf-", "gaussian-", noise)
+
+
+def tabulated(noise: str) -> str | None:
+    """The slug without scale of a noise whose radii are read from a table; None for a formula."""
+    shape = noise.rpartition("-")[0]
+    tables = r"centripetal-linf(_k\d+)?|(centripetal-l[12]|mixed-linf)_k\d+"
+    return shape if re.fullmatch(tables, shape) else None
+
+
+def dimension(dataset: str) -> int:
+    """The number of pixel values of an input."""
+    from smoothcert import datasets
+
+    return math.prod(datasets.info(dataset).shape)
 
 
 def live_runs(config: Config, table: str) -> list[Run]:
@@ -317,7 +345,7 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     """
     from smoothcert.budget import BUDGETS
 
-    wanted = set(_wanted(config).budgets.get(tuple(cell[axis] for axis in STORE), ()))
+    wanted = set(_wanted(config).budgets.get(_store(cell), ()))
     wanted |= {cell["budget"]} if "budget" in cell else set()
     if len(wanted) == 1:
         return wanted.pop()

@@ -1,4 +1,8 @@
-"""``smoothcert certify``: votes -> certificates; with --model both steps at once."""
+"""``smoothcert certify``: votes -> certificates; with --model both steps at once.
+
+``--noise`` reads Gaussian votes as those of gaussian-linf (or the reverse); ``--radius-table``
+names what ``smoothcert radius-table`` has made, else it is made anew.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,9 @@ from smoothcert.cli.common import require, specification
 from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
 from smoothcert.errors import SmoothcertError
 from smoothcert.metrics import abstention_rate, average_certified_radius, certified_accuracy
+from smoothcert.noise import NOISES
+from smoothcert.noise.centripetal import Centripetal, with_table_file
+from smoothcert.noise.gaussian_linf import same_draws
 from smoothcert.printing import percent, radius, radius_interval
 from smoothcert.stores import read_record, record_path, seconds_of
 from smoothcert.votes import VoteStore
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
     import argparse
 
     from smoothcert.certificates import CertificateTable
+    from smoothcert.noise import Noise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--votes", metavar="NPZ", help="a vote store")
     source.add_argument("--model", metavar="FILE", help="a checkpoint, or package.module:function")
+    parser.add_argument("--radius-table", metavar="JSON", help="of a non-Gaussian noise")
     parser.add_argument("--out", required=True, metavar="TSV")
 
 
@@ -36,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     spec = specification(args, KEYS)
     out = Path(args.out)
     if args.votes:
-        for key in spec.keys() - {"budget", "code"}:
+        for key in spec.keys() - {"budget", "noise", "code"}:
             raise SmoothcertError(f"{key}: the votes were sampled already; only budget is chosen")
         require(spec, "budget")
         votes = Path(args.votes)
@@ -51,8 +60,9 @@ def run(args: argparse.Namespace) -> int:
     budget = BUDGETS.parse(spec["budget"])
     store = VoteStore.read(votes)
     record = read_record(votes)
-    table = certify(store, budget, seconds=seconds_of(record, store))
-    write_certificates(out, table, _record(spec, store, record))
+    noise = _noise(spec, store, args.radius_table)
+    table = certify(store, budget, noise, seconds_of(record, store))
+    write_certificates(out, table, {**_record(spec, store, record), **_of_noise(noise, store)})
     print(f"{out}\n{summary(table)}")
     return 0
 
@@ -60,6 +70,32 @@ def run(args: argparse.Namespace) -> int:
 def _record(spec: dict[str, Any], store: VoteStore, votes: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in votes.items() if key != "seconds"}
     return {"budget": spec["budget"], "code": spec.get("code"), **store.identity, "votes": kept}
+
+
+def _noise(spec: dict[str, Any], store: VoteStore, table: str | None) -> Noise:
+    """What the votes are read as, with its radius table; SmoothcertError if they cannot be."""
+    drawn = NOISES.parse(store.identity["noise"])
+    noise = NOISES.parse(spec.get("noise", drawn.slug))
+    if not same_draws(noise, drawn):
+        raise SmoothcertError(
+            f"noise {noise.slug}: the votes are of {drawn.slug}, which draws differently"
+        )
+    return with_table_file(noise, table) if table else noise
+
+
+def _of_noise(noise: Noise, store: VoteStore) -> dict[str, Any]:
+    """What the record says beside the votes' own: a noise of the same draws, a radius table."""
+    more: dict[str, Any] = {}
+    if noise.slug != store.identity["noise"]:
+        more = {"noise": noise.slug, "drawn_as": store.identity["noise"]}
+    if isinstance(noise, Centripetal) and noise.table is not None:
+        more["radius_table"] = {
+            "noise": noise.table.noise,
+            "d": noise.table.d,
+            "failure_probability": noise.table.failure_probability,
+            **noise.table.record,
+        }
+    return more
 
 
 def summary(table: CertificateTable) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from smoothcert.noise.base import NOISES, Noise
+from smoothcert.noise.gaussian import Gaussian
 
 if TYPE_CHECKING:
     import torch
@@ -37,3 +38,9 @@ class GaussianLinf(Noise):
 
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         return ndtr(np.asarray(radius, np.float64) * np.sqrt(d))
+
+
+def same_draws(a: Noise, b: Noise) -> bool:
+    """Whether votes under ``a`` are votes under ``b``: equal noises, or both Gaussian."""
+    gaussian = isinstance(a, Gaussian | GaussianLinf) and isinstance(b, Gaussian | GaussianLinf)
+    return a == b or (gaussian and a.scale == b.scale)
