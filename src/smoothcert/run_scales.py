@@ -70,7 +70,9 @@ class ScalesSpec:
     code: str | None = None
 
     def parse(self) -> list[Scaling]:
-        """The scalings; raises SmoothcertError unless they are different and of one search."""
+        """The scalings; raises SmoothcertError unless they differ and are of one search."""
+        if self.batch is not None and self.batch < 1:
+            raise SmoothcertError(f"batch {self.batch}: expected at least 1 input")
         parts = [SCALINGS.parse(slug) for slug in self.scalings]
         if not parts:
             raise SmoothcertError("scalings: expected at least one, such as ascent-K900")

@@ -32,7 +32,7 @@ def has_forward_mode(model: nn.Module, x: Tensor) -> bool:
     try:
         with torch.inference_mode(), evaluating(model):
             return isinstance(model(Dual(x, x)), Dual)
-    except (NotImplementedError, AttributeError, TypeError):
+    except (NotImplementedError, AttributeError, TypeError, RuntimeError):
         return False
 
 
