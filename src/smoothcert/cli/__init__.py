@@ -31,6 +31,7 @@ COMMANDS = {
     "metrics": "certified accuracy, ACR, ... of certificate tables",
     "table": "a table as CSV, Markdown and LaTeX",
     "figure": "certified-accuracy curves as PDF and PNG",
+    "ddrs": "images under the noise of their own scale (DDRS, figure 6)",
     "training-curves": "loss, accuracy and noise scales over the epochs of trainings",
     "lbrs": "locally biased smoothing: its experiments, figures and certificates",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
