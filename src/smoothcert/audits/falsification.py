@@ -20,12 +20,11 @@ import numpy as np
 import torch
 from scipy.special import bdtrik
 
-from smoothcert.audits.norm_ball import length, within
+from smoothcert.audits.norm_ball import length
 from smoothcert.audits.smooth_attack import (
     STREAM,
     Search,
     Target,
-    ascend,
     candidates,
     nearest_others,
 )
@@ -37,8 +36,6 @@ from smoothcert.errors import SmoothcertError
 from smoothcert.streams import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
@@ -172,7 +169,7 @@ def falsify(
         none = np.zeros(0, np.int64)
         words = np.zeros(0, dtype="<U6")
         return Attacked(claimed, claimed.x, words, nothing, none, votes.n, nothing, none, words)
-    target = claimed.target(sampler.model, sampler.device)
+    target = claimed.target(differentiable(sampler), sampler.device)
     others, classes = (claimed.x, claimed.predict) if pool is None else pool
     near = nearest_others(
         target.x, target.y, others.to(target.x), torch.as_tensor(classes).to(target.y),
@@ -184,6 +181,20 @@ def falsify(
     return _judged(sampler, claimed, point, np.array(names)[best], votes)
 
 
+def differentiable(sampler: Sampler) -> nn.Module:
+    """The sampler's model with float32 inputs, whatever its precision is."""
+    if sampler.precision == "float32":
+        return sampler.model
+
+    class Cast(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            weight = next(sampler.model.parameters())
+            out: Tensor = sampler.model(x.to(weight.dtype))
+            return out
+
+    return Cast()
+
+
 def screened(sampler: Sampler, claimed: Claims, points: Tensor, votes: Votes) -> Ints:
     """The candidate [M] of ``points`` [M, K, ...] at which the class has fewest votes.
 
@@ -192,7 +203,7 @@ def screened(sampler: Sampler, claimed: Claims, points: Tensor, votes: Votes) ->
     best = np.zeros(len(claimed), np.int64)
     for i in range(len(claimed)):
         counts = [
-            _votes(sampler, claimed, i, point, f"{STREAM}-screen", votes.screen, votes.seed)
+            votes_at(sampler, claimed, i, point, f"{STREAM}-screen", votes.screen, votes.seed)
             for point in points[i]
         ]
         best[i] = int(np.argmin([c[claimed.predict[i]] for c in counts]))
@@ -206,7 +217,7 @@ def _judged(
     m = len(claimed)
     level = votes.alpha / m  # all answers hold at once
     counts = np.stack([
-        _votes(sampler, claimed, i, point[i], f"{STREAM}-verdict", votes.n, votes.seed)
+        votes_at(sampler, claimed, i, point[i], f"{STREAM}-verdict", votes.n, votes.seed)
         for i in range(m)
     ])  # fmt: skip
     own = counts[np.arange(m), claimed.predict]
@@ -214,7 +225,7 @@ def _judged(
     found = predict(counts, level)
     cause = np.full(m, "", dtype="<U6")
     for i in np.flatnonzero(upper < 0.5).tolist():
-        again = _votes(
+        again = votes_at(
             sampler, claimed, i, claimed.x[i], f"{STREAM}-recount", 10 * votes.n, votes.seed
         )
         lower = float(clopper_pearson_lower(again[claimed.predict[i]], 10 * votes.n, level))
@@ -223,7 +234,7 @@ def _judged(
     return Attacked(claimed, point, how, distance, own, votes.n, upper, found, cause)
 
 
-def _votes(
+def votes_at(
     sampler: Sampler, claimed: Claims, i: int, point: Tensor, purpose: str, n: int, seed: int
 ) -> Ints:
     """Class counts [C] of ``n`` samples at ``point``, at the scale of input ``i``."""
@@ -268,102 +279,3 @@ def verdict(attacked: Attacked, promise: str, subject: str, search: str, ours: b
         f" {100 * share.min():.1f}%; {search}"
     )
     return Verdict(promise, subject, BROKEN if broken else NOT_FOUND, evidence, ours, numbers)
-
-
-@dataclass(frozen=True)
-class Robust:
-    """Accuracy under attack at rising radii [R]: how many of ``inputs`` the attack left correct
-    (``robust``), and how many are certified there (``certified``)."""
-
-    radii: Floats
-    robust: Ints
-    certified: Ints
-    inputs: int
-
-
-def accuracy_under_attack(
-    sampler: Sampler,
-    table: CertificateTable,
-    images: Tensor,
-    noise: Noise,
-    radii: Sequence[float],
-    search: Search,
-    votes: Votes,
-    progress: Callable[[float, int], None] | None = None,
-) -> Robust:
-    """Certified accuracy beside the accuracy that the attack leaves, at each radius (rising).
-
-    An input that the smoothed classifier gets wrong without an attack (by ``votes.n`` votes, ties
-    included) counts as broken at every radius; so does, from the radius at which it broke, one
-    whose attacked input is classified wrongly by as many fresh votes. Each radius is attacked
-    from the input, from the previous radius's point pushed outwards, and along lines to other
-    inputs; nothing is certain here but the certified side.
-    """
-    every = _everything(table, images, noise)
-    standing = np.flatnonzero(_correct(sampler, every, every.x, votes, -1))
-    last = every.x.clone()
-    robust, certified = [], []
-    for number, r in enumerate(radii):
-        if r > 0 and len(standing):
-            part = _some(every, standing, float(r))
-            points = _attack(sampler, part, every, last[standing], search, number)
-            best = screened(sampler, part, points, votes)
-            last[standing] = points[torch.arange(len(best)), torch.as_tensor(best)].cpu()
-            held = _correct(sampler, part, last[standing], votes, number)
-            standing = standing[held]
-        robust.append(len(standing))
-        certified.append(int(((table.correct == 1) & (table.radius >= r)).sum()))
-        if progress:
-            progress(float(r), len(standing))
-    return Robust(np.asarray(radii, np.float64), np.array(robust), np.array(certified), len(every))
-
-
-def _everything(table: CertificateTable, images: Tensor, noise: Noise) -> Claims:
-    """All inputs, with their labels in place of predictions."""
-    sigma = table.optional("sigma")
-    if sigma is None:
-        raise SmoothcertError("falsification: the table lacks the column 'sigma'")
-    n = len(table)
-    return Claims(table.idx, table.label, table.label, np.zeros(n), sigma, np.zeros(n), 0.0,
-                  noise, images)  # fmt: skip
-
-
-def _some(every: Claims, rows: Ints, radius: float) -> Claims:
-    return Claims(
-        every.idx[rows], every.label[rows], every.predict[rows], np.full(len(rows), radius),
-        every.scale[rows], every.p_lower[rows], 0.0, every.noise, every.x[rows],
-    )  # fmt: skip
-
-
-def _attack(
-    sampler: Sampler, part: Claims, every: Claims, last: Tensor, search: Search, number: int
-) -> Tensor:
-    """Candidates [B, K, ...] at one radius."""
-    target = part.target(sampler.model, sampler.device)
-    pool, classes = every.x.to(target.x), torch.as_tensor(every.label).to(target.y)
-    norm = every.noise.norm
-    near = nearest_others(target.x, target.y, pool, classes, max(1, search.inputs), norm)
-    outwards = target.x + (last.to(target.x) - target.x) * 1e6
-    warm = within(target.x, outwards, target.radius, norm)
-    stream = 1000 + number
-    points = [
-        warm,
-        ascend(target, warm, "lead", search, stream),
-        ascend(target, target.x, "cross-entropy", search, 2 * stream),
-        *(within(target.x, near[:, t], target.radius, norm) for t in range(near.shape[1])),
-    ]
-    return torch.stack([within(target.x, p, target.radius, norm) for p in points], 1)
-
-
-def _correct(
-    sampler: Sampler, part: Claims, points: Tensor, votes: Votes, number: int
-) -> NDArray[np.bool_]:
-    """Whose label has more of ``votes.n`` fresh votes than any other class."""
-    held = np.zeros(len(part), np.bool_)
-    for i in range(len(part)):
-        purpose = f"{STREAM}-accuracy-{number + 1}"
-        counts = _votes(sampler, part, i, points[i], purpose, votes.n, votes.seed)
-        own = int(counts[part.label[i]])
-        counts[part.label[i]] = -1
-        held[i] = own > counts.max()
-    return held

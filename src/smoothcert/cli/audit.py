@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # A kind is a module of smoothcert.cli.audits with add_arguments(parser) and run(args).
 KINDS = {
     "memory-soundness": "certificates of input-dependent noise scales, with and without memory",
+    "falsification": "attacks on certificates inside their own radius",
+    "attack-accuracy": "certified accuracy beside accuracy under attack, at each radius",
+    "radii": "radius formulas against the worst base classifier",
     "summary": "files of verdicts -> one page, a line a promise",
 }
 
