@@ -241,7 +241,7 @@ def _parsed(path: str, mtime: int, size: int) -> _File:
         package=path.endswith("/__init__.py"),
         imports=tuple(
             _import(node)
-            for node in _runtime(tree)
+            for node in _statements(tree, hints=False)
             if isinstance(node, ast.Import | ast.ImportFrom)
         ),
         exports=tuple(
@@ -287,22 +287,24 @@ def _reexported(package: str, name: str, files: _Files) -> Iterator[str]:
                 yield statement.origin(package.split("."))
 
 
-def _runtime(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but the bodies of ``if TYPE_CHECKING``."""
-    yield node
-    if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-        children: list[ast.AST] = list(node.orelse)
-    else:
-        children = list(ast.iter_child_nodes(node))
+def _statements(node: ast.AST, hints: bool = True) -> Iterator[ast.AST]:
+    """All statements in a tree; without ``hints`` not the bodies of ``if TYPE_CHECKING``."""
+    if isinstance(node, ast.stmt):
+        yield node
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and not hints and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        children = node.orelse
     for child in children:
-        yield from _runtime(child)
+        # An expression holds no statement.
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            yield from _statements(child, hints)
 
 
 def _members(tree: ast.Module) -> frozenset[str]:
     """The names that a module registers with ``@FAMILY.member("name")``."""
     return frozenset(
         call.args[0].value
-        for node in ast.walk(tree)
+        for node in _statements(tree)
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
         for call in node.decorator_list
         if isinstance(call, ast.Call)
