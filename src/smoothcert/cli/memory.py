@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from smoothcert.balls import Pair
+    from smoothcert.balls import Neighbours, Pair
     from smoothcert.certificates import CertificateTable
     from smoothcert.datasets import Dataset
 
@@ -60,7 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Apply the memory, write the table and its record, print what happened."""
-    spec = {"split": "test", "order": DATA_SET, "seed": 0, **specification(args, KEYS)}
+    defaults = {"split": "test", "order": DATA_SET, "orders": 0, "seed": 0}
+    spec = {**defaults, **specification(args, KEYS)}
+    if spec["orders"] < 0:
+        raise SmoothcertError(f"orders {spec['orders']}: expected at least 0")
     out = Path(args.out)
     certificates = read_run(args.file)
     if out.resolve() == certificates.path.resolve():
@@ -91,11 +94,12 @@ def run(args: argparse.Namespace) -> int:
         "data_digest": data.digest,
         "inputs": len(table),
         "events": {event: counts[event] for event in EVENTS},
+        "acr": {"raw": _acr(table), "memory": _acr(after)},
         "nearest_misses": [_miss(pair, table) for pair in misses],
         "nearest_misses_among": paired,
         "seconds": round(seconds, 6),
     }
-    if spec.get("orders"):
+    if spec["orders"]:
         rows = _random_orders(after, points, near, spec)
         _write_orders(out.with_suffix(".orders.csv"), rows)
         about["orders"] = {"seed": spec["seed"], "orders": spec["orders"], **_spread(rows)}
@@ -207,11 +211,9 @@ def _miss(pair: Pair, table: CertificateTable) -> dict[str, Any]:
 
 
 def _random_orders(
-    after: CertificateTable, points: NDArray, near: Any, spec: dict[str, Any]
+    after: CertificateTable, points: NDArray, near: Neighbours, spec: dict[str, Any]
 ) -> list[dict[str, float | str]]:
     """One row an order, that of the table first: events, ACR and certified accuracies."""
-    if spec["orders"] < 1:
-        raise SmoothcertError(f"orders {spec['orders']}: expected at least 1")
     raw = dict(after.columns)
     raw.update(predict=raw["predict_raw"], radius=raw["radius_raw"])
     table = type(after)(raw)
@@ -230,12 +232,16 @@ def _measured(name: str, table: CertificateTable, radii: NDArray) -> dict[str, f
     return {
         "order": name,
         **{event.replace(" ", "_"): counts[event] for event in EVENTS},
-        "acr": float(metrics.average_certified_radius(table).value),
+        "acr": _acr(table),
         **{
             f"accuracy_percent_{printing.number(float(r))}": 100 * float(a)
             for r, a in zip(radii, accuracy, strict=True)
         },
     }
+
+
+def _acr(table: CertificateTable) -> float:
+    return float(metrics.average_certified_radius(table).value)
 
 
 def _write_orders(path: Path, rows: list[dict[str, float | str]]) -> None:
