@@ -1,5 +1,6 @@
 # make smoke   the default workflow, from nothing to its tables      make test   the tests
 # make lint    formatting, types, floors, workflow                   make lock   new pins
+# make test-slurm   the workflow through `snakemake --profile slurm` on a private Slurm (Debian)
 # On a machine with only Python (3.11 or newer) each of these first makes .venv and installs.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ RESULTS := results/smoke
 export PATH := $(abspath $(BIN)):$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install smoke test test-all lint format lock clean
+.PHONY: install smoke test test-all test-slurm lint format lock clean
 
 install: $(INSTALLED)
 
@@ -39,6 +40,11 @@ test: smoke
 
 test-all: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup -m ""
+
+# Installs Slurm's Debian packages where that is possible; else the tests are skipped.
+test-slurm: $(INSTALLED)
+	@tests/slurm/install.sh
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slurm -m "" -rs --capture=no
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
