@@ -339,6 +339,23 @@ def test_a_gain_that_one_scale_for_all_gives_too_is_no_gain_of_adapting(tmp_path
     assert rows["cohen-fs-0.25", "ascent-K900"]["verdict"].text == "beyond controls"
 
 
+def test_another_search_needs_one_scale_near_its_own_mean(tmp_path):
+    paths = control_runs(tmp_path, 0.05, helps=True)
+    better = {"margin": np.random.default_rng(0).normal(2.5, 0.3, 60), "scales": 0.5}
+    paths.append(
+        certificate(tmp_path, "cohen-fs-0.25", "gaussian-0.25", "ascent-sound-K50", **better)
+    )
+    key = ("cohen-fs-0.25", "ascent-sound-K50")
+    row = rows_of(paths)[key]
+    assert (row["minus_mean"].text, row["verdict"].text) == ("-", "control missing")
+    for scale in ("0.60", "0.48"):
+        control = {**better, "scales": None, "margin": better["margin"] * 1.3}
+        paths.append(certificate(tmp_path, "cohen-fs-0.25", f"gaussian-{scale}", **control))
+        row = rows_of(paths)[key]
+        assert (row["minus_mean"].text == "-") == (scale == "0.60")
+    assert row["verdict"].text == "below a control"
+
+
 def test_differences_are_paired_and_of_equal_budgets_only(tmp_path):
     paths = control_runs(tmp_path, 0.05, helps=True)
     other = control_runs(tmp_path, 0.05, helps=True, n=500)

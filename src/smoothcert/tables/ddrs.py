@@ -315,10 +315,10 @@ def _notes(rows: list[dict[str, Entry]], strict: bool, bases: Sequence[str]) -> 
         " measured on the other, both ways round; the models named have the best ACR there."
         " Optimism: the first minus the second in points, mean and largest over the radii at"
         " which anything is certified.",
-        "ACR of one model: the mean radius (0 where wrong) of the model with the best, as the"
-        " paper defines it. Area under the curve: of the accuracies in the row. Per-input"
-        " maximum: an oracle takes the best model for each input, so that it is no certificate"
-        " of any classifier.",
+        "ACR of one model: the mean radius (0 where wrong), as the paper defines it, of the model"
+        " with the best on the same inputs, or held out. Area under the curve: of the accuracies"
+        " in the row. Per-input maximum: an oracle takes the best model for each input, so that it"
+        " is no certificate of any classifier.",
         "Minus rows: paired on the same inputs, in points; * where the 95% interval leaves out 0"
         " (each by itself).",
         "Changed by memory: certificates that Algorithm 3 trimmed or relabelled, of all that the"

@@ -17,7 +17,7 @@ import numpy as np
 
 from smoothcert import metrics
 from smoothcert.printing import number
-from smoothcert.scaling import Ascent, AscentMean
+from smoothcert.scaling import AscentMean
 from smoothcert.selection import held_out
 from smoothcert.tables import ddrs_runs as names
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, words
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 CONTROLS = ("fs", "mean", "fixed", "tuned")
 # Scalings that give all inputs one scale: controls themselves, compared with sigma_0 only.
 _SHARED = ("fixed", "ramp", "ascent-mean", "grid-one")
+NEAR = 0.05  # how far one scale may be from the mean of a search that has no control of its own
 _WORDS = {
     "fixed": "one scale: {sigma}",
     "ascent": "DS: Algorithm 1",
@@ -62,7 +63,7 @@ def controls(runs: Sequence[Run], options: Options) -> Table:
         Column("memory", "changed by memory"),
         Column("acr", "ACR", measured=True),
         Column("minus_fs", "minus σ_0", measured=True),
-        Column("minus_mean", "minus one scale (DS's mean)", measured=True),
+        Column("minus_mean", "minus one scale, its mean", measured=True),
         Column("minus_fixed", "minus best fixed scale", measured=True),
         Column("minus_tuned", "minus fine-tuned as long", measured=True),
         Column("verdict", "verdict"),
@@ -89,16 +90,16 @@ _NOTES = (
     "Differences of ACR are paired: same inputs, same number of samples; brackets: 95% intervals"
     " for the number of inputs, each by itself. An abstention counts as radius 0.",
     "σ_0: the scale of training (λ for uniform noise), for all inputs, of the model trained at the"
-    " fixed scale. One scale (DS's mean): the mean over these inputs of what the ascent gave them,"
-    " with the same K; for other searches, of the ascent with the largest K. Best fixed scale:"
-    " among all fixed scales of the table (their number in its row), chosen on the other half of"
-    " the inputs.",
+    " fixed scale. One scale, its mean: the same model with ONE scale for all inputs, the mean of"
+    " what the row's search gave them: ascent-mean of the same K, else the run of one scale that"
+    f" is nearest, if within {NEAR:.0%}. Best fixed scale: among all fixed scales of the table,"
+    " chosen on the other half of the inputs.",
     "Fine-tuned as long: the model that went on training at the fixed scale for as many epochs as"
     " DS2 did; certified with the same scaling if there is such a run, else at σ_0 (marked °).",
     "Verdict. No gain, loss: against σ_0. Gain: above σ_0, of what is one scale for all inputs, so"
     " that no adaptation to the input is behind it. Of the other rows that are above σ_0: beyond"
     " controls: above each control too; as controls: not told apart from one of them; below a"
-    " control; control missing: no run of one scale (DS's mean), or for DS2 none that was"
+    " control; control missing: no run of one scale at its mean, or for DS2 none that was"
     " fine-tuned as long with the same scaling.",
 )
 
@@ -230,15 +231,33 @@ class Comparison:
         return choice.radius, " and ".join(sigmas)
 
     def _mean_of(self, run: Run) -> Run | None:
-        """The run of the same model with one scale, the mean of the ascent's."""
+        """The run of the same model with one scale for all inputs, the mean of those of ``run``.
+
+        For the ascent the one made for it; else the nearest within ``NEAR``, if there is one.
+        """
         part = names.scaling(run)
-        means = [
-            (other, names.scaling(other)) for other in self.runs if other.training == run.training
+        shared = [
+            other
+            for other in self.runs
+            if other.training == run.training and names.scaling(other).name in _SHARED
         ]
-        found = [(other, mean) for other, mean in means if isinstance(mean, AscentMean)]
-        if isinstance(part, Ascent):
-            found = [(other, mean) for other, mean in found if mean.ascent == part]
-        return max(found, key=lambda pair: pair[1].K)[0] if found else None
+        for other in shared:
+            mean = names.scaling(other)
+            if isinstance(mean, AscentMean) and mean.ascent == part:
+                return other
+        own = self._mean_scale(run)
+        if own is None:
+            return None
+        away = [
+            (abs(scale / own - 1), i)
+            for i, other in enumerate(shared)
+            if (scale := self._mean_scale(other)) is not None
+        ]
+        return shared[min(away)[1]] if away and min(away)[0] <= NEAR else None
+
+    def _mean_scale(self, run: Run) -> float | None:
+        scales = self.tables[id(run)].optional("sigma")
+        return None if scales is None else float(scales.mean())
 
     def _tuned(self, run: Run) -> Run | None:
         """For a DS2 model: the fine-tuned one with the same scaling, else at the fixed scale."""
