@@ -177,7 +177,7 @@ def _figure(rows: Sequence[tuple[Group, Sequence[Series]]], options: Options, no
             for axes in [*above[len(own) : columns], *below[len(own) : columns]]:
                 axes.set_axis_off()
             if envelopes:
-                lines = [Line(s, s.name, s.runs, paper_best(s.runs)[0]) for s in series]
+                lines = [Line(s, _name(s), s.runs, paper_best(s.runs)[0]) for s in series]
                 papers += [line.paper for line in lines]
                 _panel(above[-1], below[-1], lines, options)
                 above[-1].set_title(f"{group.of}: {group.method}, envelope")
@@ -190,8 +190,16 @@ def _figure(rows: Sequence[tuple[Group, Sequence[Series]]], options: Options, no
     return figure
 
 
+def _name(series: Series) -> str:
+    """What the legend calls a series; of a grid its samples, by their name in the paper."""
+    first = series.runs[0]
+    if series.name in (label(first), scaling(first).name):
+        return series.name
+    return with_settings(scaling(first).name, first)
+
+
 def _text(series: Series, run: Run) -> str:
-    """What the legend says of a run: its K; for a search of the appendix what it spends."""
+    """What it says of one run: its K; for a search of the appendix what it spends."""
     if series.name == label(run):
         return with_steps(series.name, run)
     if series.fixed:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from smoothcert import metrics
@@ -51,7 +52,13 @@ WORDS = {
     "grid-one": "one σ: best of a grid",
     "fixed": "fixed σ",
 }
-NOTE = "Line: 95% interval of the paired difference (Student's t); each by itself."
+NOTE = (
+    "Lines: 95% intervals of the paired differences (Student's t), each by itself; * leaves out 0."
+)
+BESIDE: dict[str, Any] = {
+    "xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points",
+    "va": "center", "fontsize": "x-small",
+}  # fmt: skip
 
 
 @FIGURES.member("ddrs_controls")
@@ -155,10 +162,13 @@ def _panel(axes: Axes, group: Group, fixed: Run, rest: Sequence[Run]) -> dict[st
         if not np.isfinite(error).all():
             error = np.zeros((2, 1))
         axes.errorbar([value], [y], xerr=error, linestyle="none", linewidth=1.3, **look)
+        star = "*" if low > 0 or high < 0 else ""
+        axes.annotate(f"{value:+.3f}{star}", (1.0, y), **BESIDE)
         handles[words] = Line2D(
             [], [], linestyle="-", marker="o", color=COLOURS[place], label=words
         )
     axes.axvline(0, color="0.3", linewidth=1.0)
     axes.set_yticks(range(len(rest)), [_name(run) for run in rest], fontsize="small")
     axes.set_ylim(len(rest) - 0.4, -0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     return handles

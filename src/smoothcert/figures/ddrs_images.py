@@ -139,7 +139,7 @@ def images(
     deep = -(-len(chosen) // blocks)
     with style():
         wide = CELL * (3 * blocks + 0.25 * (blocks - 1)) + 0.4
-        figure = Figure(figsize=(wide, (CELL + 0.52) * deep + 1.15))
+        figure = Figure(figsize=(wide, (CELL + 0.4) * deep + 1.1))
         widths = [1.0, 1.0, 1.0, 0.25] * blocks
         grid = figure.add_gridspec(deep, len(widths) - 1, width_ratios=widths[:-1])
         for i, (position, which) in enumerate(chosen):

@@ -119,7 +119,7 @@ def radius_text(run: Run) -> str:
 def add_notes(figure: Figure, *texts: str) -> None:
     """Small print below everything, in lines that fit the width of the figure."""
     words = " ".join(text for text in texts if text)
-    wide = int(figure.get_figwidth() * 14.5)
+    wide = int(figure.get_figwidth() * 13.5)
     figure.supxlabel("\n".join(textwrap.wrap(words, wide)), fontsize="small")
 
 

@@ -46,7 +46,7 @@ def appendix_sigma(runs: Sequence[Run], options: Options) -> Figure:
     all classified with confidence.
     """
     pairs = _pairs(runs)
-    columns = min(3, len(pairs))
+    columns = 2 if len(pairs) == 4 else min(3, len(pairs))
     rows = -(-len(pairs) // columns)
     with style():
         wide = max(PANEL[0] * columns, 7.0)
