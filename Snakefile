@@ -48,6 +48,7 @@ include: "rules/cohen.smk"
 include: "rules/ddrs.smk"
 include: "rules/lbrs.smk"
 include: "rules/iss.smk"
+include: "rules/nongaussian.smk"
 
 
 rule all:
@@ -55,6 +56,8 @@ rule all:
     input:
         rules.cohen.input,
         rules.training.input,
+        rules.ddrs.input,
         rules.lbrs.input,
         rules.iss.input,
+        rules.nongaussian.input,
     localrule: True

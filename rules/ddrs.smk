@@ -161,3 +161,42 @@ rule ddrs_appendix_sigma:
     shell:
         "python -m smoothcert figure ddrs_appendix_sigma --spec {params.spec:q}"
         " --out {params.base} {input} > {log} 2>&1"
+
+
+DDRS_ALL_TABLES = [f"<results>/tables/{name}.csv" for name in DDRS_TABLES]
+DDRS_ALL_FIGURES = [
+    f"<results>/figures/{name}.png"
+    for name in [*DDRS_FIGURES, "ddrs_fig6", "ddrs_appendix_images", "ddrs_appendix_sigma"]
+]
+
+
+rule ddrs_report:
+    input:
+        notebook="notebooks/ddrs.ipynb",
+        tables=DDRS_ALL_TABLES,
+        figures=DDRS_ALL_FIGURES,
+    output:
+        report("<results>/reports/ddrs.html", category="DDRS", labels={"what": "report"}),
+    log:
+        notebook="<logs>/reports/ddrs.ipynb",
+        text="<logs>/reports/ddrs.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        preset=config["preset"],
+        tables=lambda wildcards, input: str(Path(input.tables[0]).parent),
+        figures=lambda wildcards, input: str(Path(input.figures[0]).parent),
+    shell:
+        "(papermill --cwd . -k python3 {input.notebook} {log.notebook} -p preset {params.preset}"
+        " -p tables {params.tables} -p figures {params.figures} &&"
+        " jupyter-nbconvert --to html --no-input --stdout {log.notebook} > {output}.part &&"
+        " mv {output}.part {output}) > {log.text} 2>&1"
+
+
+rule ddrs:
+    input:
+        DDRS_ALL_TABLES,
+        DDRS_ALL_FIGURES,
+        rules.ddrs_report.output,
+    localrule: True
