@@ -23,7 +23,8 @@ from smoothcert.noise.study.toy import BALL, ToyPoint, frontier, toy
 from smoothcert.runs import read_runs
 from smoothcert.selection import held_out
 from smoothcert.tables.base import Options
-from smoothcert.tables.nongaussian import gain, groups, matched_scale, table1, table2
+from smoothcert.tables.nongaussian import groups, rivals, table1, table2
+from smoothcert.tables.nongaussian_gain import gain, matched_scale, training
 
 D = 64
 
@@ -99,24 +100,58 @@ def test_the_choice_of_a_run_never_sees_the_inputs_that_measure_it():
     assert (found.certified.mean(1) <= envelope + 1e-12).all()
 
 
-def test_tables_hold_baseline_method_and_their_paired_difference(runs):
-    for make, norm, baseline in ((table2, "l2", 2), (table1, "l1", 1)):
-        made = make(read_runs(runs), Options())
-        rows = made.rows
-        assert len(rows) == 5
-        assert rows[0]["noise"].text.startswith("Baseline: ")
-        assert rows[0]["runs"].text == str(baseline)
+def test_tables_hold_baselines_method_and_their_paired_differences(runs):
+    for make, norm in ((table2, "l2"), (table1, "l1")):
+        rows = make(read_runs(runs), Options()).rows
         own = next(iter(groups(read_runs(runs), norm)))
+        by = {(r["noise"].text.split(":")[0], r["choice"].text): r for r in rows}
+        assert len(by) == len(rows)
         best = metrics.envelope([run.table for run in own["method"]], [0.25])
-        value = rows[2]["accuracy_percent_0.25"].numbers[0]
-        assert value == pytest.approx(100 * float(best.value[0]))
-        for column in ("accuracy_percent_0.00", "accuracy_percent_0.50"):
-            ours, base = rows[3][column].numbers[0], rows[1][column].numbers[0]
-            assert rows[4][column].numbers[0] == pytest.approx(ours - base)
-        assert rows[4]["acr"].numbers[0] == pytest.approx(
-            rows[3]["acr"].numbers[0] - rows[1]["acr"].numbers[0]
-        )
+        measured = by["Ours", "best at each radius, on these inputs"]["accuracy_percent_0.25"]
+        assert measured.numbers[0] == pytest.approx(100 * float(best.value[0]))
         assert not any(entry.paper for row in rows for entry in row.values())
+        # the scale of training is 0.25; the second Gaussian scale is a search of the baseline's
+        kinds = ["Baseline"] if norm == "l1" else ["Baseline", "Baseline, any scale"]
+        assert [r["runs"].text for r in rows[: 2 * len(kinds) : 2]] == ["1", "2"][: len(kinds)]
+        assert len(rows) == 3 * len(kinds) + 2
+        for kind in kinds:
+            ours = by["Ours", "chosen on the other half"]
+            base = by[kind, "chosen on the other half"]
+            minus = by[f"Ours minus {kind.lower()}", "chosen on the other half, paired"]
+            for column in ("accuracy_percent_0.00", "accuracy_percent_0.50", "acr"):
+                expected = ours[column].numbers[0] - base[column].numbers[0]
+                assert minus[column].numbers[0] == pytest.approx(expected)
+
+
+def test_a_baseline_without_the_scale_of_training_stands_for_any_scale(runs):
+    group = next(iter(groups(read_runs(runs), "l2")))
+    off = {**group, "baseline": [r for r in group["baseline"] if r.sigma != 0.25]}
+    assert {name: len(found) for name, found in rivals(off).items()} == {
+        "searched": 1,
+        "method": 2,
+    }
+
+
+def test_what_training_with_the_noise_changes_is_measured_on_equal_energy(tmp_path):
+    slug = "centripetal-l2_k48-0.50"
+    paths = [
+        write_run(tmp_path, slug, training=f"cohen-fs-{slug}"),
+        write_run(tmp_path, slug, training="cohen-fs-0.25", harder=0.4),
+        write_run(tmp_path, "gaussian-0.25", training="cohen-fs-0.25", harder=0.2),
+        write_run(tmp_path, slug, training="cohen-fs-0.50", harder=5.0),
+    ]
+    rows = training(read_runs(paths), Options()).rows
+    assert len(rows) == 1
+    assert rows[0]["noise"].text == slug
+    assert rows[0]["baseline"].text == "gaussian-0.25"
+    values = [read_runs([path])[0].table for path in paths[:3]]
+    acrs = [float(metrics.average_certified_radius(table).value) for table in values]
+    assert rows[0]["minus_model"].numbers[0] == pytest.approx(acrs[0] - acrs[1])
+    assert rows[0]["minus_baseline"].numbers[0] == pytest.approx(acrs[0] - acrs[2])
+    alone = training(read_runs(paths[:1]), Options()).rows[0]
+    assert alone["minus_model"].text == alone["accuracy_minus_baseline"].text == "-"
+    with pytest.raises(SmoothcertError, match="found none of a model trained with its noise"):
+        training(read_runs(paths[1:]), Options())
 
 
 def test_the_paper_stands_beside_its_own_setting_only(tmp_path):

@@ -112,6 +112,11 @@ def tabulated(noise: str) -> str | None:
     return shape if re.fullmatch(tables, shape) else None
 
 
+def noise_parts(noise: str) -> list[str]:
+    """What the provenance module calls the members that a noise slug may name."""
+    return [f"noise.{name}" for name in _names(noise)]
+
+
 def dimension(dataset: str) -> int:
     """The number of pixel values of an input."""
     from smoothcert import datasets
@@ -421,7 +426,7 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
     chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
     names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in chosen for n in _names(slug)}
     if stage == "train":
-        names |= {f"noise.{n}" for n in _names(Training.parse(slugs["training"]).noise_slug)}
+        names |= set(noise_parts(Training.parse(slugs["training"]).noise_slug))
     return {
         "modules": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
         "parts": frozenset(names),

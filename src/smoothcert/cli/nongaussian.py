@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from smoothcert.cli.common import json_mapping
 from smoothcert.errors import SmoothcertError
-from smoothcert.noise.study.ablation import Point, ablation
+from smoothcert.noise.study.ablation import NUMBERS, Point, ablation
 from smoothcert.noise.study.results import read_points, write_points
 from smoothcert.noise.study.toy import ToyPoint, toy
 
@@ -24,6 +24,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "d": [64, 784, 3072],
         "shares": [0, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98],
         "p": [0.6, 0.9, 0.99, 0.999],
+        "numbers": NUMBERS,
         "seed": 0,
     },
     "toy": {
@@ -60,7 +61,9 @@ def run(args: argparse.Namespace) -> None:
         return
     spec = _spec(args.spec, args.part)
     if args.part == "ablation":
-        points: list[Any] = ablation(spec["d"], spec["shares"], spec["p"], spec["seed"])
+        points: list[Any] = ablation(
+            *(spec[key] for key in ("d", "shares", "p", "seed", "numbers"))
+        )
     else:
         points = toy(spec["attacks"], spec["accuracies"], spec["k"], spec["seed"])
     write_points(args.out, points)
@@ -75,7 +78,7 @@ def _spec(text: str, part: str) -> dict[str, Any]:
         if key not in known:
             raise SmoothcertError(f"--spec: unknown key {key!r}; expected {', '.join(known)}")
         numbers = value if isinstance(known[key], list) else [value]
-        whole = key in ("d", "seed")
+        whole = key in ("d", "numbers", "seed")
         if (
             not isinstance(numbers, list)
             or not numbers

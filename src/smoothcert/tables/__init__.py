@@ -11,6 +11,7 @@ from smoothcert.tables import (
     ddrs_times,
     iss,
     nongaussian,
+    nongaussian_gain,
 )
 from smoothcert.tables.base import Column, Entry, Options, Table
 from smoothcert.tables.registry import TABLES
@@ -29,6 +30,7 @@ __all__ = [
     "ddrs_times",
     "iss",
     "nongaussian",
+    "nongaussian_gain",
     "to_csv",
     "to_latex",
     "to_markdown",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FAMILIES = ("centripetal-l1", "centripetal-l2", "centripetal-linf", "mixed-linf")
 
 # Of the mixed noise: at most so many draws, and so many drawn numbers.
-_DRAWS, _NUMBERS = 100_000, 300_000_000
+_DRAWS, NUMBERS = 100_000, 300_000_000
 _BATCHES = 8
 
 
@@ -55,10 +55,15 @@ def baseline_radius(norm: str, p: float, d: int) -> float:
 
 
 def ablation(
-    dimensions: Sequence[int], shares: Sequence[float], p: Sequence[float], seed: int = 0
+    dimensions: Sequence[int],
+    shares: Sequence[float],
+    p: Sequence[float],
+    seed: int = 0,
+    numbers: int = NUMBERS,
 ) -> list[Point]:
     """All families, at k = share * d rounded down, in the order of the arguments.
 
+    A point of the mixed noise rests on at most ``numbers`` drawn numbers (but on 400 draws).
     Raises SmoothcertError unless 0 <= share < 1 and 1/2 < p < 1.
     """
     if not all(0 <= s < 1 for s in shares) or not all(0.5 < x < 1 for x in p):
@@ -67,11 +72,11 @@ def ablation(
     for name in FAMILIES:
         for d in dimensions:
             for k in dict.fromkeys(int(s * d) for s in shares):
-                points += _points(name, d, k, p, seed)
+                points += _points(name, d, k, p, seed, numbers)
     return points
 
 
-def _points(name: str, d: int, k: int, p: Sequence[float], seed: int) -> list[Point]:
+def _points(name: str, d: int, k: int, p: Sequence[float], seed: int, numbers: int) -> list[Point]:
     noise = NOISES[name](1.0, k)  # type: ignore[call-arg]
     assert isinstance(noise, Centripetal)
     unit = float(np.sqrt(d / noise.energy(d)))  # the scale at which E ||z||^2 = d
@@ -84,7 +89,7 @@ def _points(name: str, d: int, k: int, p: Sequence[float], seed: int) -> list[Po
             points.append(Point(name, d, k, x, ratio / baseline_radius(noise.norm, x, d), 0.0))
         return points
     rng = np.random.default_rng([seed, d, k])
-    n = max(_BATCHES * 50, min(_DRAWS, _NUMBERS // d))
+    n = max(_BATCHES * 50, min(_DRAWS, numbers // d))
     draws = extremes(k, d, n - n % _BATCHES, rng)
     for x in p:
         base = baseline_radius(noise.norm, x, d)
