@@ -90,23 +90,21 @@ def _row(path: Path, line: int, text: str, names: list[str]) -> tuple[int, str, 
 def examples(sigma: NDArray[np.float64], sigma_0: float, rows: int = 3) -> list[tuple[int, str]]:
     """(position, which) of inputs to show: ``rows`` of them by rising sigma.
 
-    Three are the smallest, the one nearest to sigma_0, and the largest, as far as there are
-    some on that side of sigma_0; more are the inputs at even ranks from the smallest to the
-    largest.
+    Three are the smallest (if below sigma_0), the one nearest to sigma_0 and the largest (if
+    above it); another number is of inputs at even ranks from the smallest to the largest.
     """
     order = np.argsort(sigma, kind="stable")
     if rows != 3:
         ranks = np.linspace(0, len(sigma) - 1, min(rows, len(sigma))).round().astype(int)
         return [(int(order[r]), f"rank {r + 1} of {len(sigma)}") for r in ranks]
-    chosen = []
-    if sigma[order[0]] < sigma_0:
-        chosen.append((int(order[0]), "smallest σ*"))
     nearest = int(np.abs(np.log(sigma / sigma_0)).argmin())
-    if nearest not in (order[0], order[-1]) or len(sigma) < 3:
-        chosen.append((nearest, "σ* nearest to σ₀"))
+    chosen: dict[int, str] = {}
+    if sigma[order[0]] < sigma_0:
+        chosen[int(order[0])] = "smallest σ*"
+    chosen.setdefault(nearest, "σ* nearest to σ₀")
     if sigma[order[-1]] > sigma_0:
-        chosen.append((int(order[-1]), "largest σ*"))
-    return chosen
+        chosen.setdefault(int(order[-1]), "largest σ*")
+    return list(chosen.items())
 
 
 def images(
