@@ -9,18 +9,26 @@ one row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from smoothcert import metrics
-from smoothcert.printing import fixed, norm, number
+from smoothcert.printing import norm, number
 from smoothcert.reference import Row
 from smoothcert.selection import HeldOut, held_out, held_out_area, paired_difference
 from smoothcert.tables import ddrs_runs as names
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, share, words
+from smoothcert.tables.ddrs_cells import (
+    data,
+    data_note,
+    default_radii,
+    key,
+    signed,
+    with_sign,
+    without_interval,
+)
 from smoothcert.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -31,12 +39,6 @@ if TYPE_CHECKING:
     from smoothcert.certificates import CertificateTable
     from smoothcert.metrics import Estimate
     from smoothcert.runs import Run
-
-RADII = {
-    "cifar10": "0:2.5:0.25",
-    "imagenet": "0,0.25,0.5,0.75,1,1.5,2,2.5,3,3.5,4",
-    "l1": "0,0.25,0.5,0.75,1,1.5,2",
-}
 
 
 @TABLES.member("ddrs_table1")
@@ -109,19 +111,6 @@ def _family(run: Run) -> tuple[str, ...]:
     return tuple(str(v) for v in (run.dataset, run.arch, names.base(run), run.budget))
 
 
-def default_radii(runs: Sequence[Run]) -> NDArray[np.float64]:
-    """The paper's radii for its data sets, else a grid that fits the data."""
-    if all(run.norm == "l1" for run in runs):
-        return metrics.parse_radii(RADII["l1"])
-    radii: set[float] = set()
-    for dataset in dict.fromkeys(run.dataset for run in runs):
-        tables = [run.table for run in runs if run.dataset == dataset]
-        known = RADII.get(dataset or "")
-        own = metrics.parse_radii(known) if known else metrics.default_radii(tables, most=11)
-        radii |= set(own.tolist())
-    return np.array(sorted(radii))
-
-
 def _table(runs: Sequence[Run], options: Options, bases: Sequence[str], title: str) -> Table:
     found = groups(runs, bases)
     chosen = [run for group in found for run in group]
@@ -136,7 +125,7 @@ def _table(runs: Sequence[Run], options: Options, bases: Sequence[str], title: s
         Column("acr_model", "ACR of one model", measured=True),
         Column("acr_area", "area under the curve", measured=True),
         Column("acr_oracle", "per-input maximum", measured=True),
-        *(Column(_key(r), f"{sign} {number(r)}", measured=True) for r in radii),
+        *(Column(key(r), f"{sign} {number(r)}", measured=True) for r in radii),
         Column("optimism_mean", "optimism, mean", measured=True),
         Column("optimism_max", "optimism, most", measured=True),
         Column("paper", "paper"),
@@ -156,7 +145,7 @@ def _table(runs: Sequence[Run], options: Options, bases: Sequence[str], title: s
         options.title or f"{title}, certified accuracy (%) at {unit} radii",
         columns,
         rows,
-        (*notes, *_notes(rows, options.strict, bases)),
+        (*notes, *_notes(rows, options.strict, bases, unit)),
     )
 
 
@@ -182,7 +171,7 @@ def _rows(method: Method, radii: NDArray[np.float64]) -> list[dict[str, Entry]]:
                 metrics.per_input_maximum(tables), row.metric("ACR") if row else None
             ),
             **{
-                _key(r): without_interval(
+                key(r): without_interval(
                     share(method.envelope[i], row.at(float(r)) if row else None)
                 )
                 for i, r in enumerate(radii)
@@ -200,7 +189,7 @@ def _rows(method: Method, radii: NDArray[np.float64]) -> list[dict[str, Entry]]:
             "acr_area": acr(held_out_area(tables)),
             "acr_oracle": Entry(UNKNOWN),
             **{
-                _key(r): without_interval(share(metrics.proportion(int(hits.sum()), len(hits))))
+                key(r): without_interval(share(metrics.proportion(int(hits.sum()), len(hits))))
                 for r, hits in zip(radii, choice.certified, strict=True)
             },
             "optimism_mean": _points(float(gap.mean()) if len(gap) else 0.0),
@@ -224,43 +213,21 @@ def _difference(method: Method, plain: Method, radii: NDArray[np.float64]) -> di
         ),
         "acr_model": signed(metrics.mean(ours.radius - theirs.radius)),
         **{
-            _key(r): _starred(paired_difference(ours.certified[i], theirs.certified[i]))
+            key(r): _starred(paired_difference(ours.certified[i], theirs.certified[i]))
             for i, r in enumerate(radii)
         },
     }  # fmt: skip
-
-
-def signed(estimate: Estimate) -> Entry:
-    """A difference of radii, its interval rounded outwards."""
-    value, low, high = (float(v) for v in (estimate.value, estimate.low, estimate.high))
-    ends = f"[{_sign(low, 4, ROUND_FLOOR)}, {_sign(high, 4, ROUND_CEILING)}]"
-    return Entry(_sign(value, 4), ends, "", (value, low, high, None))
-
-
-def _sign(value: float, decimals: int, rounding: str = ROUND_HALF_EVEN) -> str:
-    """With its sign, and without one where it prints as 0."""
-    text = fixed(value, decimals, rounding)
-    return text if text.startswith("-") or not text.strip("0.") else f"+{text}"
 
 
 def _starred(estimate: Estimate) -> Entry:
     """A difference of accuracies in points, with a star if its interval leaves out 0."""
     value, low, high = (100 * float(v) for v in (estimate.value, estimate.low, estimate.high))
     star = "*" if low > 0 or high < 0 else ""
-    return Entry(f"{_sign(value, 1)}{star}", "", "", (value, low, high, None))
+    return Entry(f"{with_sign(value, 1)}{star}", "", "", (value, low, high, None))
 
 
 def _points(value: float) -> Entry:
     return Entry(f"{value:.1f}", "", "", (value, None, None, None))
-
-
-def without_interval(entry: Entry) -> Entry:
-    """Without its interval in print; the CSV has it."""
-    return Entry(entry.text, "", entry.paper, entry.numbers)
-
-
-def data(run: Run) -> str:
-    return f"{run.dataset or run.path.name}, {run.arch or 'unknown'}"
 
 
 def _models(runs: Sequence[Run]) -> str:
@@ -287,28 +254,14 @@ def _chosen(runs: Sequence[Run], choice: HeldOut) -> str:
     return " and ".join(dict.fromkeys(names.model_name(runs[int(m)]) for m in choice.best))
 
 
-def _key(radius: float) -> str:
-    return f"accuracy_percent_{number(float(radius))}"
-
-
-def data_note(group: Sequence[Run], inputs: int) -> str:
-    """What was certified, with how many samples."""
-    first = group[0]
-    alphas = ", ".join(sorted({f"{run.alpha:g}" for run in group if run.alpha is not None}))
-    sizes = ", ".join(f"{n:,}" for n in sorted({run.n for run in group if run.n is not None}))
-    seeds = ", ".join(sorted({str(run.record["seed"]) for run in group if "seed" in run.record}))
-    seed = f", seed {seeds}" if seeds else ""
-    return (
-        f"{data(first)}: {inputs:,} test inputs that all runs have, {sizes or 'unknown'} samples"
-        f" an input, α {alphas or 'unknown'}{seed}."
-    )
-
-
-def _notes(rows: list[dict[str, Entry]], strict: bool, bases: Sequence[str]) -> tuple[str, ...]:
+def _notes(
+    rows: list[dict[str, Entry]], strict: bool, bases: Sequence[str], unit: str
+) -> tuple[str, ...]:
     symbol = "λ" if bases == [names.YANG] else "σ"
     notes = [
-        f"Certified: classified correctly with a radius {'>' if strict else '≥'} r, in pixels of"
-        " [0,1] images; an abstention is wrong. Brackets: 95% intervals for the number of inputs;"
+        f"Columns {'>' if strict else '≥'} r: percent classified correctly with a certified"
+        f" {unit} radius {'>' if strict else '≥'} r, in pixels of"
+        f" [0,1] images; an abstention is wrong. Brackets: 95% intervals for the number of inputs;"
         " those of the accuracies are in the CSV file.",
         f"Per radius, same inputs: the best {symbol} and K at each radius, chosen on the inputs"
         " that measure it, as in the paper. Held out: chosen on one half of the inputs and"
@@ -330,7 +283,8 @@ def _notes(rows: list[dict[str, Entry]], strict: bool, bases: Sequence[str]) -> 
             + (
                 " which of the three table 4 prints cannot be told from its numbers."
                 if bases == [names.YANG]
-                else " the numbers of its own appendix exclude the other readings."
+                else " the 15 printed in tables 1 to 3 are above what appendix H allows any one"
+                " model and K, and five of them above the area under the envelope."
             )
         )
     reasons = {row["paper"].text for row in rows} - {UNKNOWN}

@@ -12,7 +12,7 @@ from smoothcert.printing import fixed, norm, number
 from smoothcert.reference import Row
 from smoothcert.tables import ddrs_runs as names
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, share, words
-from smoothcert.tables.ddrs import data, data_note, default_radii, without_interval
+from smoothcert.tables.ddrs_cells import data, data_note, default_radii, key, without_interval
 from smoothcert.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ def appendix(runs: Sequence[Run], options: Options) -> Table:
     columns = (
         Column("data", "data"),
         Column("method", "method"),
+        Column("training", "training"),
         Column("sigma", "σ (λ)"),
         Column("K", "K"),
         Column("mean_sigma", "mean scale (sd)"),
+        Column("budget", "budget"),
         Column("memory", "changed by memory"),
         Column("acr", "ACR", measured=True),
-        *(Column(_key(r), f"{sign} {number(r)}", measured=True) for r in radii),
+        *(Column(key(r), f"{sign} {number(r)}", measured=True) for r in radii),
         Column("paper", "paper"),
     )
     rows = [_row(run, radii, options.strict) for run in chosen]
@@ -48,7 +50,9 @@ def appendix(runs: Sequence[Run], options: Options) -> Table:
     ]
     norms = ", ".join(dict.fromkeys(norm(run.norm) for run in chosen))
     title = options.title or f"Appendix H of DDRS: each model and K, at {norms} radii"
-    return Table(title, columns, rows, (*dict.fromkeys(notes), *_notes(rows, options.strict)))
+    return Table(
+        title, columns, rows, (*dict.fromkeys(notes), *_notes(rows, options.strict, norms))
+    )
 
 
 def _row(run: Run, radii: NDArray[np.float64], strict: bool) -> dict[str, Entry]:
@@ -58,13 +62,15 @@ def _row(run: Run, radii: NDArray[np.float64], strict: bool) -> dict[str, Entry]
     return {
         "data": words(data(run)),
         "method": words(names.label(run)),
+        "training": words(run.training),
         "sigma": words(number(run.sigma) if run.sigma is not None else None),
         "K": words(names.steps(run)),
         "mean_sigma": words(mean_scale(run)),
+        "budget": words(run.budget),
         "memory": words(names.memory_changes(run)),
         "acr": acr(metrics.average_certified_radius(run.table)),
         **{
-            _key(r): without_interval(share(accuracy[i], row.at(float(r)) if row else None))
+            key(r): without_interval(share(accuracy[i], row.at(float(r)) if row else None))
             for i, r in enumerate(radii)
         },
         "paper": words(row.source if row else getattr(reference, "reason", UNKNOWN)),
@@ -82,14 +88,11 @@ def mean_scale(run: Run) -> str | None:
     return f"{mean} ({fixed(float(scales.std(ddof=1)), 3)})"
 
 
-def _key(radius: float) -> str:
-    return f"accuracy_percent_{number(float(radius))}"
-
-
-def _notes(rows: list[dict[str, Entry]], strict: bool) -> tuple[str, ...]:
+def _notes(rows: list[dict[str, Entry]], strict: bool, norms: str) -> tuple[str, ...]:
     notes = [
-        f"Certified: classified correctly with a radius {'>' if strict else '≥'} r, in pixels of"
-        " [0,1] images; an abstention is wrong. Brackets: 95% interval for the number of inputs;"
+        f"Columns {'>' if strict else '≥'} r: percent classified correctly with a certified"
+        f" {norms} radius {'>' if strict else '≥'} r, in pixels of"
+        f" [0,1] images; an abstention is wrong. Brackets: 95% interval for the number of inputs;"
         " those of the accuracies are in the CSV file. Nothing is chosen here.",
         "Mean scale: of the inputs' own noise scales. Changed by memory: certificates that"
         " Algorithm 3 trimmed or relabelled; - where the memory was not applied (one scale for"

@@ -21,8 +21,8 @@ from smoothcert.scaling import AscentMean
 from smoothcert.selection import held_out
 from smoothcert.tables import ddrs_runs as names
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, words
-from smoothcert.tables.ddrs import data, data_note, signed
 from smoothcert.tables.ddrs_appendix import mean_scale
+from smoothcert.tables.ddrs_cells import data, data_note, signed
 from smoothcert.tables.registry import TABLES
 
 if TYPE_CHECKING:

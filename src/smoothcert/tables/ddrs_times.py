@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from smoothcert.errors import SmoothcertError
 from smoothcert.tables import ddrs_runs as names
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, words
-from smoothcert.tables.ddrs import data
+from smoothcert.tables.ddrs_cells import data
 from smoothcert.tables.registry import TABLES
 
 if TYPE_CHECKING:
