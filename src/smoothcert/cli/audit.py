@@ -18,6 +18,7 @@ KINDS = {
     "memory-soundness": "certificates of input-dependent noise scales, with and without memory",
     "falsification": "attacks on certificates inside their own radius",
     "attack-accuracy": "certified accuracy beside accuracy under attack, at each radius",
+    "coverage": "how often each confidence procedure fails, exactly or simulated",
     "radii": "radius formulas against the worst base classifier",
     "summary": "files of verdicts -> one page, a line a promise",
 }
