@@ -35,6 +35,7 @@ COMMANDS = {
     "training-curves": "loss, accuracy and noise scales over the epochs of trainings",
     "lbrs": "locally biased smoothing: its experiments, figures and certificates",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
+    "overview": "papers beside ours, and the page of all results",
     "audit": "try to break certificates: one verdict a promise",
     "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example, figures",
 }

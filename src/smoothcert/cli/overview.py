@@ -1,0 +1,59 @@
+"""``smoothcert overview``: the papers' numbers beside ours, claims, the page of all results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smoothcert.errors import SmoothcertError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """``compare TABLE.csv`` and ``page RESULTS``."""
+    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
+    text = "differences of a table from the paper's, as BASE.csv and a heat map"
+    compare = parts.add_parser("compare", help=text, description=text)
+    compare.add_argument("table", metavar="TABLE.csv", help="a table of this project")
+    compare.add_argument("--out", required=True, metavar="BASE", help="writes BASE.csv, .pdf, .png")
+    text = "everything in a folder of results as one static page"
+    page = parts.add_parser("page", help=text, description=text)
+    page.add_argument("results", metavar="RESULTS", help="a folder such as results/smoke")
+    page.add_argument("--preset", help="its name; default: that of the folder")
+    page.add_argument("--out", required=True, metavar="FILE.html")
+    for part in (compare, page):
+        part.add_argument(
+            "--code", help="fingerprint of the code, by which the workflow sees changes"
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write, and print what was written."""
+    if args.part == "compare":
+        return _compare(args)
+    from smoothcert.files import write_text
+    from smoothcert.reporting.page import Page
+
+    results = Path(args.results)
+    if not results.is_dir():
+        raise SmoothcertError(f"{results}: no folder of results")
+    write_text(args.out, Page(results, args.preset or results.resolve().name).html())
+    print(args.out)
+    return 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from smoothcert.figures.style import save
+    from smoothcert.reporting.comparison import differences, write_differences
+    from smoothcert.reporting.heat_map import heat_map
+
+    cells = differences(args.table)
+    if not cells:
+        raise SmoothcertError(f"{args.table}: no measured column; expected KEY and KEY_paper")
+    base = Path(args.out)
+    write_differences(base.with_name(f"{base.name}.csv"), cells)
+    for path in save(heat_map(cells, f"{cells[0].table}: ours minus the paper's"), base):
+        print(path)
+    return 0
