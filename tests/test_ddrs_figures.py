@@ -159,10 +159,9 @@ def test_controls_and_other_scales_are_not_drawn_as_data_dependent(tmp_path):
         certificate(tmp_path, "cohen-fs_ft-0.25", "ascent-K100", 0.3),
     ]
     figure = FIGURES["ddrs_fig3"](read_runs(paths), Options())
-    assert [text.split(" (")[0] for text in legend(figure.axes[1])[:2]] == [
-        "Cohen",
-        "Cohen-DS, K = 100",
-    ]
+    above, below = figure.axes
+    assert [text.split(" (")[0] for text in legend(below)[:-1]] == ["Cohen", "Cohen-DS, K = 100"]
+    assert len([line for line in above.get_lines() if len(line.get_xdata()) > 2]) == 2
 
 
 def test_the_grid_search_is_beside_the_ascent_of_equal_cost(tmp_path):
