@@ -17,7 +17,7 @@ from smoothcert.errors import SmoothcertError
 from smoothcert.reference import value
 from smoothcert.runs import read_run, read_runs
 from smoothcert.selection import held_out, held_out_area, optimism, paired_difference
-from smoothcert.tables import TABLES, Options, ddrs_runs
+from smoothcert.tables import TABLES, Options, ddrs_runs, to_latex
 from smoothcert.tables.ddrs_controls import verdict
 from smoothcert.tables.ddrs_times import paper_seconds
 
@@ -278,6 +278,7 @@ def test_a_fixed_half_width_certifies_nothing_at_its_own_size(tmp_path):
     assert best["Yang"]["accuracy_percent_1.00"].paper == "46"
     assert "not stated" in best["Yang"]["paper"].text
     assert any("rounding" in note for note in table.notes)
+    assert to_latex(table).isascii()
 
 
 def test_more_fixed_scales_are_a_method_of_their_own(tmp_path):
@@ -399,6 +400,7 @@ def test_training_with_own_scales_is_compared_with_as_long_a_training(tmp_path):
     # a fine-tuned model at the fixed scale differs in both ways
     row = rows_of([*paths, ds2, tuned])[key]
     assert row["minus_tuned"].text.endswith("°")
+    assert to_latex(TABLES["ddrs_controls"](read_runs([*paths, ds2, tuned]), Options())).isascii()
     assert row["verdict"].text == "control missing"
     same = certificate(tmp_path, "cohen-fs_ft-0.25", noise, "ascent-K900", seed=8, **grown)
     row = rows_of([*paths, ds2, mean, tuned, same])[key]
