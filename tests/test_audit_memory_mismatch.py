@@ -33,8 +33,10 @@ def test_equal_scales_give_cohens_radius():
     p = 0.99
     for d in (64, 784, 3072):
         mass = float(other_mass(p, 1.0, 0.0, d))
-        assert mass >= ndtr(1.0 - ndtri(p)) - 1e-6  # never less mismatch than there is
-        assert mass == pytest.approx(ndtr(1.0 - ndtri(p)), abs=0.01)
+        assert mass == pytest.approx(ndtr(1.0 - ndtri(p)), abs=1e-9)
+        steps = [float(other_mass(p, 1.0, sign * t, d)) for sign in (-1, 1)
+                 for t in (0.0, 3e-4, 9.999e-4, 1.0001e-3, 2e-3)]  # fmt: skip
+        assert np.abs(np.diff([steps[:5], steps[5:]], axis=1)).max() < 0.006  # no jump
         assert fallback_radius(p, 0.25, d, 0.0) == pytest.approx(0.25 * ndtri(p))
 
 

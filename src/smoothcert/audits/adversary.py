@@ -8,7 +8,7 @@ confirmed apart, with votes and seeds that the search has not seen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +17,9 @@ import torch
 from smoothcert.audits.norm_ball import length
 from smoothcert.audits.smooth_attack import nearest_others
 from smoothcert.audits.tactics import Tactics
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.streams import generator, stream_seed
+from smoothcert.certificates import ABSTAIN
+from smoothcert.certification import predict
+from smoothcert.streams import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,29 +40,31 @@ class Effort:
     at which the smoothed classifier is attacked; ``lines`` to the nearest inputs of other
     classes; ``held`` steps with the query's own scale, found again at each; ``boundary``
     decisions of a walk along the decision boundary of the deployed classifier itself; ``votes``
-    score a proposal.
+    score a proposal. Attacks stay within ``reach`` of the radius, so that the certificate still
+    covers what they find when its votes are drawn again.
     """
 
     steps: int = 20
     copies: int = 64
-    unrolled: int = 12
+    unrolled: int = 20
     scales: tuple[float, ...] = (1.0, 0.6, 1.6)
     lines: int = 2
     held: int = 4
     boundary: int = 6
     votes: int = 500
+    reach: float = 0.98
 
 
 @dataclass
 class Log:
-    """Everything that was proposed: ball, tactic, distance from the centre, its scale, and the
-    share of votes that the strongest class other than the promised one had."""
+    """Everything that was proposed: ball, tactic, distance from the centre, its own scale, and by
+    what share of the votes the strongest other class led over the promised one."""
 
     ball: list[Ints] = field(default_factory=list)
     tactic: list[str] = field(default_factory=list)
     distance: list[Floats] = field(default_factory=list)
     sigma: list[Floats] = field(default_factory=list)
-    share: list[Floats] = field(default_factory=list)
+    lead: list[Floats] = field(default_factory=list)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """One entry a proposal."""
@@ -71,7 +74,7 @@ class Log:
             "tactic": np.repeat(np.array(self.tactic, dtype=str), sizes),
             **{
                 name: np.concatenate([*getattr(self, name), np.empty(0)])
-                for name in ("distance", "sigma", "share")
+                for name in ("distance", "sigma", "lead")
             },
         }
 
@@ -84,15 +87,16 @@ class Searched:
     tactic: np.ndarray  # [T]
     distance: Floats  # [T]
     sigma: Floats  # [T] its own scale
-    share: Floats  # [T] votes of the strongest other class
+    lead: Floats  # [T] votes of the strongest other class less those of the promised one, a share
     votes: Ints  # [T, C]
     log: Log
 
-    def suspects(self, alpha: float = 0.001) -> Ints:
-        """Balls whose best proposal has a significant majority for another class."""
-        n = self.votes.sum(1)
-        bound = clopper_pearson_lower(np.round(self.share * n).astype(np.int64), n, alpha)
-        return np.flatnonzero(bound > 0.5)
+    def suspects(self, promised: Ints, alpha: float = 0.05) -> Ints:
+        """Balls whose best proposal is answered otherwise than ``promised`` [T], as it seems."""
+        if len(promised) == 0:
+            return np.empty(0, np.int64)
+        answer = predict(self.votes, alpha)
+        return np.flatnonzero((answer != ABSTAIN) & (answer != promised))
 
 
 def search(
@@ -103,16 +107,18 @@ def search(
     classes: Ints,
     *,
     seed: int = 0,
+    scale_seed: int = 0,
     together: int = 32,
     progress: Progress | None = None,
 ) -> Searched:
     """Attack each of the balls; ``pool`` [P, *shape] are inputs of the data set and ``classes``
-    [P] what they are predicted as (-1: unknown). The scales and votes are of a seed of the
-    search's own."""
+    [P] what they are predicted as (-1: unknown). ``seed`` names the noise of the attack and of
+    its votes; the scales are those of ``scale_seed``, the seed that the deployed classifier and
+    the certificates use, which an attacker is granted to know."""
     log, parts = Log(), []
     for start in range(0, len(balls), together):
         rows = slice(start, start + together)
-        one = _Search(deployed, balls[rows], effort, stream_seed(seed, "audit-search"), log, start)
+        one = _Search(deployed, balls[rows], effort, (seed, scale_seed), log, start)
         one.run(pool, classes)
         parts.append(one)
         if progress:
@@ -122,7 +128,7 @@ def search(
         tactic=np.concatenate([np.empty(0, "<U24"), *(p.tactic for p in parts)]),
         distance=np.concatenate([np.empty(0), *(p.distance for p in parts)]),
         sigma=np.concatenate([np.empty(0), *(p.sigma for p in parts)]),
-        share=np.concatenate([np.empty(0), *(p.share for p in parts)]),
+        lead=np.concatenate([np.empty(0), *(p.lead for p in parts)]),
         votes=np.concatenate(
             [np.empty((0, deployed.n_classes), np.int64), *(p.votes for p in parts)]
         ),
@@ -134,16 +140,25 @@ class _Search:
     """One batch of balls."""
 
     def __init__(
-        self, deployed: Deployed, balls: Balls, effort: Effort, seed: int, log: Log, first: int
+        self,
+        deployed: Deployed,
+        balls: Balls,
+        effort: Effort,
+        seeds: tuple[int, int],
+        log: Log,
+        first: int,
     ) -> None:
+        balls = replace(balls, radius=effort.reach * balls.radius)
         self.deployed, self.balls, self.effort = deployed, balls, effort
-        self.seed, self.log, self.first = seed, log, first
-        stream = generator(seed, "audit-tactics", int(balls.idx[0]), device=balls.x.device)
+        self.seed, self.scale_seed = seeds
+        self.log, self.first = log, first
+        stream = generator(self.seed, "audit-tactics", int(balls.idx[0]), device=balls.x.device)
         self.tactics = Tactics(deployed, stream, effort.copies, effort.steps, effort.unrolled)
         n = len(balls)
         self.x = balls.x.clone()
         self.tactic = np.full(n, "none", dtype="<U24")
-        self.distance, self.sigma, self.share = np.zeros(n), balls.sigma.copy(), np.full(n, -1.0)
+        self.distance, self.sigma, self.lead = np.zeros(n), balls.sigma.copy(), np.full(n, -1.0)
+        self.score = np.full(n, -np.inf)
         self.votes = np.zeros((n, deployed.n_classes), np.int64)
 
     def run(self, pool: Tensor, classes: Ints) -> None:
@@ -152,6 +167,8 @@ class _Search:
         for factor in self.effort.scales:
             x = self.tactics.at_scale(self.balls, factor * sigma_0)
             self.offer(f"scale {factor:g}", everyone, x)
+        x = self.tactics.at_scale(self.balls, sigma_0, "cross-entropy")
+        self.offer("cross-entropy", everyone, x)
         self.offer("random", everyone, self.tactics.random(self.balls))
         promised = torch.as_tensor(self.balls.predict)
         norm, others = self.deployed.noise.norm, max(self.effort.lines, 1)
@@ -180,7 +197,7 @@ class _Search:
         rows = self.open()
         if self.effort.held and len(rows):
             balls = self.balls[rows]
-            x = self.tactics.scale_held(balls, self.seed, self.effort.held, self.x[rows])
+            x = self.tactics.scale_held(balls, self.scale_seed, self.effort.held, self.x[rows])
             self.offer("scale held", rows, x)
 
     def _boundary(self, others: Tensor) -> None:
@@ -215,37 +232,43 @@ class _Search:
     def _decide(self, rows: Ints, x: Tensor) -> np.ndarray:
         """Whether the deployed classifier answers another class than promised, [B]."""
         idx = self.balls.idx[rows]
-        scale = self.deployed.scales(x, idx, self.seed)
+        scale = self.deployed.scales(x, idx, self.scale_seed)
         votes = self.deployed.votes(x, scale, idx, 100, self.seed, "audit-decision")
         return np.asarray(votes.argmax(1) != self.balls.predict[rows])
 
     def open(self) -> Ints:
         """Balls without a clear break so far."""
-        return np.flatnonzero(self.share < 0.6)
+        return np.flatnonzero(self.score < 1.2)
 
     def offer(self, name: str, rows: Ints, x: Tensor) -> None:
-        """Score proposals [B, *shape] for the balls ``rows`` and keep the better ones."""
+        """Score proposals [B, *shape] for the balls ``rows`` and keep the better ones.
+
+        The score is the lead of the strongest other class, a majority being worth 1 more: it can
+        be certified.
+        """
         balls = self.balls[rows]
         gap = x.double() - balls.x.double()
         distance = length(gap, self.deployed.noise.norm).cpu().numpy()
-        scale = self.deployed.scales(x, balls.idx, self.seed)
+        scale = self.deployed.scales(x, balls.idx, self.scale_seed)
         votes = self.deployed.votes(
             x, scale, balls.idx, self.effort.votes, self.seed, "audit-score"
         )
-        others = votes.copy()
-        others[np.arange(len(rows)), balls.predict] = -1
+        others, every = votes.copy(), np.arange(len(rows))
+        others[every, balls.predict] = -1
         share = others.max(1) / votes.sum(1)
+        lead = share - votes[every, balls.predict] / votes.sum(1)
+        score = lead + (share > 0.5)
         self.log.ball.append(rows + self.first)
         self.log.tactic.append(name)
         self.log.distance.append(distance)
         self.log.sigma.append(scale)
-        self.log.share.append(share)
-        better = (share > self.share[rows]) & (distance < balls.radius)
+        self.log.lead.append(lead)
+        better = (score > self.score[rows]) & (distance < balls.radius)
         kept = rows[better]
         self.x[kept] = x[better]
         self.tactic[kept] = name
         for mine, new in (
-            (self.distance, distance), (self.sigma, scale), (self.share, share),
-            (self.votes, votes),
+            (self.distance, distance), (self.sigma, scale), (self.lead, lead),
+            (self.score, score), (self.votes, votes),
         ):  # fmt: skip
             mine[kept] = new[better]

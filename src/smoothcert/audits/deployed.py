@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from smoothcert.certification import certify
+from smoothcert.certification import certify, predict
 from smoothcert.errors import SmoothcertError
-from smoothcert.models.classifier import Classifier
 from smoothcert.sampling import Inputs, Sampler, collect, default_batch
 from smoothcert.scaling.problem import Problem
 from smoothcert.streams import generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor, nn
 
     from smoothcert.audits.pair_bounds import Floats, Ints
@@ -70,17 +67,13 @@ class Deployed:
     """The memoryless classifier of one network, noise and scaling.
 
     ``scales`` is the search of ``scaling`` itself, its streams named by (seed, idx) as for the
-    certificates; ``votes`` and ``certificates`` smooth at given scales. Raises SmoothcertError
+    certificates; ``votes`` and ``certify`` smooth at given scales. Raises SmoothcertError
     for a scaling that chooses one scale for all inputs together: no query has a scale of its own.
     """
 
-    model: nn.Module
-    noise: Noise
+    sampler: Sampler
     scaling: Scaling
-    n_classes: int
     shape: tuple[int, ...]
-    device: torch.device
-    batch: int | None = None
 
     def __post_init__(self) -> None:
         if self.scaling.pools:
@@ -88,14 +81,25 @@ class Deployed:
                 f"scaling {self.scaling.slug!r}: the scale is chosen for all inputs together;"
                 " expected one that a single query can ask for"
             )
-        self.model = self.model.eval().requires_grad_(False).to(self.device)
-        self.d = int(np.prod(self.shape))
-        batch = self.batch or default_batch(self.d, self.device)
-        trace = isinstance(self.model, Classifier) and self.device.type == "cpu"
-        self.sampler = Sampler(
-            self.model, self.noise, self.n_classes, batch, self.device, trace=trace
-        )
+        if self.sampler.precision != "float32":
+            raise SmoothcertError(
+                f"precision {self.sampler.precision}: expected float32, in which scales are found"
+            )
+        self.model = self.sampler.model.requires_grad_(False)
+        self.noise, self.device = self.sampler.noise, self.sampler.device
+        self.n_classes, self.d = self.sampler.n_classes, int(np.prod(self.shape))
         self.searches = 0  # inputs whose scale was searched for
+
+    @classmethod
+    def of(cls, model: nn.Module, noise: Noise, scaling: Scaling, images: Tensor) -> Deployed:
+        """Of a network at hand, on the CPU; ``images`` [N, *shape] show what it takes."""
+        device = torch.device("cpu")
+        with torch.inference_mode():
+            n_classes = model.eval()(images[:1]).shape[-1]
+        batch = default_batch(images[0].numel(), device)
+        return cls(
+            Sampler(model, noise, n_classes, batch, device), scaling, tuple(images.shape[1:])
+        )
 
     def scales(self, x: Tensor, idx: Ints, seed: int) -> Floats:
         """sigma* [B] of the inputs x [B, *shape], each with the streams of ``idx`` [B]."""
@@ -118,13 +122,13 @@ class Deployed:
             rows.append(self.sampler.votes(x[i], float(scale[i]), [(stream, n)])[0])
         return np.array(rows, np.int64).reshape(-1, self.n_classes)
 
-    def certificates(
-        self, x: Tensor, scale: Floats, idx: Ints, label: Ints, budget: Budget, seed: int,
-        progress: Callable[[int, int, int], None] | None = None,
-    ) -> CertificateTable:  # fmt: skip
-        """Certificates of the classifiers smoothed at the given scales, from fresh votes.
+    def certify(
+        self, x: Tensor, scale: Floats, idx: Ints, label: Ints, budget: Budget, seed: int
+    ) -> tuple[CertificateTable, Ints]:
+        """CERTIFY and PREDICT [B] of the classifiers smoothed at the given scales, fresh votes.
 
-        As valid as any: the scale and the input are fixed before these votes are drawn.
+        As valid as any: scale and input are fixed before these votes are drawn. PREDICT (its
+        class, or -1) needs no majority, only a lead that is certain at the budget's alpha.
         """
         look = min(1000, budget.n)
         identity = {
@@ -136,6 +140,7 @@ class Deployed:
         # Several inputs may come from one image: each needs streams of its own.
         streams = rows + 1_000_000 * idx
         inputs = Inputs(x.cpu(), rows, streams, label, scale)
-        return certify(
-            collect(self.sampler, inputs, budget, identity, len(x), progress=progress)[0], budget
-        )
+        store = collect(self.sampler, inputs, budget, identity, len(x))[0]
+        counts = [store.count(np.full(len(x), c), budget.n) for c in range(self.n_classes)]
+        answers = predict(np.stack(counts, 1), budget.alpha) if len(x) else rows
+        return certify(store, budget), answers

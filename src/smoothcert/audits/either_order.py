@@ -32,8 +32,8 @@ class Answers:
     captured: int  # of the N, those that got another class than their own certificate's
     trimmed: int  # of the others, those whose radius was cut
     lost: float  # sum of the radii the N have lost, pixels
-    obeyed: int  # of the M inside a ball of the N, those that are answered as it promises
-    inside: int  # of the M, those inside the (raw) ball that they attack
+    inside: int  # of the M, those inside the stored ball that they attack
+    obeyed: int  # of these, those that are answered as it promises
 
 
 def either_order(
@@ -46,7 +46,7 @@ def either_order(
     target: Ints,
     norm: str,
 ) -> tuple[Answers, Answers]:
-    """Inputs [N, ...] first, and attacks [M, ...] first.
+    """Inputs [N, ...] first, and attacks [M >= 1, ...] first.
 
     ``target`` [M] is the position of the input whose ball an attack lies in. All with the raw
     certificates that they get without memory.
@@ -61,13 +61,14 @@ def either_order(
     for order in (np.concatenate([inputs, attackers]), np.concatenate([attackers, inputs])):
         after = memory.remember(classes, radii, near, order)
         scan = overlaps(every, after.predict, after.radius * _TOUCH, norm)
-        promised = after.predict[target]
         gap = np.linalg.norm(
             every[n:].astype(np.float64) - every[target].astype(np.float64),
             ord={"l1": 1, "l2": 2, "linf": np.inf}[norm],
             axis=1,
         )
         within = gap < after.radius[target]
+        if order[0] == attackers[0]:  # an abstention before there was a ball promises nothing
+            within &= after.predict[n:] != ABSTAIN
         own = predict != ABSTAIN
         captured = own & (after.predict[:n] != predict)
         lost = np.where(captured, radius, radius - after.radius[:n])[own]
@@ -77,7 +78,7 @@ def either_order(
                 captured=int(captured.sum()),
                 trimmed=int((own & ~captured & (after.radius[:n] < radius)).sum()),
                 lost=float(lost.sum()),
-                obeyed=int((within & (after.predict[n:] == promised)).sum()),
+                obeyed=int((within & (after.predict[n:] == after.predict[target])).sum()),
                 inside=int(within.sum()),
             )
         )

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from smoothcert.audits.pair_bounds import Floats, Ints
 
-# Below this |ln(s2 / s1)| the noncentrality is beyond what chi-square series resolve, and it is
-# taken for this: more mismatch than there is.
+# Below this |ln(s2 / s1)| the noncentrality is beyond what chi-square series resolve. Equal scales
+# are Gaussian; in between, the line from there (to first order the square of it, thus above).
 _LEAST = 1e-3
 
 
@@ -41,6 +41,8 @@ def other_mass(p_lower: ArrayLike, distance: ArrayLike, log_ratio: ArrayLike, d:
         np.asarray(p_lower, np.float64), np.asarray(distance, np.float64),
         np.asarray(log_ratio, np.float64),
     )  # fmt: skip
+    equal = ndtr(a - ndtri(p))
+    between = np.minimum(np.abs(t) / _LEAST, 1.0)
     t = np.where(t < 0, -1.0, 1.0) * np.maximum(np.abs(t), _LEAST)
     s2 = np.exp(2 * t)  # of s2 / s1, squared
     l1, l2 = a**2 / (s2 - 1) ** 2, s2 * a**2 / (s2 - 1) ** 2
@@ -49,7 +51,7 @@ def other_mass(p_lower: ArrayLike, distance: ArrayLike, log_ratio: ArrayLike, d:
     # larger scale, near it if the smaller. Thresholds are in units of the respective scale.
     far = ncx2.sf(ncx2.isf(1 - p, d, l1) / s2, d, l2)
     near = ncx2.cdf(ncx2.ppf(1 - p, d, l1) / s2, d, l2)
-    return np.where(up, far, near)
+    return np.asarray(equal + between * (np.where(up, far, near) - equal))
 
 
 def implied(p_lower: ArrayLike, distance: ArrayLike, log_ratio: ArrayLike, d: int) -> np.ndarray:
@@ -71,7 +73,7 @@ def allowed(p_lower: float, distance: float, d: int) -> tuple[float, float]:
             middle = (low + high) / 2
             good = bool(implied(p_lower, distance, sign * middle, d))
             low, high = (middle, high) if good else (low, middle)
-        ends.append(sign * low)
+        ends.append(float(sign * low))
     return ends[0], ends[1]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from smoothcert.attacks import gradient_of, smoothed_cross_entropy
+from smoothcert.attacks import gradient_of
 from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
 from smoothcert.models.mode import wide
 from smoothcert.soft_radius import soft_radius
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Generator, Tensor
 
-    from smoothcert.attacks import Direction, Objective
+    from smoothcert.attacks import Direction
     from smoothcert.audits.deployed import Balls, Deployed
 
 
@@ -62,30 +62,32 @@ class Tactics:
     stream: Generator
     copies: int = 64
     steps: int = 20
-    unrolled: int = 12
+    unrolled: int = 20
 
     @property
     def norm(self) -> str:
         """Of the certificates."""
         return self.deployed.noise.norm
 
-    def at_scale(self, balls: Balls, scale: Any, start: Tensor | None = None) -> Tensor:
+    @property
+    def _few(self) -> int:
+        """Steps where each of them is a whole ascent."""
+        return max(self.steps // 2, 1)
+
+    def at_scale(
+        self, balls: Balls, scale: Any, loss: str = "lead", start: Tensor | None = None
+    ) -> Tensor:
         """Leave the class of the balls under smoothing at fixed scales, a number or [T]."""
-        return climb(
-            gradient_of(self._loss(balls, lambda x: scale)), balls, self.norm, self.steps, start
-        )
+        return self._climb(balls, lambda x: scale, loss, self.steps, start)
 
     def scale_held(self, balls: Balls, seed: int, steps: int, start: Tensor) -> Tensor:
-        """The same at the query's own scale, found anew after each step and held still in it."""
-        return climb(
-            gradient_of(self._loss(balls, lambda x: self.deployed.scales(x, balls.idx, seed))),
-            balls, self.norm, steps, start,
-        )  # fmt: skip
+        """The same at the query's own scale, found anew before each step and held still in it."""
+        own = self.deployed.scales
+        return self._climb(balls, lambda x: own(x, balls.idx, seed), "lead", steps, start)
 
     def through_ascent(self, balls: Balls, start: Tensor | None = None) -> Tensor:
         """The same with the gradient through the query's own scale (a shorter, equal ascent)."""
-        objective = self._loss(balls, self.soft_scale)
-        return climb(gradient_of(objective), balls, self.norm, self.steps, start)
+        return self._climb(balls, self.soft_scale, "lead", self._few, start)
 
     def push_scale(self, balls: Balls, sign: int, start: Tensor | None = None) -> Tensor:
         """Make the query's own scale as large (sign 1) or small (-1) as possible."""
@@ -93,7 +95,7 @@ class Tactics:
         def objective(x: Tensor) -> Tensor:
             return sign * self.soft_scale(x).log()
 
-        return climb(gradient_of(objective), balls, self.norm, self.steps, start)
+        return climb(gradient_of(objective), balls, self.norm, self._few, start)
 
     def lines(self, balls: Balls, others: Tensor, part: float = 1.0) -> Tensor:
         """Towards other inputs [T, *shape], as far as ``part`` of the radius or they are."""
@@ -143,17 +145,25 @@ class Tactics:
     def _noise(self, n: int, x: Tensor) -> Tensor:
         return self.deployed.noise.sample((n, *x.shape[1:]), self.stream).to(x.dtype)
 
-    def _loss(self, balls: Balls, scale_of: Callable[[Tensor], Any]) -> Objective:
-        """-log of the mean softmax of the certified class, with fresh noise at every call."""
+    def _climb(
+        self, balls: Balls, scale_of: Callable[[Tensor], Any], loss: str, steps: int,
+        start: Tensor | None,
+    ) -> Tensor:  # fmt: skip
+        """Projected ascent of a loss of the smoothed classifier, with fresh noise at every step.
+
+        ``cross-entropy``: -log of the mean softmax of the promised class; ``lead``: log of the
+        largest other class's less that, which makes one other class win, not many.
+        """
         y = torch.as_tensor(balls.predict, device=balls.x.device)
+        mine = torch.nn.functional.one_hot(y, self.deployed.n_classes).bool()
 
         def objective(x: Tensor) -> Tensor:
             scale = torch.as_tensor(scale_of(x), dtype=x.dtype, device=x.device).expand(len(x))
-            eps = self._noise(len(x) * self.copies, x)
-            eps = _wide(scale.repeat_interleave(self.copies), x) * eps
-            return smoothed_cross_entropy(self.deployed.model, y, eps)(x)
+            mean = self._mean(x, scale, self.copies).clamp_min(1e-12).log()
+            other = mean.masked_fill(mine, -torch.inf).amax(1) if loss == "lead" else 0.0
+            return other - mean[mine]
 
-        return objective
+        return climb(gradient_of(objective), balls, self.norm, steps, start)
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:
