@@ -117,6 +117,22 @@ def test_every_partition_of_the_example_is_one_that_the_executor_understands() -
             assert most >= (1 + retries) * asked[name], f"{stage}: the last attempt's {name}"
 
 
+def test_the_rules_of_a_group_exist_and_use_no_gpu() -> None:
+    profile = yaml.safe_load((REPOSITORY / "slurm/profile.yaml").read_text())
+    listed = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--list-rules"],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert listed.returncode == 0, listed.stderr
+    assert set(profile["groups"]) <= set(listed.stdout.split())
+    assert set(profile["groups"].values()) == set(profile["group-components"])
+    grouped = [rule for rule in rules() if rule.strip().partition(":")[0] in profile["groups"]]
+    assert len(grouped) >= 2
+    for rule in grouped:
+        assert "gpu=" not in rule
+        assert "localrule: True" not in rule
+
+
 def test_rules_on_the_login_node_are_few_at_once(tmp_path: Path) -> None:
     for name in ("slurm", "profiles"):
         (tmp_path / name).symlink_to(REPOSITORY / name)

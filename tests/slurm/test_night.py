@@ -364,8 +364,8 @@ def test_a_job_of_a_lost_node_is_started_again_by_slurm_alone(night: Night) -> N
 
 @pytest.mark.parametrize("shard", [0, 1])
 def test_no_look_that_was_stored_was_sampled_again(night: Night, shard: int) -> None:
-    # Five (one of them the selection of the first input's class), and when it was resumed five more;
-    # a cancelled process may be woken for a moment to get the signal.
+    # Five, one of them the choice of the first class; when it was resumed five more, at least, for
+    # a process is woken for a moment to be cancelled.
     first, second = night.journals[shard]
     assert first == 5
     assert second >= 10
