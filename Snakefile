@@ -49,15 +49,11 @@ include: "rules/ddrs.smk"
 include: "rules/lbrs.smk"
 include: "rules/iss.smk"
 include: "rules/nongaussian.smk"
+include: "rules/reports.smk"
 
 
 rule all:
     default_target: True
     input:
-        rules.cohen.input,
-        rules.training.input,
-        rules.ddrs.input,
-        rules.lbrs.input,
-        rules.iss.input,
-        rules.nongaussian.input,
+        rules.page.output,
     localrule: True

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import mistune
 
 from smoothcert.errors import SmoothcertError
+from smoothcert.reporting.comparison import AGREES, OTHER
 from smoothcert.reporting.contents import SECTIONS
 from smoothcert.reporting.provenance import made
 
@@ -102,8 +103,25 @@ class Page:
                 f" {html.escape(section.title)}</a></p>"
             )
         parts += [_figure(path, caption) for path, caption in self._figures(section)]
-        parts += [_table(path) for path in self._tables(section)]
+        for path in self._tables(section):
+            parts += [_table(path), *self._differences(path.stem)]
         return _wrap(section.key, section.title, parts)
+
+    def _differences(self, table: str) -> list[str]:
+        """The table's differences from the paper's: a heat map where a cell is comparable."""
+        path = self.results / "differences" / f"{table}.csv"
+        if not path.exists():
+            return []
+        with path.open(encoding="utf-8", newline="") as handle:
+            verdicts = [row["verdict"] for row in csv.DictReader(handle)]
+        comparable = [verdict for verdict in verdicts if verdict != OTHER]
+        if not comparable:
+            return ["<p>No number of a paper is of the same data and model.</p>"]
+        words = (
+            f"Differences from the paper: {comparable.count(AGREES)} of {len(comparable)} comparable"
+            " cells within the sampling error of the inputs of both sides"
+        )
+        return [_figure(path.with_suffix(".png"), words)]
 
     def _claims(self) -> str:
         path = self.results / "tables" / "claims.csv"
@@ -174,10 +192,12 @@ def _wrap(key: str, title: str, parts: Sequence[str]) -> str:
 
 
 def _figure(path: Path, caption: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
+    png = path.read_bytes()
+    data = base64.b64encode(png).decode()
+    width = int.from_bytes(png[16:20], "big") // 2  # drawn at twice the size of a screen's pixels
     words = html.escape(caption, quote=True)
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{words}" loading="lazy">'
+        f'<figure><img src="data:image/png;base64,{data}" alt="{words}" width="{width}" loading="lazy">'
         f"<figcaption>{words}</figcaption></figure>"
     )
 

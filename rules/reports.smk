@@ -1,0 +1,58 @@
+"""The papers' numbers beside ours, and one page of everything a preset has made."""
+
+COMPARED = [
+    "cohen_table",
+    *[f"ddrs_table{n}" for n in range(1, 5)],
+    "ddrs_appendix",
+    *[f"iss_table{n}" for n in (1, 4, 5)],
+    *[f"nongaussian_table{n}" for n in range(1, 4)],
+]
+
+
+rule differences:
+    input:
+        "<results>/tables/{table}.csv",
+    output:
+        "<results>/differences/{table}.csv",
+        "<results>/differences/{table}.pdf",
+        report(
+            "<results>/differences/{table}.png",
+            category="Papers beside ours",
+            labels={"what": "{table}"},
+        ),
+    log:
+        "<logs>/differences/{table}.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        base=subpath(output[0], strip_suffix=".csv"),
+        code=code("smoothcert.cli.overview"),
+    shell:
+        "python -m smoothcert overview compare {input} --code {params.code} --out {params.base}"
+        " > {log} 2>&1"
+
+
+# The page shows whatever lies in the folder of results: these are there when it is made.
+rule page:
+    input:
+        rules.cohen.input,
+        rules.training.input,
+        rules.ddrs.input,
+        rules.iss.input,
+        rules.lbrs.input,
+        rules.nongaussian.input,
+        expand("<results>/differences/{table}.csv", table=COMPARED),
+    output:
+        "<results>/index.html",
+    log:
+        "<logs>/page.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        results=subpath(output[0], parent=True),
+        code=code("smoothcert.cli.overview"),
+    shell:
+        "python -m smoothcert overview page {params.results} --code {params.code} --out {output}"
+        " > {log} 2>&1"
