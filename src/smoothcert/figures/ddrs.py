@@ -47,10 +47,10 @@ if TYPE_CHECKING:
     from smoothcert.tables.base import Options
 
 CURVE_NOTE = (
-    "One starting scale a panel: K of the largest ACR on these inputs (the paper does not say"
-    " which K it draws). Envelope: best starting scale and K at each radius, chosen on these"
-    " inputs."
+    "One starting scale a panel, with the K of the largest ACR on these inputs (the paper does not"
+    " say which K it draws)."
 )
+ENVELOPE_NOTE = "Envelope: best starting scale and K at each radius, chosen on these inputs."
 PASSES_NOTE = "Passes: forward and backward ones of one noisy sample, as the paper counts them."
 
 
@@ -156,8 +156,8 @@ def _figure(rows: Sequence[tuple[Group, Sequence[Series]]], options: Options, no
     columns = max(len(own) for own in scales)
     envelopes = any(len(s.runs) > 1 for _, series in rows for s in series)
     with style():
-        size = (PANEL[0] * 0.86 * (columns + envelopes), (PANEL[1] + 1.7) * len(rows) + 0.5)
-        figure = Figure(figsize=size)
+        wide = max(PANEL[0] * 0.86 * (columns + envelopes), 1.15 * PANEL[0])
+        figure = Figure(figsize=(wide, (PANEL[1] + 1.7) * len(rows) + 0.5))
         ratios = [3.0, 1.2] * len(rows)
         shape = (2 * len(rows), columns + envelopes)
         grid = figure.subplots(*shape, squeeze=False, height_ratios=ratios)
@@ -182,9 +182,8 @@ def _figure(rows: Sequence[tuple[Group, Sequence[Series]]], options: Options, no
                 _panel(above[-1], below[-1], lines, options)
                 above[-1].set_title(f"{group.of}: {group.method}, envelope")
         everything = [run for _, series in rows for one in series for run in one.runs]
-        add_notes(
-            figure, inputs_note(everything), note, memory_note(everything), paper_note(papers)
-        )
+        notes = [note, ENVELOPE_NOTE if envelopes else "", memory_note(everything)]
+        add_notes(figure, inputs_note(everything), *notes, paper_note(papers))
         methods = ", ".join(dict.fromkeys(group.method for group, _ in rows))
         figure.suptitle(options.title or f"{methods}: certified accuracy")
     return figure
