@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 # A kind is a module of smoothcert.cli.audits with add_arguments(parser) and run(args).
 KINDS = {
     "memory-soundness": "certificates of input-dependent noise scales, with and without memory",
+    "memory-figure": "what memory-soundness saw, drawn",
     "falsification": "attacks on certificates inside their own radius",
     "attack-accuracy": "certified accuracy beside accuracy under attack, at each radius",
     "coverage": "how often each confidence procedure fails, exactly or simulated",
+    "honesty": "certificates all at once, and settings chosen on the test inputs",
     "radii": "radius formulas against the worst base classifier",
     "summary": "files of verdicts -> one page, a line a promise",
 }

@@ -85,8 +85,7 @@ def _verdicts(curves: list[Curve], runs: int) -> list[Verdict]:
         members = list(group)
         parts = [
             f"largest failure probability {c.failure[c.worst]:.3f} alpha at p = {c.p[c.worst]:.4f}"
-            f" ({'exact' if c.exact else f'{runs:,} runs a point, +-{c.errors[c.worst]:.2f}'}, n = {c.n:,},"
-            f" alpha = {c.alpha:g})"
+            f" ({_how(c, runs)}, n = {c.n:,}, alpha = {c.alpha:g})"
             for c in members
         ]
         numbers = {"rows": [c.row() for c in members]}
@@ -99,6 +98,12 @@ def _verdicts(curves: list[Curve], runs: int) -> list[Verdict]:
             )
         )  # fmt: skip
     return out
+
+
+def _how(curve: Curve, runs: int) -> str:
+    if curve.exact:
+        return "exact"
+    return f"{runs:,} runs a point, +-{curve.errors[curve.worst]:.2f}"
 
 
 def _write(path: Path, *groups: list[Curve]) -> None:

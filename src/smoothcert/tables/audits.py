@@ -1,0 +1,103 @@
+"""Tables of the audit of statistical honesty: whole tables at once, and choices on test inputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smoothcert import metrics
+from smoothcert.certificates import ABSTAIN
+from smoothcert.printing import number
+from smoothcert.tables.base import Column, Entry, Table, acr, share, words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smoothcert.audits.honesty import Choice, Family
+
+
+def families(members: Sequence[tuple[str, Family]], radii: metrics.Radii) -> Table:
+    """Two rows a family: each certificate at alpha, and all of them at once at alpha / N.
+
+    A third row has certified accuracy at alpha less what may be wrong (Cohen et al. 2019, section
+    4, with the exact binomial quantile at 1 - alpha).
+    """
+    at = metrics.parse_radii(radii)
+    columns = (
+        Column("subject", "certificates"),
+        Column("level", "failure probability"),
+        Column("inputs", "inputs"),
+        Column("any_wrong", "P(any wrong) at most"),
+        Column("abstained", "abstained"),
+        Column("acr", "ACR", measured=True),
+        *(Column(f"accuracy_percent_{number(float(r))}", f"≥ {number(float(r))}", measured=True)
+          for r in at),
+    )  # fmt: skip
+    rows: list[dict[str, Entry]] = []
+    for subject, family in members:
+        n, alpha = len(family.plain), family.alpha
+        for level, table, chance in (
+            (f"α = {alpha:g} each", family.plain, family.any_wrong),
+            (f"α/N, N = {n}", family.joint, alpha),
+        ):
+            found = metrics.certified_accuracy(table, at)
+            rows.append({
+                "subject": words(subject), "level": words(level), "inputs": words(n),
+                "any_wrong": words(f"{chance:.3g}"),
+                "abstained": words(int((table.predict == ABSTAIN).sum())),
+                "acr": acr(metrics.average_certified_radius(table)),
+                **{f"accuracy_percent_{number(float(r))}": share(found[i])
+                   for i, r in enumerate(at)},
+            })  # fmt: skip
+        corrected = metrics.corrected_accuracy(family.plain, at, alpha, rho=alpha)
+        rows.append({
+            "subject": words(subject),
+            "level": words(f"α = {alpha:g} each, at most {family.quantile} wrong taken off"),
+            "inputs": words(n), "any_wrong": words(f"{alpha:.3g}"),
+            **{f"accuracy_percent_{number(float(r))}":
+               Entry(f"{100 * corrected[i]:.1f}", numbers=(100 * float(corrected[i]), None, None,
+                                                           None))
+               for i, r in enumerate(at)},
+        })  # fmt: skip
+    notes = (
+        "All rows of a table are read from the same votes. α/N: every certificate of the table is"
+        " right at once with probability 1 - α (Bonferroni). Last row: accuracy of the first, less"
+        " the share that may be wrong with probability above α (exact binomial quantile); it"
+        " bounds the accuracy on these inputs, and says nothing of a single one.",
+        "Brackets: 95% intervals for the number of inputs.",
+    )
+    title = "Certificates one by one and all at once"
+    return Table(title, columns, _filled(rows, columns), notes)
+
+
+def optimism(members: Sequence[tuple[str, int, Choice]]) -> Table:
+    """A row for each (subject, settings, choice): what choosing on the test inputs adds."""
+    radii: list[float] = members[0][2].radii.tolist() if members else []
+    columns = (
+        Column("subject", "certificates"),
+        Column("settings", "settings"),
+        Column("folds", "folds"),
+        Column("inputs", "inputs"),
+        Column("acr", "best ACR: optimism", measured=True),
+        *(Column(f"points_{number(float(r))}", f"≥ {number(float(r))}", measured=True)
+          for r in radii),
+    )  # fmt: skip
+    rows = []
+    for subject, settings, choice in members:
+        row = {
+            "subject": words(subject), "settings": words(settings), "folds": words(choice.folds),
+            "inputs": words(choice.optimism.inputs), "acr": acr(choice.acr),
+        }  # fmt: skip
+        for i, r in enumerate(choice.radii):
+            row[f"points_{number(float(r))}"] = share(choice.optimism[i])
+        rows.append(row)
+    notes = (
+        "Points of certified accuracy by which the best setting for each radius, chosen on the"
+        " inputs that measure it, is above one chosen on other inputs (cross-validated, random"
+        " folds averaged). Brackets: 95% intervals over inputs.",
+    )
+    title = "Optimism of choosing on the test inputs (points)"
+    return Table(title, columns, _filled(rows, columns), notes)
+
+
+def _filled(rows: list[dict[str, Entry]], columns: Sequence[Column]) -> list[dict[str, Entry]]:
+    return [{c.key: row.get(c.key, Entry()) for c in columns} for row in rows]
