@@ -435,5 +435,7 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
 
 
 def _names(slug: str) -> list[str]:
-    """What may be the member's name in a slug: ``a-b_c1-2`` starts with a, a-b, a-b_c1, ..."""
-    return [slug[: match.start()] for match in re.finditer(r"[-_]|$", slug)]
+    """What may be the member's name in a slug: ``a-b_c1-2`` starts with a, a-b and a-b_c1."""
+    starts = (slug[: match.start()] for match in re.finditer(r"[-_]|$", slug))
+    # No name has a number's point or ends in -2: runs that differ in numbers share a fingerprint.
+    return [name for name in starts if not re.search(r"\.|-\d+$", name)]
