@@ -108,7 +108,7 @@ def search(
     *,
     seed: int = 0,
     scale_seed: int = 0,
-    together: int = 32,
+    together: int = 64,
     progress: Progress | None = None,
 ) -> Searched:
     """Attack each of the balls; ``pool`` [P, *shape] are inputs of the data set and ``classes``

@@ -15,6 +15,7 @@ import torch
 
 from smoothcert.certification import certify, predict
 from smoothcert.errors import SmoothcertError
+from smoothcert.run_scales import default_inputs
 from smoothcert.sampling import Inputs, Sampler, collect, default_batch
 from smoothcert.scaling.problem import Problem
 from smoothcert.streams import generator
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from smoothcert.certificates import CertificateTable
     from smoothcert.noise import Noise
     from smoothcert.scaling import Scaling
-
-_TOGETHER = 4096  # noisy samples in one pass of a search for scales
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Deployed:
         """sigma* [B] of the inputs x [B, *shape], each with the streams of ``idx`` [B]."""
         self.searches += len(x)
         out = np.empty(len(x))
-        step = max(1, _TOGETHER // max(1, int(getattr(self.scaling, "n", 1))))
+        step = default_inputs(self.d, int(getattr(self.scaling, "n", 1)), self.device)
         for s in range(0, len(x), step):
             part = slice(s, s + step)
             problem = Problem(

@@ -15,6 +15,7 @@ import torch
 from smoothcert.attacks import gradient_of
 from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
 from smoothcert.models.mode import wide
+from smoothcert.sampling import default_batch
 from smoothcert.soft_radius import soft_radius
 
 if TYPE_CHECKING:
@@ -87,15 +88,17 @@ class Tactics:
 
     def through_ascent(self, balls: Balls, start: Tensor | None = None) -> Tensor:
         """The same with the gradient through the query's own scale (a shorter, equal ascent)."""
-        return self._climb(balls, self.soft_scale, "lead", self._few, start)
+        return self._climb(balls, None, "lead", max(self.steps // 2, 1), start)
 
     def push_scale(self, balls: Balls, sign: int, start: Tensor | None = None) -> Tensor:
         """Make the query's own scale as large (sign 1) or small (-1) as possible."""
 
-        def objective(x: Tensor) -> Tensor:
-            return sign * self.soft_scale(x).log()
+        def direction(x: Tensor) -> Tensor:
+            return self._in_parts(
+                lambda x, rows: sign * self.soft_scale(x).log(), x, self._passes(True)
+            )
 
-        return climb(gradient_of(objective), balls, self.norm, self._few, start)
+        return climb(direction, balls, self.norm, max(self.steps // 2, 1), start)
 
     def lines(self, balls: Balls, others: Tensor, part: float = 1.0) -> Tensor:
         """Towards other inputs [T, *shape], as far as ``part`` of the radius or they are."""
@@ -146,24 +149,49 @@ class Tactics:
         return self.deployed.noise.sample((n, *x.shape[1:]), self.stream).to(x.dtype)
 
     def _climb(
-        self, balls: Balls, scale_of: Callable[[Tensor], Any], loss: str, steps: int,
+        self, balls: Balls, scale_of: Callable[[Tensor], Any] | None, loss: str, steps: int,
         start: Tensor | None,
     ) -> Tensor:  # fmt: skip
         """Projected ascent of a loss of the smoothed classifier, with fresh noise at every step.
 
+        At the scales of ``scale_of``, held still, or (None) through :meth:`soft_scale`.
         ``cross-entropy``: -log of the mean softmax of the promised class; ``lead``: log of the
         largest other class's less that, which makes one other class win, not many.
         """
         y = torch.as_tensor(balls.predict, device=balls.x.device)
         mine = torch.nn.functional.one_hot(y, self.deployed.n_classes).bool()
 
-        def objective(x: Tensor) -> Tensor:
-            scale = torch.as_tensor(scale_of(x), dtype=x.dtype, device=x.device).expand(len(x))
-            mean = self._mean(x, scale, self.copies).clamp_min(1e-12).log()
-            other = mean.masked_fill(mine, -torch.inf).amax(1) if loss == "lead" else 0.0
-            return other - mean[mine]
+        def direction(x: Tensor) -> Tensor:
+            held = None
+            if scale_of is not None:
+                held = torch.as_tensor(scale_of(x), dtype=x.dtype, device=x.device).expand(len(x))
 
-        return climb(gradient_of(objective), balls, self.norm, steps, start)
+            def objective(x: Tensor, rows: slice) -> Tensor:
+                scale = self.soft_scale(x) if held is None else held[rows]
+                mean = self._mean(x, scale, self.copies).clamp_min(1e-12).log()
+                own = mine[rows]
+                other = mean.masked_fill(own, -torch.inf).amax(1) if loss == "lead" else 0.0
+                return other - mean[own]
+
+            return self._in_parts(objective, x, self._passes(held is None))
+
+        return climb(direction, balls, self.norm, steps, start)
+
+    def _passes(self, unrolled: bool) -> int:
+        """Noisy copies of one input whose activations are kept at once."""
+        return self.copies + (self.unrolled * self.copies if unrolled else 0)
+
+    def _in_parts(
+        self, objective: Callable[[Tensor, slice], Tensor], x: Tensor, passes: int
+    ) -> Tensor:
+        """The gradient of ``objective`` by x [T, *shape], for as many inputs at once as fit."""
+        size = max(1, 8 * default_batch(self.deployed.d, self.deployed.device) // passes)
+
+        def part(start: int) -> Tensor:
+            rows = slice(start, start + size)
+            return gradient_of(lambda z: objective(z, rows))(x[rows])
+
+        return torch.cat([part(start) for start in range(0, len(x), size)])
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

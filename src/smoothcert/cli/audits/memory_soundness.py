@@ -77,6 +77,7 @@ def _audit(args: argparse.Namespace, spec: dict[str, Any], of: Subject) -> int:
 
     from smoothcert import provenance
     from smoothcert.audits.adversary import Effort
+    from smoothcert.audits.attacked import write_attacked
     from smoothcert.audits.memory_soundness import Audit, Plan
     from smoothcert.audits.verdict import write_verdicts
     from smoothcert.budget import BUDGETS
@@ -104,7 +105,7 @@ def _audit(args: argparse.Namespace, spec: dict[str, Any], of: Subject) -> int:
         "subject": audit.name, "seed": plan.seed,
     }  # fmt: skip
     replace(report.witnesses, about=about).write(witness_file)
-    _write_rows(base.with_name(base.name + ".tsv"), report.rows)
+    write_attacked(base.with_name(base.name + ".tsv"), report.rows)
     for verdict in report.verdicts:
         print(verdict)
     made = {"table": args.table, "specification": spec, "about": about}
@@ -169,18 +170,6 @@ def _recheck(args: argparse.Namespace, spec: dict[str, Any]) -> int:
         )
     print(f"{args.recheck}: {int(held.sum())} of {len(old)} witnesses hold")
     return int(not held.all())
-
-
-def _write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
-    from smoothcert.files import write_text
-
-    names = list(rows[0]) if rows else ["idx"]
-    lines = ["\t".join(_text(row[name]) for name in names) for row in rows]
-    write_text(path, "\n".join(["\t".join(names), *lines]) + "\n")
-
-
-def _text(cell: Any) -> str:
-    return repr(float(cell)) if isinstance(cell, float) else str(cell)
 
 
 def _say(what: str, done: int, of: int) -> None:
