@@ -11,7 +11,7 @@ from smoothcert.figures import curves
 from smoothcert.figures.registry import FIGURES
 from smoothcert.figures.style import COLOURS, DASHES, PANEL, style
 from smoothcert.printing import number
-from smoothcert.tables.nongaussian import groups, noise_names
+from smoothcert.tables.nongaussian import LABELS, groups, noise_names, rivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from smoothcert.runs import Run
     from smoothcert.tables.base import Options
 
-_LABELS = {"baseline": "baseline", "method": "ours"}
-
 
 @FIGURES.member("nongaussian_fig4")
 def figure4(runs: Sequence[Run], options: Options) -> Figure:
     """Baseline and method, each the envelope over its noises for one model."""
     panels: list[tuple[str, dict[str, list[Run]]]] = []
+    several = len({run.n for run in runs}) > 1
     for group in groups(runs, "linf"):
         scales = sorted({run.training for members in group.values() for run in members}, key=str)
         for training in scales:
@@ -39,7 +38,8 @@ def figure4(runs: Sequence[Run], options: Options) -> Figure:
             scale = first.trained.scale if first.trained else None
             label = f"{first.dataset}, {first.recipe}"
             label += f", σ₀ = {number(scale)}" if scale is not None else ""
-            panels.append((label, own))
+            label += f", n = {first.n:,}" if several and first.n else ""
+            panels.append((label, rivals(own)))
     columns = min(len(panels), 3)
     rows = -(-len(panels) // columns)
     with style():
@@ -56,14 +56,13 @@ def figure4(runs: Sequence[Run], options: Options) -> Figure:
 
 def _panel(axes: Axes, label: str, own: dict[str, list[Run]], options: Options) -> None:
     reach = 0.0
-    for i, (name, members) in enumerate(own.items()):
-        if not members:
-            continue
+    for name, members in own.items():
+        i = list(LABELS).index(name)
         tables = metrics.common_inputs([run.table for run in members])
         radii, accuracy = curves.curve(tables, options.strict)
         reach = max(reach, 255 * float(radii[-1]))
         best = f" (best of {len(members)})" if len(members) > 1 else ""
-        text = f"{_LABELS[name]}: {', '.join(noise_names(members))}{best}"
+        text = f"{LABELS[name].lower()}: {', '.join(noise_names(members))}{best}"
         curves.draw(axes, 255 * radii, accuracy, color=COLOURS[i], linestyle=DASHES[i], label=text)
     axes.set_title(label)
     axes.set_xlabel(r"certified $\ell_\infty$ radius r (1/255)")
@@ -72,4 +71,4 @@ def _panel(axes: Axes, label: str, own: dict[str, list[Run]], options: Options) 
         reach = 255 * float(metrics.parse_radii(options.radii)[-1])
     axes.set_xlim(0, 1.03 * reach or 1)
     axes.set_ylim(0, 102)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))

@@ -124,12 +124,7 @@ def table3(runs: Sequence[Run], options: Options) -> Table:
 
 def _table(runs: Sequence[Run], options: Options, norm: str) -> Table:
     found = groups(runs, norm)
-    radii = metrics.parse_radii(RADII[norm] if options.radii is None else options.radii)
-    if options.radii is None:
-        every = [run for group in found for members in group.values() for run in members]
-        further = metrics.parse_radii(_FURTHER[norm])
-        reach = max(float(run.table.radius.max()) for run in every)
-        radii = np.append(radii, further[further <= reach])
+    radii = _radii(found, norm) if options.radii is None else metrics.parse_radii(options.radii)
     sign = ">" if options.strict else "≥"
     columns = (
         Column("dataset", "data"),
@@ -151,6 +146,17 @@ def _table(runs: Sequence[Run], options: Options, norm: str) -> Table:
         " noises of Zhang et al."
     )
     return Table(title, columns, rows, _notes(rows))
+
+
+def _radii(found: list[dict[str, list[Run]]], norm: str) -> NDArray:
+    """The paper's radii where it has numbers for the data; else as far as anything is certified."""
+    every = [run for group in found for members in group.values() for run in members]
+    paper, further = metrics.parse_radii(RADII[norm]), metrics.parse_radii(_FURTHER[norm])
+    reach = max(float(run.table.radius.max()) for run in every)
+    if any(run.dataset in _ARCH for run in every):
+        return np.append(paper, further[further <= reach])
+    radii = np.append(paper, further)
+    return radii[: max(1, int((radii <= reach).sum()))]
 
 
 def _rows(
@@ -177,22 +183,28 @@ def _rows(
             "inputs": words(len(own[0])),
         }
         reference = None if name == "searched" else _reference(members, norm, name)
-        best = metrics.envelope(own, radii, strict)
-        rows.append(
-            {
-                **common,
-                "choice": words("best at each radius, on these inputs"),
-                "acr": acr(metrics.envelope_area(own)),
-                **_accuracies(best, radii, norm, reference),
-            }
-        )
         results[name] = held_out(own, radii, strict)
+        if len(own) > 1:
+            best = metrics.envelope(own, radii, strict)
+            rows.append(
+                {
+                    **common,
+                    "choice": words("best at each radius, on these inputs"),
+                    "acr": acr(metrics.envelope_area(own)),
+                    **_accuracies(best, radii, norm, reference),
+                }
+            )
         rows.append(
             {
                 **common,
-                "choice": words("chosen on the other half"),
+                "choice": words("chosen on the other half" if len(own) > 1 else "none: one run"),
                 "acr": acr(metrics.mean(results[name].radius, least=0.0)),
-                **_accuracies(_share(results[name].certified), radii, norm, None),
+                **_accuracies(
+                    _share(results[name].certified),
+                    radii,
+                    norm,
+                    reference if len(own) == 1 else None,
+                ),
             }
         )
     for name in ("baseline", "searched") if "method" in results else ():
@@ -212,7 +224,7 @@ def _difference(
         **row,
         "noise": words(f"Ours minus {LABELS[name].lower()}"),
         "runs": words(None),
-        "choice": words("chosen on the other half, paired"),
+        "choice": words("the same, paired"),
         "acr": signed(metrics.mean(ours.radius - base.radius)),
         **{key(r, norm): share(difference[i]) for i, r in enumerate(radii)},
     }
@@ -280,7 +292,8 @@ def _notes(rows: list[dict[str, Entry]]) -> tuple[str, ...]:
         " for the scale, like ours.",
         "Best at each radius: over all scales (and k) of a row's runs and all models, chosen on"
         " the inputs that measure it, as in the paper; its ACR is the area under it. Chosen on"
-        " the other half: the run is chosen on half of the inputs and measured on the other.",
+        " the other half: the run is chosen on half of the inputs and measured on the other;"
+        " differences are between rows of this kind or of one run.",
     ]
     if any(entry.paper for row in rows for entry in row.values()):
         notes.append(

@@ -10,6 +10,7 @@ from smoothcert import metrics
 from smoothcert.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
+from smoothcert.spec import number
 from smoothcert.tables.base import UNKNOWN, Column, Entry, Options, Table, acr, share, words
 from smoothcert.tables.nongaussian import BASELINES, groups, role, signed
 from smoothcert.tables.registry import TABLES
@@ -74,7 +75,7 @@ def _gain(run: Run, baselines: Sequence[Run]) -> dict[str, Entry]:
         "arch": words(run.arch),
         "training": words(run.training),
         "noise": words(run.noise),
-        "matched": words(f"{base.name}-{scale:.4g}"),
+        "matched": words(f"{base.name}-{number(round(scale, 4))}"),
         "n": words(run.n),
         "inputs": words(len(run.table)),
         "acr": acr(metrics.average_certified_radius(run.table)),
