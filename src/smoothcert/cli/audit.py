@@ -21,6 +21,7 @@ KINDS = {
     "attack-accuracy": "certified accuracy beside accuracy under attack, at each radius",
     "coverage": "how often each confidence procedure fails, exactly or simulated",
     "honesty": "certificates all at once, and settings chosen on the test inputs",
+    "numerics": "the same certificates in other arithmetic, and what finite noise can hide",
     "radii": "radius formulas against the worst base classifier",
     "summary": "files of verdicts -> one page, a line a promise",
 }

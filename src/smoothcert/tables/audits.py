@@ -1,4 +1,4 @@
-"""Tables of the audit of statistical honesty: whole tables at once, and choices on test inputs."""
+"""Tables of the audits of statistical honesty and of numerics."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smoothcert.audits.honesty import Choice, Family
+    from smoothcert.audits.numerics import Difference, Outcome
 
 
 def families(members: Sequence[tuple[str, Family]], radii: metrics.Radii) -> Table:
@@ -97,6 +98,42 @@ def optimism(members: Sequence[tuple[str, int, Choice]]) -> Table:
     )
     title = "Optimism of choosing on the test inputs (points)"
     return Table(title, columns, _filled(rows, columns), notes)
+
+
+def arithmetic(rows: Sequence[tuple[Outcome, Difference]], subject: str) -> Table:
+    """A row a variant of the arithmetic: what it changed of the certificates, and its cost."""
+    columns = (
+        Column("variant", "arithmetic"),
+        Column("votes", "votes changed (per million)"),
+        Column("predictions", "predictions changed"),
+        Column("radii", "radii changed"),
+        Column("largest", "largest change"),
+        Column("acr", "ACR", measured=True),
+        Column("carried", "ACR carried over"),
+        Column("microseconds", "µs a vote"),
+    )
+    out = []
+    for outcome, d in rows:
+        own = outcome.differ is not None
+        rate = 1e6 * d.votes / d.of_votes
+        out.append({
+            "variant": words(outcome.variant),
+            "votes": Entry(f"{rate:.1f}", numbers=(rate, None, None, None)) if own else words(None),
+            "predictions": words(d.predictions if own else None),
+            "radii": words(d.radii if own else None),
+            "largest": words(f"{d.largest:.2g}" if own else None),
+            "acr": acr(metrics.average_certified_radius(outcome.table)),
+            "carried": words(None if d.acr_carried is None else f"{d.acr_carried:.4f}"),
+            "microseconds": words(f"{1e6 * d.seconds:.1f}"),
+        })  # fmt: skip
+    notes = (
+        f"{subject}; {len(rows[0][0].table)} inputs, {rows[0][0].n:,} votes each, the same noise"
+        " for every row but the lattice's. Carried over: certificates of the first row for the"
+        " row's classifier, sound by the share of votes in which they differ (α split in two).",
+        "µs: CPU time on a CPU (one thread), wall time on a GPU; without drawing the noise, but for"
+        " the lattice's.",
+    )
+    return Table("The same certificates in other arithmetic", columns, out, notes)
 
 
 def _filled(rows: list[dict[str, Entry]], columns: Sequence[Column]) -> list[dict[str, Entry]]:

@@ -1,0 +1,365 @@
+"""The same noise in other arithmetic: how many votes, predictions and radii change?
+
+Every variant of the base classifier (precision, kernels, batch size, device) meets the very same
+noise, drawn on the CPU from the streams of selection and estimation. Each variant has valid
+certificates of its own; the question is what is lost when a certificate of one is taken for
+another. A variant that agrees with the certified one on all but a share zeta of the noise keeps
+P(c) >= p - zeta, so a certificate can be carried over soundly: zeta is counted on the same votes,
+and alpha is split between its bound and that of p.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy.special import betainc
+
+from smoothcert import metrics
+from smoothcert.audits.arithmetic import lattice_error, lattice_noise, on_lattice
+from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
+from smoothcert.budget import Fixed
+from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
+from smoothcert.certification import certify
+from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.errors import SmoothcertError
+from smoothcert.journal import ESTIMATION, SELECTION
+from smoothcert.streams import generator
+from smoothcert.votes import Counts, VoteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from smoothcert.noise import Noise
+
+    Ints = NDArray[np.int64]
+
+TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to compute the same network. ``tf32`` is a GPU's shortened float32."""
+
+    name: str
+    precision: str = "float32"
+    batch: int = 512
+    traced: bool = False
+    device: str = "cpu"
+    tf32: bool = False
+
+
+def variants(batch: int, reference: str = "float32", traced: bool = True) -> list[Variant]:
+    """The certified way first, then others; those of a GPU where there is one."""
+    found = [
+        Variant(f"{reference}, as certified", reference, batch, traced),
+        Variant("float32, kernels as written", "float32", batch),
+        Variant("float32, batches of 37", "float32", 37),
+        Variant("float64", "float64", batch),
+        Variant("bfloat16", "bfloat16", batch),
+    ]
+    if torch.cuda.is_available():
+        wide = 8 * batch
+        found += [
+            Variant("float32, GPU", "float32", wide, device="cuda"),
+            Variant("TF32, GPU", "float32", wide, device="cuda", tf32=True),
+            Variant("bfloat16, GPU", "bfloat16", wide, device="cuda"),
+        ]
+    return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One variant on N inputs: its certificates; how many of each input's n votes [N] are for
+    another class than the reference's (None where it met other noise); seconds a vote."""
+
+    variant: str
+    table: CertificateTable
+    differ: Ints | None
+    n: int
+    seconds: float
+    carried: CertificateTable | None = None
+
+
+def compare(
+    model: nn.Module,
+    noise: Noise,
+    images: Tensor,
+    idx: Ints,
+    label: Ints,
+    scale: NDArray[np.float64],
+    tried: Sequence[Variant],
+    n: int = 10_000,
+    n0: int = 100,
+    alpha: float = 0.001,
+    seed: int = 0,
+    look: int = 1000,
+) -> list[Outcome]:
+    """Certify N images with every variant on the same noise; the first is the reference.
+
+    Raises SmoothcertError unless n is a multiple of ``look``.
+    """
+    if n % look:
+        raise SmoothcertError(f"numerics: n {n}: expected a multiple of the look {look}")
+    runs = [_Run(model, noise, v) for v in tried]
+    votes: list[list[Ints]] = [[] for _ in tried]
+    seconds = np.zeros(len(tried))
+    draws = [(SELECTION, 0, n0), *((ESTIMATION, j, look) for j in range(n // look))]
+    for i in range(len(images)):
+        classes: list[list[Ints]] = [[] for _ in tried]
+        for purpose, j, size in draws:
+            stream = generator(seed, purpose, int(idx[i]), j)
+            eps = noise.sample((size, *images.shape[1:]), stream)
+            for k, run in enumerate(runs):
+                start = run.clock()
+                classes[k].append(run.classes(images[i], eps, float(scale[i])))
+                seconds[k] += run.clock() - start
+        for k in range(len(tried)):
+            votes[k].append(np.concatenate(classes[k]))
+    c = runs[0].n_classes
+    reference = np.stack(votes[0])
+    budget = Fixed(n, alpha, n0)
+    out = []
+    for k, variant in enumerate(tried):
+        own = np.stack(votes[k])
+        store = _store(own, n0, c, noise, images, idx, label, scale)
+        table = certify(store, budget, noise)
+        differ = (own[:, n0:] != reference[:, n0:]).sum(1)
+        spent = float(seconds[k] / own.size)
+        carried = None
+        if k:
+            first = certify(_store(reference, n0, c, noise, images, idx, label, scale), budget,
+                            noise)  # fmt: skip
+            carried = carry_over(first, differ, n, alpha, noise, images[0].numel())
+        out.append(Outcome(variant.name, table, differ, n, spent, carried))
+    return out
+
+
+class _Run:
+    """A variant, ready to classify noisy copies."""
+
+    def __init__(self, model: nn.Module, noise: Noise, variant: Variant) -> None:
+        import copy
+
+        from smoothcert.sampling import _traced
+
+        self.variant = variant
+        self.device = torch.device(variant.device)
+        self.dtype = TYPES[variant.precision]
+        self.model = copy.deepcopy(model).eval().to(self.device, self.dtype)
+        self._trace: Callable[..., Any] | None = _traced if variant.traced else None
+        self.n_classes = 0
+        # Of a CPU's own work on a busy machine; a GPU is waited for, so its wall time counts.
+        self.clock = time.process_time if self.device.type == "cpu" else time.perf_counter
+
+    @torch.inference_mode()
+    def classes(self, x: Tensor, eps: Tensor, scale: float) -> Ints:
+        """The class of each noisy copy, [len(eps)]."""
+        wide = self.dtype == torch.float64
+        x, eps = x.to(self.device), eps.to(self.device)
+        if self._trace:
+            self.model = self._trace(self.model, x.expand(self.variant.batch, *x.shape))
+            self._trace = None
+        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = self.variant.tf32
+        torch.backends.cudnn.allow_tf32 = self.variant.tf32
+        try:
+            found = []
+            for part in eps.split(self.variant.batch):
+                if wide:
+                    noisy = x.double() + scale * part.double()
+                else:
+                    noisy = torch.add(x, part, alpha=scale).to(self.dtype)
+                logits = self.model(noisy)
+                if not bool(torch.isfinite(logits.sum())):
+                    raise SmoothcertError(f"numerics: {self.variant.name}: NaN or infinite logits")
+                found.append(logits.argmax(1))
+            self.n_classes = logits.shape[1]
+            return torch.cat(found).cpu().numpy()
+        finally:
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def _store(
+    votes: Ints, n0: int, c: int, noise: Noise, images: Tensor, idx: Ints, label: Ints,
+    scale: NDArray[np.float64],
+) -> VoteStore:  # fmt: skip
+    """The votes [N, n0 + n] as a store of one look an input."""
+
+    def counts(part: Ints) -> Counts:
+        rows = (np.bincount(row, minlength=c) for row in part)
+        return Counts.from_rows({k: int(v) for k, v in enumerate(row)} for row in rows)
+
+    rows = np.arange(len(votes))
+    identity = {
+        "noise": noise.slug, "look": votes.shape[1] - n0, "n0": n0, "n_classes": c,
+        "shape": list(images.shape[1:]), "scaling": "given",
+    }  # fmt: skip
+    return VoteStore(
+        identity, len(rows), rows, idx, label, np.asarray(scale, np.float64),
+        np.ones(len(rows), np.int64), counts(votes[:, :n0]), counts(votes[:, n0:]),
+    )  # fmt: skip
+
+
+def carry_over(
+    table: CertificateTable, differ: Ints, n: int, alpha: float, noise: Noise, d: int
+) -> CertificateTable:
+    """The certificates of ``table`` for a classifier that differs in ``differ`` of n votes.
+
+    P'(c) >= P(c) - P(they differ); both bounds at alpha / 2, both on votes that did not choose
+    the class, so they may be the same votes.
+    """
+    lower = clopper_pearson_lower(table.columns["count"], n, alpha / 2)
+    p_lower = lower - clopper_pearson_upper(differ, n, alpha / 2)
+    sigma = table.columns["sigma"]
+    radius = np.where(p_lower > 0.5, noise.radius(np.maximum(p_lower, 0.5), sigma, d), 0.0)
+    # The class is that of the selection votes, abstention or not: a bound above 1/2 names it.
+    predict = np.where((table.predict != ABSTAIN) & (radius > 0), table.predict, ABSTAIN)
+    return make_table(
+        idx=table.idx, label=table.label, predict=predict, radius=radius, p_lower=p_lower,
+        alpha=alpha, sigma=sigma, n=n, norm=noise.norm,
+    )  # fmt: skip
+
+
+def lattice(
+    model: nn.Module, noise: Noise, images: Tensor, idx: Ints, label: Ints,
+    scale: NDArray[np.float64], steps: int, batch: int, n: int = 10_000, n0: int = 100,
+    alpha: float = 0.001, seed: int = 0,
+) -> Outcome | None:  # fmt: skip
+    """The same model under Gaussian noise on the lattice, whose sums are exact (own draws).
+
+    None for another noise, or for images off the lattice. The distance of the sampler's law from
+    the exact one is taken off every class probability.
+    """
+    if noise.name != "gaussian" or not on_lattice(images, steps):
+        return None
+    run = _Run(model, noise, Variant("lattice", batch=batch))
+    start, votes = time.process_time(), []
+    for i in range(len(images)):
+        stream = generator(seed, "lattice", int(idx[i]))
+        eps = lattice_noise(float(scale[i]), steps, (n0 + n, *images.shape[1:]), stream)
+        votes.append(run.classes(images[i], eps, 1.0))
+    seconds = (time.process_time() - start) / (len(images) * (n0 + n))
+    store = _store(np.stack(votes), n0, run.n_classes, noise, images, idx, label, scale)
+    table = certify(store, Fixed(n, alpha, n0), noise)
+    d = images[0].numel()
+    error = np.array([lattice_error(float(s), steps, d) for s in scale])
+    columns = dict(table.columns)
+    columns["p_lower"] = columns["p_lower"] - error
+    columns["radius"] = np.where(
+        table.predict != ABSTAIN, noise.radius(columns["p_lower"], columns["sigma"], d), 0.0
+    )
+    name = f"float32, noise on a lattice of 1/{steps}"
+    return Outcome(name, CertificateTable(columns), None, n, seconds)
+
+
+def rounding_verdict(
+    model: nn.Module, noise: Noise, images: Tensor, idx: Ints, scale: NDArray[np.float64],
+    batch: int, subject: str, n: int = 10_000, seed: int = 0,
+) -> Verdict | None:  # fmt: skip
+    """Are float32 votes those of real arithmetic? Noise drawn with 53 bits, and its rounding.
+
+    The one path adds float64 noise and computes in float64; the other rounds the noise, the sum
+    and every operation to float32. None for noise that is not Gaussian.
+    """
+    if noise.name not in ("gaussian", "gaussian-linf"):
+        return None
+    fine, coarse = (_Run(model, noise, Variant(p, p, batch)) for p in ("float64", "float32"))
+    differ = 0
+    for i in range(len(images)):
+        stream = generator(seed, "noise-of-53-bits", int(idx[i]))
+        shape = (n, *images.shape[1:])
+        eps = torch.randn(shape, generator=stream, dtype=torch.float64)
+        one = fine.classes(images[i], eps, float(scale[i]))
+        differ += int((one != coarse.classes(images[i], eps.float(), float(scale[i]))).sum())
+    of = n * len(images)
+    upper = float(clopper_pearson_upper(differ, of, 0.001))
+    return Verdict(
+        "votes in float32 are the votes of real arithmetic (noise and sums of 53 bits)", subject,
+        NOT_FOUND if differ == 0 else BROKEN,
+        f"{differ} of {of:,} votes differ, so less than {upper:.1e} of the noise does so on"
+        f" average over these {len(images)} inputs (confidence 0.999)",
+        False, {"differ": differ, "votes": of, "upper": upper},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a variant changed of N certificates of the reference."""
+
+    votes: int
+    of_votes: int
+    inputs: int  # with a vote changed
+    predictions: int
+    radii: int
+    largest: float  # of the changes of a radius
+    acr: float
+    acr_carried: float | None
+    seconds: float
+
+
+def difference(reference: Outcome, other: Outcome) -> Difference:
+    """Predictions and radii that are not the reference's."""
+    a, b = reference.table, other.table
+    differ = np.zeros(len(a), np.int64) if other.differ is None else other.differ
+    gap = np.abs(a.radius - b.radius)
+    carried = other.carried
+    return Difference(
+        int(differ.sum()), len(a) * other.n, int((differ > 0).sum()),
+        int((a.predict != b.predict).sum()), int((gap > 0).sum()), float(gap.max(initial=0.0)),
+        float(metrics.average_certified_radius(b).value),
+        None if carried is None else float(metrics.average_certified_radius(carried).value),
+        other.seconds,
+    )  # fmt: skip
+
+
+def variant_verdicts(found: Sequence[Outcome], subject: str) -> list[Verdict]:
+    """One a variant: are its certificates those of the certified classifier?
+
+    BROKEN where a prediction or a radius is not the same. No paper and nothing here promises that
+    they are; what is promised is that certificate and prediction use the same arithmetic.
+    """
+    out = []
+    for other in found[1:]:
+        if other.differ is None:
+            continue
+        d = difference(found[0], other)
+        numbers = {k: getattr(d, k) for k in d.__dataclass_fields__}
+        evidence = (
+            f"same noise: {d.votes} of {d.of_votes:,} votes differ ({d.inputs} inputs),"
+            f" {d.predictions} predictions and {d.radii} radii of {len(other.table)} certificates"
+            f" (by at most {d.largest:.2g}); ACR {d.acr:.4f}, {1e6 * d.seconds:.1f} us a vote"
+        )
+        if d.acr_carried is not None:
+            evidence += f"; carried over soundly, ACR {d.acr_carried:.4f}"
+        word = BROKEN if d.predictions or d.radii else NOT_FOUND
+        promise = f"certificates of {found[0].variant} are those of {other.variant}"
+        out.append(Verdict(promise, subject, word, evidence, False, numbers))
+    return out
+
+
+def bound_verdict(n: int = 100_000, alpha: float = 0.001, tolerance: float = 1e-9) -> Verdict:
+    """Every Clopper-Pearson bound of n votes against the binomial tail that defines it.
+
+    At the bound L of k votes P(Bin(n, L) >= k) is alpha; the largest relative error over all k,
+    and whether L rises with k.
+    """
+    k = np.arange(1, n + 1)
+    lower = clopper_pearson_lower(k, n, alpha)
+    tail = betainc(k.astype(np.float64), n - k + 1.0, lower)
+    worst = float(np.abs(tail / alpha - 1).max())
+    rising = bool((np.diff(lower) > 0).all())
+    return Verdict(
+        "Clopper-Pearson bounds are the quantiles that they should be, in floating point",
+        f"n = {n:,}, alpha = {alpha:g}",
+        HOLDS if worst < tolerance and rising else BROKEN,
+        f"all {n:,} counts: the tail at the bound is alpha within {worst:.1e} (relative), and the"
+        f" bounds rise with the count",
+        True, {"largest_relative_error": worst, "rising": rising},
+    )  # fmt: skip
