@@ -173,5 +173,6 @@ def shards(suffix, store=STORE):
 
 
 def resource(stage, name):
-    """A resource of one job of a stage; a retry asks for a multiple."""
-    return lambda wildcards, attempt: attempt * config["resources"][stage][name]
+    """A resource of one job of a stage; a retry asks for a multiple, up to what a site allows."""
+    most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
+    return lambda wildcards, attempt: min(attempt * config["resources"][stage][name], most)

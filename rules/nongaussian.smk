@@ -89,9 +89,6 @@ rule nongaussian_radius_table:
         d=r"\d+",
     conda:
         "../envs/smoothcert.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=30,
     params:
         spec=radius_table_spec,
     shell:
@@ -167,9 +164,6 @@ for nongaussian_part in ("ablation", "toy"):
             f"<logs>/nongaussian/{nongaussian_part}.log",
         conda:
             "../envs/smoothcert.yaml"
-        resources:
-            mem_mb=2000,
-            runtime=60,
         params:
             part=nongaussian_part,
             spec=nongaussian_study(nongaussian_part),

@@ -7,6 +7,7 @@ does not check is corrupt and refused. One process at a time writes a journal.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -49,9 +50,13 @@ class Journal:
         self._handle = path.open("a+b", buffering=0)  # closed in __exit__
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._handle.close()
             raise SmoothcertError(f"{path}: another process is sampling this store") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):  # no locks here
+                self._handle.close()
+                raise
         try:
             self.looks = self._resume(json.dumps(specification, sort_keys=True))
         except BaseException:

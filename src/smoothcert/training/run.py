@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ from smoothcert.training.scales import DataDependentScale, FixedScale
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     from smoothcert.models.classifier import Classifier
 
@@ -61,52 +65,72 @@ def train(
         record["parent"] = parent.summary
     loop = _loop(parts, model, dataset, where, precision)
     scratch = out.with_name(f".{out.name}.{_key(record)}.partial")
-    current = states.State(0, record)
-    if (scratch / "state.safetensors").exists():
-        found = states.read(scratch / "state.safetensors")
-        if found is None:
-            raise SmoothcertError(f"{scratch}: holds no state of a training; remove it")
-        current = found
-    elif parent is not None and parent.state is not None:
-        current = parent.state
-        current.record = record
-    if current.epoch:
-        states.restore(current, model, loop.optimizer, str(scratch))
-        if current.part("scales"):
-            loop.scales.restore(current.part("scales"))
+    with _only_one(scratch):
+        current = states.State(0, record)
+        if (scratch / "state.safetensors").exists():
+            found = states.read(scratch / "state.safetensors")
+            if found is None:
+                raise SmoothcertError(f"{scratch}: holds no state of a training; remove it")
+            current = found
+        elif parent is not None and parent.state is not None:
+            current = parent.state
+            current.record = record
+        if current.epoch:
+            states.restore(current, model, loop.optimizer, str(scratch))
+            if current.part("scales"):
+                loop.scales.restore(current.part("scales"))
 
-    def done(epoch: int, row: dict[str, float]) -> None:
-        current.epoch = epoch
-        current.rows.append(row)
-        current.tensors = states.gather(model, loop.optimizer, loop.scales.tensors())
-        # A snapshot comes first: a run killed in between trains this epoch again. It waits in
-        # the scratch folder, which survives whoever clears away the outputs of a killed run.
-        if epoch in parts.recipe.snapshots:
-            states.write(scratch / f"{out.stem}.epoch-{epoch}.safetensors", current)
-        states.write(scratch / "state.safetensors", current)
-        write_log(scratch / "log.csv", current.rows)
+        def done(epoch: int, row: dict[str, float]) -> None:
+            current.epoch = epoch
+            current.rows.append(row)
+            current.tensors = states.gather(model, loop.optimizer, loop.scales.tensors())
+            # A snapshot comes first: a run killed in between trains this epoch again. It waits in
+            # the scratch folder, which survives whoever clears away the outputs of a killed run.
+            if epoch in parts.recipe.snapshots:
+                states.write(scratch / f"{out.stem}.epoch-{epoch}.safetensors", current)
+            states.write(scratch / "state.safetensors", current)
+            write_log(scratch / "log.csv", current.rows)
 
-    steps = -(-len(dataset) // parts.recipe.batch)
-    progress = Progress(
-        f"{parts.training} {job.dataset} {job.arch}",
-        current.epoch * steps,
-        parts.recipe.epochs * steps,
-        quiet,
-    )
-    try:
-        loop.run(current.epoch, progress, done)
-    finally:
-        progress.close()
-    record = {**current.record, "epoch": current.epoch, "final": current.rows[-1]}
-    write_log(out.with_name(f"{out.stem}.log.csv"), current.rows)
-    folder = out.parent if snapshots is None else Path(snapshots)
-    folder.mkdir(parents=True, exist_ok=True)
-    for snapshot in scratch.glob(f"{out.stem}.epoch-*.safetensors"):
-        with atomic(folder / snapshot.name) as part:
-            shutil.copyfile(snapshot, part)
-    models.save(model.to("cpu"), out, record, loop.scales.tensors())
-    shutil.rmtree(scratch)
-    return models.read_record(out)
+        steps = -(-len(dataset) // parts.recipe.batch)
+        progress = Progress(
+            f"{parts.training} {job.dataset} {job.arch}",
+            current.epoch * steps,
+            parts.recipe.epochs * steps,
+            quiet,
+        )
+        try:
+            loop.run(current.epoch, progress, done)
+        finally:
+            progress.close()
+        record = {**current.record, "epoch": current.epoch, "final": current.rows[-1]}
+        write_log(out.with_name(f"{out.stem}.log.csv"), current.rows)
+        folder = out.parent if snapshots is None else Path(snapshots)
+        folder.mkdir(parents=True, exist_ok=True)
+        for snapshot in scratch.glob(f"{out.stem}.epoch-*.safetensors"):
+            with atomic(folder / snapshot.name) as part:
+                shutil.copyfile(snapshot, part)
+        models.save(model.to("cpu"), out, record, loop.scales.tensors())
+        shutil.rmtree(scratch, ignore_errors=True)
+        return models.read_record(out)
+
+
+@contextmanager
+def _only_one(scratch: Path) -> Iterator[None]:
+    """Hold the scratch folder of a training; SmoothcertError if another process does."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    with (scratch / "lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SmoothcertError(f"{scratch}: another process trains this model") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):  # no locks here
+                raise
+        try:
+            yield
+        finally:
+            if scratch.exists() and [file.name for file in scratch.iterdir()] == ["lock"]:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _loop(
