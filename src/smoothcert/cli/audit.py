@@ -23,6 +23,7 @@ KINDS = {
     "honesty": "certificates all at once, and settings chosen on the test inputs",
     "numerics": "the same certificates in other arithmetic, and what finite noise can hide",
     "radii": "radius formulas against the worst base classifier",
+    "streams": "whether any noise is used twice, from the search for a scale to the attack",
     "summary": "files of verdicts -> one page, a line a promise",
 }
 
