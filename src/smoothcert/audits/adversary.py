@@ -116,6 +116,8 @@ def search(
     its votes; the scales are those of ``scale_seed``, the seed that the deployed classifier and
     the certificates use, which an attacker is granted to know."""
     log, parts = Log(), []
+    balls = replace(balls, x=balls.x.to(deployed.device))
+    pool = pool.to(deployed.device)
     for start in range(0, len(balls), together):
         rows = slice(start, start + together)
         one = _Search(deployed, balls[rows], effort, (seed, scale_seed), log, start)
@@ -124,7 +126,7 @@ def search(
         if progress:
             progress(min(start + together, len(balls)), len(balls))
     return Searched(
-        x=torch.cat([balls.x[:0], *(p.x for p in parts)]),
+        x=torch.cat([balls.x[:0], *(p.x for p in parts)]).cpu(),
         tactic=np.concatenate([np.empty(0, "<U24"), *(p.tactic for p in parts)]),
         distance=np.concatenate([np.empty(0), *(p.distance for p in parts)]),
         sigma=np.concatenate([np.empty(0), *(p.sigma for p in parts)]),
@@ -170,11 +172,11 @@ class _Search:
         x = self.tactics.at_scale(self.balls, sigma_0, "cross-entropy")
         self.offer("cross-entropy", everyone, x)
         self.offer("random", everyone, self.tactics.random(self.balls))
-        promised = torch.as_tensor(self.balls.predict)
+        device = self.deployed.device
+        promised = torch.as_tensor(self.balls.predict, device=device)
+        known = torch.as_tensor(classes, device=device)
         norm, others = self.deployed.noise.norm, max(self.effort.lines, 1)
-        towards = nearest_others(
-            self.balls.x, promised, pool, torch.as_tensor(classes), others, norm
-        )
+        towards = nearest_others(self.balls.x, promised, pool, known, others, norm)
         for k in range(min(self.effort.lines, towards.shape[1])):
             self.offer("line", everyone, self.tactics.lines(self.balls, towards[:, k]))
         self._adaptive()
@@ -210,11 +212,12 @@ class _Search:
         if not len(rows):
             return
         balls, each = self.balls[rows], [-1] + [1] * (self.balls.x.dim() - 1)
-        low, high = torch.zeros(len(rows)), torch.ones(len(rows))  # of the way to the other
+        low = torch.zeros(len(rows), device=balls.x.device)  # of the way to the other
+        high = torch.ones_like(low)
         gap = others[rows] - balls.x
         for _ in range(self.effort.boundary // 2):
             middle = (low + high) / 2
-            lost = torch.from_numpy(self._decide(rows, balls.x + middle.view(each) * gap))
+            lost = self._decide(rows, balls.x + middle.view(each) * gap)
             low, high = torch.where(lost, low, middle), torch.where(lost, middle, high)
         x = balls.x + high.view(each) * gap
         for _ in range(self.effort.boundary - self.effort.boundary // 2):
@@ -225,16 +228,16 @@ class _Search:
             moved = away + aside
             moved = moved * (0.9 * length / moved.flatten(1).norm(dim=1).view(each))
             moved = (balls.x + moved).clamp(0, 1)
-            lost = torch.from_numpy(self._decide(rows, moved))
+            lost = self._decide(rows, moved)
             x = torch.where(lost.view(each), moved, x)
         self.offer("boundary", rows, self.tactics.lines(balls, x))
 
-    def _decide(self, rows: Ints, x: Tensor) -> np.ndarray:
+    def _decide(self, rows: Ints, x: Tensor) -> Tensor:
         """Whether the deployed classifier answers another class than promised, [B]."""
         idx = self.balls.idx[rows]
         scale = self.deployed.scales(x, idx, self.scale_seed)
         votes = self.deployed.votes(x, scale, idx, 100, self.seed, "audit-decision")
-        return np.asarray(votes.argmax(1) != self.balls.predict[rows])
+        return torch.as_tensor(votes.argmax(1) != self.balls.predict[rows], device=x.device)
 
     def open(self) -> Ints:
         """Balls without a clear break so far."""
