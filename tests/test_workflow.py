@@ -180,7 +180,7 @@ def test_one_target_runs_only_what_it_needs(tmp_path: Path) -> None:
     folder = copy_workflow(tmp_path)
     jobs = plan(folder, target="cohen_table")
     assert jobs == {
-        "data": 1, "train": 2, "sample": 4, "gather": 2, "certify": 2, "cohen_table": 1,
+        "data": 1, "train": 2, "sample": 2, "gather": 2, "certify": 2, "cohen_table": 1,
     }  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:
     assert plan(folder, "--config", "preset=laptop")["train"] == 2
     jobs = plan(folder, "--profile", "slurm", "--config", "preset=paper")
     assert (jobs["data"], jobs["train"], jobs["certify"]) == (2, 7, 7)
-    assert jobs["sample"] == 4 * 10 + 3 * 50
+    assert jobs["sample"] == 4 * 2 + 3 * 10
     assert not (folder / "results").exists()
 
 

@@ -285,7 +285,8 @@ def recipe(config: Config, cell: Mapping[str, str]) -> Config:
             if key.startswith(f"{training.method}-") and _is_training(child):
                 heir = replace(Training.parse(child), noise=training.noise)
                 branch = _recipe(config, heir, cell).get("parent")
-                epochs |= {branch} if isinstance(branch, int) else set()
+                if isinstance(branch, int) and branch <= merged.get("epochs", 0):
+                    epochs.add(branch)
     return {
         **{key: value for key, value in merged.items() if key not in PARENT},
         **({"snapshots": sorted(epochs)} if epochs else {}),
