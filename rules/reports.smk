@@ -33,6 +33,36 @@ rule differences:
         " > {log} 2>&1"
 
 
+# Every claim of the papers; a check reads the tables, certificates and audits that are there.
+rule claims:
+    input:
+        rules.cohen.input,
+        rules.training.input,
+        rules.ddrs.input,
+        rules.iss.input,
+        rules.lbrs.input,
+        rules.nongaussian.input,
+    output:
+        report(
+            "<results>/tables/claims.csv",
+            category="Papers beside ours",
+            labels={"what": "claims"},
+        ),
+        "<results>/tables/claims.md",
+    log:
+        "<logs>/tables/claims.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        results=subpath(output[0], ancestor=2),
+        base=subpath(output[0], strip_suffix=".csv"),
+        code=code("smoothcert.cli.overview"),
+    shell:
+        "python -m smoothcert overview claims {params.results} --code {params.code}"
+        " --out {params.base} > {log} 2>&1"
+
+
 # The page shows whatever lies in the folder of results: these are there when it is made.
 rule page:
     input:
@@ -43,6 +73,7 @@ rule page:
         rules.lbrs.input,
         rules.nongaussian.input,
         expand("<results>/differences/{table}.csv", table=COMPARED),
+        rules.claims.output,
     output:
         "<results>/index.html",
     log:

@@ -12,18 +12,22 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``compare TABLE.csv`` and ``page RESULTS``."""
+    """``compare TABLE.csv``, ``claims RESULTS`` and ``page RESULTS``."""
     parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
     text = "differences of a table from the paper's, as BASE.csv and a heat map"
     compare = parts.add_parser("compare", help=text, description=text)
     compare.add_argument("table", metavar="TABLE.csv", help="a table of this project")
     compare.add_argument("--out", required=True, metavar="BASE", help="writes BASE.csv, .pdf, .png")
+    text = "every claim of the papers with a verdict, as BASE.csv and BASE.md"
+    claims = parts.add_parser("claims", help=text, description=text)
+    claims.add_argument("results", metavar="RESULTS", help="a folder such as results/smoke")
+    claims.add_argument("--out", required=True, metavar="BASE", help="writes BASE.csv and BASE.md")
     text = "everything in a folder of results as one static page"
     page = parts.add_parser("page", help=text, description=text)
     page.add_argument("results", metavar="RESULTS", help="a folder such as results/smoke")
     page.add_argument("--preset", help="its name; default: that of the folder")
     page.add_argument("--out", required=True, metavar="FILE.html")
-    for part in (compare, page):
+    for part in (compare, claims, page):
         part.add_argument(
             "--code", help="fingerprint of the code, by which the workflow sees changes"
         )
@@ -33,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Write, and print what was written."""
     if args.part == "compare":
         return _compare(args)
+    if args.part == "claims":
+        return _claims(args)
     from smoothcert.files import write_text
     from smoothcert.reporting.page import Page
 
@@ -55,5 +61,17 @@ def _compare(args: argparse.Namespace) -> int:
     base = Path(args.out)
     write_differences(base.with_name(f"{base.name}.csv"), cells)
     for path in save(heat_map(cells, f"{cells[0].table}: ours minus the paper's"), base):
+        print(path)
+    return 0
+
+
+def _claims(args: argparse.Namespace) -> int:
+    from smoothcert.reporting.claims.ledger import count, ledger, write_ledger
+
+    rows = ledger(args.results)
+    paths = write_ledger(args.out, rows)
+    for paper, verdicts in count(rows).items():
+        print(f"{paper}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
+    for path in paths:
         print(path)
     return 0
