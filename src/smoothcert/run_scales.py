@@ -48,7 +48,7 @@ COLUMNS = (
     "objective_0",
     "hit_bound",
 )
-_MEASURED = 100  # fresh samples behind the column ``objective``
+MEASURED = 100  # fresh samples behind the column ``objective``
 _CLAMP = 0.001  # and the clamp of its class probabilities, the same for every scaling
 
 
@@ -89,12 +89,12 @@ class ScalesSpec:
         return parts
 
 
-def default_inputs(d: int, passes: int, device: torch.device) -> int:
-    """Inputs searched together, with ``passes`` samples of dimension ``d`` each at a time."""
+def default_inputs(d: int, n: int, device: torch.device) -> int:
+    """Inputs searched together, with ``n`` samples of dimension ``d`` each at a time."""
     samples = default_batch(d, device)
     if device.type != "cpu":
         samples = max(samples // 4, 16)  # a derivative may keep the activations of all layers
-    return max(1, samples // passes)
+    return max(1, samples // n)
 
 
 def run(
@@ -118,8 +118,7 @@ def run(
     network, made = load_model(model, info)
     data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     where = choose_device(device)
-    d, n = int(np.prod(data.shape)), getattr(wanted[0], "n", 1)
-    batch = spec.batch or default_inputs(d, n, where)
+    batch = spec.batch or default_inputs(int(np.prod(data.shape)), wanted[0].together, where)
     identity = {
         **dataclasses.asdict(spec),
         "search": wanted[0].search,
@@ -170,7 +169,7 @@ class _Job:
         self.n_sel = getattr(self.wanted[0], "n_sel", N_SEL)
         self.passes = {
             "search": self.n_sel + max(w.cost.forward for w in self.wanted),
-            "objective": _MEASURED * (1 + len(self.wanted)),
+            "objective": MEASURED * (1 + len(self.wanted)),
         }
 
     def table(self) -> tuple[list[tuple[Any, ...]], dict[str, Any], dict[str, int]]:
@@ -186,7 +185,7 @@ class _Job:
             start = np.full((len(problem), 1), self.noise.scale)
             scales = torch.from_numpy(np.hstack([start, sigma[rows]]))
             classes = torch.from_numpy(c_a[rows])
-            values = problem.soft_radii(scales, classes, _CLAMP, OBJECTIVE, _MEASURED)
+            values = problem.soft_radii(scales, classes, _CLAMP, OBJECTIVE, MEASURED)
             return {"objective": values.tolist()}
 
         measurements = self._stage("objective", measured)

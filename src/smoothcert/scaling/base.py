@@ -69,6 +69,11 @@ class Scaling(Part):
     def cost(self) -> Cost:
         """What it spends on an input, the votes for c_A left out."""
 
+    @property
+    def together(self) -> int:
+        """Samples of an input that go through the network in one pass."""
+        return getattr(self, "n", 1)
+
     @abstractmethod
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
         """The scales of ``wanted``, which are all of this search, from one run.

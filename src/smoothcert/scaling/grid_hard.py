@@ -49,6 +49,10 @@ class GridHard(Scaling):
     def cost(self) -> Cost:
         return Cost(forward=self.points * self.n)
 
+    @property
+    def together(self) -> int:
+        return 1  # votes are drawn for one input after the other
+
     def scales(self, sigma_0: float) -> NDArray[np.float64]:
         """The scales that are tried, ascending, [points]."""
         half = self.points // 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
 from smoothcert.spec import arg, main
@@ -31,6 +31,8 @@ class AscentSound(Scaling):
     So an input whose radius the ascent would shrink keeps sigma_0, up to the error of n_val
     votes, which is what DDRS section 3.4 asks of its classifier and Algorithm 1 does not give.
     """
+
+    released: ClassVar[bool] = False  # c_A is held fixed, see Ascent
 
     K: int = main("K", int)
     n: int = arg("n", 32, int)
