@@ -49,6 +49,7 @@ include: "rules/ddrs.smk"
 include: "rules/lbrs.smk"
 include: "rules/iss.smk"
 include: "rules/nongaussian.smk"
+include: "rules/audits.smk"
 include: "rules/reports.smk"
 
 
