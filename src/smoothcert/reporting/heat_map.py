@@ -2,55 +2,86 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from smoothcert.figures.style import style
-from smoothcert.reporting.comparison import DIFFERS, OTHER
+from smoothcert.reporting.comparison import DIFFERS, OTHER, UNJUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smoothcert.reporting.comparison import Difference
 
+_MOST = 3.0  # allowed differences at which the colours end
+
 
 def heat_map(cells: Sequence[Difference], title: str) -> Figure:
     """One table's differences; grey where no number of the same data and model exists.
 
-    A cell's text is the difference; ``*`` marks what exceeds the sampling error of the inputs
-    of both sides (95%). Colours saturate at the largest difference.
+    The colour is the difference in units of what the sampling error allows, so that percents and
+    radii share one scale; the text is the difference itself, with ``*`` beyond the sampling
+    error (95%). Rows without any number of a paper are left out where others have one.
     """
-    rows = list(dict.fromkeys(cell.row for cell in cells))
+    compared = {cell.row for cell in cells if cell.verdict != OTHER}
+    rows = [row for row in dict.fromkeys(cell.row for cell in cells) if row in compared]
+    rows = rows or list(dict.fromkeys(cell.row for cell in cells))
     columns = list(dict.fromkeys(cell.column for cell in cells))
     values = np.full((len(rows), len(columns)), np.nan)
+    labels = [textwrap.fill(row, 46) for row in rows]
+    lines = sum(label.count("\n") + 1 for label in labels)
     with style():
-        figure = Figure(figsize=(2.5 + 0.62 * len(columns), 1.3 + 0.3 * len(rows)))
+        height = 1.5 + max(0.3 * len(rows), 0.16 * lines + 0.08 * len(rows))
+        figure = Figure(figsize=(3.6 + 0.56 * len(columns), height))
         axes = figure.subplots()
+        axes.set_facecolor("0.85")
         for cell in cells:
-            i, j = rows.index(cell.row), columns.index(cell.column)
-            if cell.verdict == OTHER:
+            if cell.verdict == OTHER or cell.row not in rows:
                 continue
             assert cell.difference is not None
-            values[i, j] = cell.difference
-            star = "*" if cell.verdict == DIFFERS else ""
-            axes.text(j, i, f"{cell.difference:+.2g}{star}", ha="center", va="center", size=7)
-        most = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
-        axes.set_facecolor("0.88")
-        image = axes.imshow(values, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
-        axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
-        axes.set_yticks(range(len(rows)), [_short(row) for row in rows], size=7)
+            i, j = rows.index(cell.row), columns.index(cell.column)
+            if cell.allowed:
+                values[i, j] = np.clip(cell.difference / cell.allowed, -_MOST, _MOST)
+            star = "*" if cell.verdict == DIFFERS else "?" if cell.verdict == UNJUDGED else ""
+            dark = np.isfinite(values[i, j]) and abs(values[i, j]) > 0.7 * _MOST
+            axes.text(j, i, f"{_short(cell.difference)}{star}", ha="center", va="center", size=7,
+                      color="white" if dark else "black")  # fmt: skip
+        norm = TwoSlopeNorm(0.0, -_MOST, _MOST)
+        image = axes.imshow(values, cmap="PuOr", norm=norm, aspect="auto")
+        axes.set_xticks(range(len(columns)), [_name(c) for c in columns], rotation=45, ha="right")
+        axes.set_yticks(range(len(rows)), labels, size=7)
         axes.grid(visible=False)
+        axes.set_title(title)
         if np.isfinite(values).any():
-            figure.colorbar(image, ax=axes, label="ours minus the paper's")
-            note = "* beyond the sampling error of the inputs (95%); grey: other data or model"
+            bar = figure.colorbar(image, ax=axes, ticks=[-3, -1, 0, 1, 3])
+            bar.set_label("difference, in units of\nthe sampling error (95%)")
+            note = "* beyond the sampling error of both sides' inputs (95%); ? no such error known"
         else:
             note = "no cell is comparable: every number here is of other data or another model"
         axes.set_xlabel(note)
-        axes.set_title(title)
+        grey = Patch(facecolor="0.85", label="other data or model: no number of the paper")
+        axes.legend(
+            handles=[grey], loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, fontsize=7
+        ) if np.isnan(values).any() else None
+        axes.set_title(title, pad=20)
     return figure
 
 
-def _short(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _short(difference: float) -> str:
+    size = abs(difference)
+    if size >= 100:
+        return f"{difference:+,.0f}"
+    return f"{difference:+.1f}" if size >= 1 else f"{difference:+.2f}"
+
+
+def _name(column: str) -> str:
+    """A column's key as it reads."""
+    for prefix in ("accuracy_percent_", "certified_"):
+        if column.startswith(prefix):
+            return f"≥ {column.removeprefix(prefix).replace('_', '/')}"
+    return column.replace("_", " ").replace("acr", "ACR")

@@ -32,11 +32,27 @@ PAPER_OF = {
 }  # fmt: skip
 
 
-def accuracy_half_width(percent: float, inputs: int) -> float:
-    """Half of the Wilson interval of a printed accuracy in percent, in points."""
+def accuracy_ends(percent: float, inputs: int) -> tuple[float, float]:
+    """How far the Wilson interval of a printed accuracy reaches below and above it, in points."""
     hits = min(inputs, max(0, round(percent / 100 * inputs)))
     found = metrics.proportion(hits, inputs)
-    return 50 * float(found.high - found.low)
+    value = 100 * float(found.value)
+    return value - 100 * float(found.low), 100 * float(found.high) - value
+
+
+def accuracy_half_width(percent: float, inputs: int) -> float:
+    """Half of that interval."""
+    return sum(accuracy_ends(percent, inputs)) / 2
+
+
+def rounding(table: str, column: str, printed: str) -> float:
+    """Half a unit of the paper's last digit. Its l1 tables and those of Zhang et al. print whole
+    percents; elsewhere the digits of the number tell."""
+    whole = table.startswith("nongaussian") or table == "ddrs_table4"
+    if whole and column.startswith("accuracy"):
+        return 0.5
+    _, _, decimals = printed.partition(".")
+    return 0.5 * 10.0 ** -len(decimals)
 
 
 def mean_half_width(ours: float, inputs: int, theirs: int) -> float:
