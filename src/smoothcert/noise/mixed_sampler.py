@@ -32,12 +32,11 @@ def largest_entries(k: int, d: int, n: int, generator: torch.Generator) -> torch
 
     device = generator.device
     start, step, keep, other = _nodes(k, d)
-    u = torch.rand((3, n), generator=generator, device=device, dtype=torch.float64)
-    place = u[0].mul_(len(keep))
-    i = place.long()
+    place, a, b = torch.rand((3, n), generator=generator, device=device, dtype=torch.float64)
+    i = place.mul_(len(keep)).long()
     kept = place.sub_(i) < torch.as_tensor(keep, device=device)[i]
     node = torch.where(kept, i, torch.as_tensor(other, device=device)[i])
-    return u[1].add_(u[2]).add_(node).mul_(step).add_(start - step).exp_()
+    return a.add_(b).add_(node).mul_(step).add_(start - step).exp_()
 
 
 @lru_cache(maxsize=32)
@@ -76,9 +75,8 @@ def truncated_normal(top: torch.Tensor, d: int, generator: torch.Generator) -> t
 
     n, device = len(top), generator.device
     if device.type != "cpu" or n == 0 or float(top.min()) < _NARROW:
-        # Rounded down, so that no entry is infinite or above the largest.
-        reach = torch.erf(top / math.sqrt(2))
-        reach = torch.nextafter(reach, torch.zeros_like(reach))
+        # A little less than 1, so that no entry is infinite or, but for rounding, above the top.
+        reach = top.mul(math.sqrt(0.5)).erf_().mul_(1 - 2**-23)
         z = torch.empty((n, d), device=device).uniform_(-1, 1, generator=generator)
         return z.mul_(reach).erfinv_().mul_(math.sqrt(2))
     z = torch.randn((n, d), generator=generator)
