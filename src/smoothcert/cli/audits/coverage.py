@@ -29,11 +29,12 @@ KEYS = {
     "look": int,
     "runs": int,
     "points": int,
+    "looks": int,
     "seed": int,
 }
 _DEFAULTS: dict[str, Any] = {
     "n": 100_000, "alpha": 0.001, "scale": 0.5, "look": 1000, "runs": 200_000, "points": 200,
-    "seed": 0,
+    "looks": 4, "seed": 0,
 }  # fmt: skip
 # Just below Phi(1/2) and Phi(1), where the rules that decide at a radius are at their worst.
 SIMULATED_AT = (0.5, 0.6, 0.6914, 0.8413, 0.9, 0.99)
@@ -43,7 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="BASE")
     parser.epilog = (
         "n, alpha, scale, look: of the procedures at full size (100000, 0.001, 0.5, 1000); runs:"
-        " simulated inputs at each p (200000); points: of the exact curves (200)."
+        " simulated inputs at each p (200000); points: of the exact curves (200);"
+        " looks: of 10 votes each, whose paths are all listed (4)."
     )
     add_spec(parser, KEYS)
 
@@ -56,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
     from smoothcert.figures.style import save
 
     spec = {**_DEFAULTS, **specification(args, KEYS)}
-    for key in ("n", "look", "runs", "points"):
+    for key in ("n", "look", "runs", "points", "looks"):
         if spec[key] < 1:
             raise SmoothcertError(f"{key} {spec[key]}: expected at least 1")
     n, alpha, points = spec["n"], spec["alpha"], spec["points"]
     grid = np.concatenate([np.linspace(0.5, 0.53, points // 4 + 2)[:-1],
                            np.linspace(0.53, 0.9995, points)])  # fmt: skip
-    small = small_curves(points)
+    small = small_curves(points, looks=spec["looks"])
     exact = full_exact(n, alpha, spec["scale"], grid)
     simulated = full_simulated(
         n, alpha, spec["scale"], SIMULATED_AT, spec["runs"], spec["look"], spec["seed"]

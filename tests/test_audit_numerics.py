@@ -1,0 +1,177 @@
+"""Other arithmetic, noise on a lattice, and the classifier that reads low bits."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from core_helpers import trained_digits_model
+from scipy.special import ndtr
+
+from smoothcert import cli, datasets, models
+from smoothcert.audits.arithmetic import (
+    Reads,
+    bits_verdicts,
+    lattice_error,
+    lattice_noise,
+    lattice_shares,
+    on_lattice,
+    read_bits,
+)
+from smoothcert.audits.numerics import (
+    Variant,
+    bound_verdict,
+    carry_over,
+    compare,
+    difference,
+    lattice,
+    variant_verdicts,
+    variants,
+)
+from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND
+from smoothcert.budget import Fixed
+from smoothcert.certification import certify
+from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.errors import SmoothcertError
+from smoothcert.noise import Gaussian
+from smoothcert.sampling import sample
+from smoothcert.streams import generator
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    path = trained_digits_model(tmp_path_factory.mktemp("model") / "digits.safetensors")
+    data = datasets.load("digits", max=4)
+    return path, models.load(path)[0], data
+
+
+# --- noise on a lattice -----------------------------------------------------------------------
+
+
+def test_lattice_noise_is_gaussian_noise_rounded_to_the_lattice():
+    scale, steps, n = 0.05, 64, 400_000
+    z = lattice_noise(scale, steps, (n,), generator(0, "t")).double() * steps
+    assert bool((z == z.round()).all())
+    edges = np.arange(-8, 9)
+    expected = ndtr((edges + 0.5) / (steps * scale)) - ndtr((edges - 0.5) / (steps * scale))
+    found = np.array([(z == k).double().mean() for k in edges])
+    error = np.sqrt(expected * (1 - expected) / n)
+    assert (abs(found - expected) < 4.5 * error + 1e-9).all()
+
+
+def test_sums_on_the_lattice_are_exact_and_the_law_is_known_to_1e_9():
+    x = datasets.load("digits", max=3).images
+    assert on_lattice(x, 256)
+    assert not on_lattice(torch.tensor([0.1]), 256)
+    noise = lattice_noise(0.5, 256, (2000, 1, 8, 8), generator(0, "t"))
+    total = x[0] + noise
+    assert bool((total.double() == x[0].double() + noise.double()).all())
+    assert lattice_error(0.5, 256, 3072) < 1e-8
+    with pytest.raises(SmoothcertError, match="power of 2"):
+        lattice_noise(0.5, 255, (1,), generator(0, "t"))
+
+
+# --- the classifier that reads low bits -------------------------------------------------------
+
+
+def test_float32_noise_certifies_a_ball_in_which_the_prediction_changes():
+    found = read_bits(n=4000)
+    assert 0 < found.distance < found.radius / 2
+    assert found.found == 0  # certified as class 1
+    assert found.share == 0
+
+
+def test_the_classifier_that_reads_bits_is_right_about_what_can_be_reached():
+    at = 2.0**-5
+    eps = 0.25 * torch.randn(3000, 1, 2, 2, generator=generator(0, "t"))
+    assert (Reads(at)(at + eps).argmax(1) == 0).all()
+    assert (Reads(at)(eps).argmax(1) == 1).double().mean() > 0.3
+
+
+def test_on_the_lattice_there_is_nothing_to_read():
+    assert lattice_shares(8, 0.25, 2.0**-5, 256, 2000) == (0.0, 0.0)
+    first, second = bits_verdicts(n=2000)
+    assert (first.verdict, first.ours) == (BROKEN, False)
+    assert (second.verdict, second.ours) == (HOLDS, True)
+
+
+# --- the same noise in other arithmetic -------------------------------------------------------
+
+
+def test_the_reference_counts_the_votes_of_the_sampler_itself(digits):
+    _, model, data = digits
+    noise, scale = Gaussian(0.5), np.full(4, 0.5)
+    found = compare(
+        model, noise, data.images, data.idx, data.labels, scale, variants(256)[:2], 1000,
+        look=500, seed=3,
+    )  # fmt: skip
+    budget = Fixed(1000)
+    store = sample(model, data.images, budget, noise, labels=data.labels, seed=3, look=500)
+    own = certify(store, budget)
+    for outcome in found:
+        assert outcome.table.columns["count"].tolist() == own.columns["count"].tolist()
+        assert outcome.table.predict.tolist() == own.predict.tolist()
+
+
+def test_half_precision_moves_votes_and_double_precision_none(digits):
+    _, model, data = digits
+    ways = [Variant("a"), Variant("float64", "float64"), Variant("bfloat16", "bfloat16")]
+    found = compare(
+        model, Gaussian(0.5), data.images, data.idx, data.labels, np.full(4, 0.5), ways, 2000,
+        look=1000,
+    )  # fmt: skip
+    double, half = (difference(found[0], other) for other in found[1:])
+    assert double.votes <= 1
+    assert 0 < half.votes < 0.05 * half.of_votes
+    same, other = variant_verdicts(found, "s")
+    assert same.verdict == (NOT_FOUND if double.votes == 0 else BROKEN)
+    assert other.verdict == BROKEN
+    assert "votes differ" in other.evidence
+
+
+def test_a_certificate_is_carried_over_by_the_share_that_differs(digits):
+    _, model, data = digits
+    ways = [Variant("a"), Variant("bfloat16", "bfloat16")]
+    first, half = compare(
+        model, Gaussian(0.5), data.images, data.idx, data.labels, np.full(4, 0.5), ways, 1000
+    )
+    table = carry_over(first.table, half.differ, 1000, 0.001, Gaussian(0.5), 64)
+    expected = clopper_pearson_lower(first.table.columns["count"], 1000, 0.0005)
+    expected -= clopper_pearson_upper(half.differ, 1000, 0.0005)
+    assert table.columns["p_lower"] == pytest.approx(expected)
+    assert (table.radius <= first.table.radius).all()
+    assert (table.predict[table.radius == 0] == -1).all()
+
+
+def test_a_model_under_lattice_noise_is_certified_like_under_float_noise(digits):
+    _, model, data = digits
+    what = data.images, data.idx, data.labels, np.full(4, 0.5)
+    exact = lattice(model, Gaussian(0.5), *what, 256, 512, 4000)
+    (plain,) = compare(model, Gaussian(0.5), *what, [Variant("a")], 4000)
+    assert exact.table.columns["p_lower"] == pytest.approx(plain.table.columns["p_lower"], abs=0.06)
+    assert lattice(model, Gaussian(0.5), data.images + 0.01, *what[1:], 256, 512, 1000) is None
+
+
+def test_every_bound_is_the_quantile_that_defines_it():
+    assert bound_verdict(5000).verdict == HOLDS
+    assert bound_verdict(5000, tolerance=1e-17).verdict == BROKEN
+
+
+def test_the_command_tabulates_and_judges_every_variant(tmp_path, digits, capsys):
+    path, _, _ = digits
+    table = tmp_path / "t.tsv"
+    command = ["certify", "--model", str(path), "--dataset", "digits", "--max", "3", "--quiet"]
+    assert cli.main([*command, "--noise", "gaussian-0.50", "--budget", "fixed-500", "--look",
+                     "500", "--out", str(table)]) == 0  # fmt: skip
+    out = tmp_path / "n"
+    command = ["audit", "numerics", str(table), "--model", str(path), "--out", str(out)]
+    assert cli.main([*command, "--n", "500", "--look", "500", "--max", "3"]) == 0
+    said = json.loads((tmp_path / "n.json").read_text())["verdicts"]
+    assert {v["verdict"] for v in said if v["ours"]} == {HOLDS}
+    assert (tmp_path / "n-arithmetic.csv").exists()
+    assert (tmp_path / "n.png").stat().st_size > 10_000
+    capsys.readouterr()
+    assert cli.main([*command, "--n", "300", "--look", "500"]) == 2
+    assert "multiple of the look" in capsys.readouterr().err
