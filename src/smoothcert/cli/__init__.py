@@ -37,6 +37,8 @@ COMMANDS = {
     "radius-table": "tabulate the radii of a non-Gaussian noise",
     "overview": "papers beside ours, and the page of all results",
     "audit": "try to break certificates: one verdict a promise",
+    "bench": "the throughput of this device",
+    "plan": "what a target costs before it runs: jobs, hours, disk",
     "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example, figures",
 }
 
