@@ -33,6 +33,7 @@ SNAPSHOTS = "<results>/models/{dataset}/{arch}/{training}/snapshots"
 PUBLISHED_MODEL = "<results>/published/{dataset}/{arch}/{training}.safetensors"
 SCALES = "<results>/scales/{dataset}/{arch}/{training}/{noise}/{search}.tsv"
 STORE = "<results>/votes/{dataset}/{arch}/{training}/{noise}/{scaling}"
+RADIUS_TABLE = "<results>/radius-tables/{shape}/{d}.json"
 CERTIFICATES = "<results>/certificates/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"
 MEMORY = "<results>/memory/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"
 
@@ -160,6 +161,62 @@ def published(wildcards):
         return experiments.published(config)
     except SmoothcertError as error:
         raise WorkflowError(str(error)) from None
+
+
+def radius_tables(runs):
+    """The radius tables that runs read, each once."""
+    return list(
+        dict.fromkeys(
+            RADIUS_TABLE.format(shape=shape, d=experiments.dimension(run["dataset"]))
+            for run in runs
+            if (shape := experiments.tabulated(run["noise"]))
+        )
+    )
+
+
+def drawn(name):
+    """Input function: a file of the vote store that certifies for the noise of the path."""
+    return lambda wildcards: f"{STORE}/{name}".format(
+        **{**wildcards, "noise": experiments.drawn_as(wildcards.noise)}
+    )
+
+
+def nongaussian_certify_spec(wildcards):
+    """The specification of a certificate, with what its votes are read as."""
+    settings = experiments.settings(config, "certify", dict(wildcards))
+    fingerprint = code(**experiments.code_of("certify", settings, dict(wildcards)))
+    return json.dumps({**settings, "noise": wildcards.noise, "code": fingerprint}, sort_keys=True)
+
+
+def radius_table_spec(wildcards):
+    """The specification of a radius table, without a scale."""
+    noise = {"noise": wildcards.shape}
+    fingerprint = code(**experiments.code_of("radius_table", {}, noise))
+    return json.dumps({**noise, "d": int(wildcards.d), "code": fingerprint}, sort_keys=True)
+
+
+def nongaussian_runs(sections):
+    """The runs of sections of `experiments`."""
+    return [run for section in sections for run in experiments.runs(config, section)]
+
+
+def nongaussian_certificates(sections):
+    """The certificates of sections of `experiments`, each once."""
+    return list(dict.fromkeys(path for section in sections for path in runs(section)))
+
+
+def nongaussian_spec(kind, name, sections):
+    """The specification of a table or figure, with the code of the noises that it shows."""
+    noises = dict.fromkeys(run["noise"] for run in nongaussian_runs(sections))
+    parts = [part for noise in noises for part in experiments.noise_parts(noise)]
+    fingerprint = code(f"smoothcert.cli.{kind}", frozenset([f"{kind}s.{name}", *parts]))
+    return json.dumps({"code": fingerprint}, sort_keys=True)
+
+
+def nongaussian_study(part):
+    """The specification of what is computed without a classifier."""
+    settings = {**config["nongaussian"][part], "seed": config["seed"]}
+    return json.dumps({**settings, "code": code(f"smoothcert.noise.study.{part}")}, sort_keys=True)
 
 
 def shards(suffix, store=STORE):
