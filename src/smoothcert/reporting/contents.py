@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 class Section:
     """A part of the page. ``paper`` is the key of its claims (reference.PAPERS), if it is one's.
 
-    ``tables`` are names of ``tables/NAME.md``, ``figures`` are ``figures/NAME.png`` with their
+    ``tables`` are names of ``tables/NAME.md`` (a name with a folder is that file, and it may hold
+    ``*``), ``figures`` are ``figures/NAME.png`` with their
     captions (a name may end in ``*``), ``notebook`` is ``reports/NAME.html``.
     """
 
@@ -112,7 +113,13 @@ SECTIONS = (
         "Non-Gaussian noise",
         "Zhang et al. 2020: noise with more mass near its centre certifies more than Laplace (l1)"
         " and Gaussian noise (l2, linf) at the same accuracy.",
-        ("nongaussian_table1", "nongaussian_table2", "nongaussian_table3", "nongaussian_gain"),
+        (
+            "nongaussian_table1",
+            "nongaussian_table2",
+            "nongaussian_table3",
+            "nongaussian_gain",
+            "nongaussian_training",
+        ),
         {
             "nongaussian_fig1": "Figure 1: where the noise puts its norm",
             "nongaussian_fig2": "Figure 2: overlap of a density and its shift",
@@ -123,4 +130,22 @@ SECTIONS = (
         "nongaussian",
         "zhang",
     ),
+)
+
+# What stands below the verdicts of the audits.
+AUDITS = Section(
+    "audits",
+    "Audits",
+    "Each promise of a certificate, and whether an attempt to break it succeeded. A broken promise"
+    " of a paper is a result; a broken promise of a variant that this project calls sound is a"
+    " fault.",
+    ("audits/honesty-together.md", "audits/honesty-optimism.md", "audits/numerics-*.md"),
+    {
+        "audit_memory": "What attacks on certificates of input-dependent scales found",
+        "audit_attack_accuracy": "Certified accuracy beside accuracy under attack, by radius",
+        "audit_coverage": "Failure rate of each confidence procedure at known class probability",
+        "audit_honesty": "Certificates all at once, and settings chosen on the test inputs",
+        "audit_numerics_*": "The same certificates in other arithmetic",
+    },
+    "audits",
 )

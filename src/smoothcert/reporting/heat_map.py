@@ -26,12 +26,12 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
 
     The colour is the difference in units of what the sampling error allows, so that percents and
     radii share one scale; the text is the difference itself, with ``*`` beyond the sampling
-    error (95%). Rows without any number of a paper are left out where others have one.
+    error (95%). Columns without any number of a paper are left out where others have one.
     """
-    compared = {cell.row for cell in cells if cell.verdict != OTHER}
-    rows = [row for row in dict.fromkeys(cell.row for cell in cells) if row in compared]
-    rows = rows or list(dict.fromkeys(cell.row for cell in cells))
-    columns = list(dict.fromkeys(cell.column for cell in cells))
+    compared = {cell.column for cell in cells if cell.verdict != OTHER}
+    rows = list(dict.fromkeys(cell.row for cell in cells))
+    columns = [c for c in dict.fromkeys(cell.column for cell in cells) if c in compared]
+    columns = columns or list(dict.fromkeys(cell.column for cell in cells))
     values = np.full((len(rows), len(columns)), np.nan)
     labels = [textwrap.fill(row, 46) for row in rows]
     lines = sum(label.count("\n") + 1 for label in labels)
@@ -41,14 +41,14 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
         axes = figure.subplots()
         axes.set_facecolor("0.85")
         for cell in cells:
-            if cell.verdict == OTHER or cell.row not in rows:
+            if cell.verdict == OTHER:
                 continue
             assert cell.difference is not None
             i, j = rows.index(cell.row), columns.index(cell.column)
-            if cell.allowed:
-                values[i, j] = np.clip(cell.difference / cell.allowed, -_MOST, _MOST)
+            units = cell.difference / cell.allowed if cell.allowed else 0.0
+            values[i, j] = np.clip(units, -_MOST, _MOST)
             star = "*" if cell.verdict == DIFFERS else "?" if cell.verdict == UNJUDGED else ""
-            dark = np.isfinite(values[i, j]) and abs(values[i, j]) > 0.7 * _MOST
+            dark = abs(values[i, j]) > 0.7 * _MOST
             axes.text(j, i, f"{_short(cell.difference)}{star}", ha="center", va="center", size=7,
                       color="white" if dark else "black")  # fmt: skip
         norm = TwoSlopeNorm(0.0, -_MOST, _MOST)
@@ -56,7 +56,6 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
         axes.set_xticks(range(len(columns)), [_name(c) for c in columns], rotation=45, ha="right")
         axes.set_yticks(range(len(rows)), labels, size=7)
         axes.grid(visible=False)
-        axes.set_title(title)
         if np.isfinite(values).any():
             bar = figure.colorbar(image, ax=axes, ticks=[-3, -1, 0, 1, 3])
             bar.set_label("difference, in units of\nthe sampling error (95%)")
@@ -64,10 +63,9 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
         else:
             note = "no cell is comparable: every number here is of other data or another model"
         axes.set_xlabel(note)
-        grey = Patch(facecolor="0.85", label="other data or model: no number of the paper")
-        axes.legend(
-            handles=[grey], loc="lower left", bbox_to_anchor=(0, 1.0), frameon=False, fontsize=7
-        ) if np.isnan(values).any() else None
+        if np.isnan(values).any():
+            grey = Patch(facecolor="0.85", label="no number of the paper for this data and model")
+            axes.legend(handles=[grey], loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=7)
         axes.set_title(title, pad=20)
     return figure
 

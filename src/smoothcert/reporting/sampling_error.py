@@ -71,6 +71,8 @@ def inputs_of_interval(percent: float, low: float, high: float) -> int | None:
     From the product of the two ends of 1 - p or p: (1 - p)^2 / ((1 - low)(1 - high)) = 1 + z^2/n.
     """
     p, a, b = percent / 100, low / 100, high / 100
+    if not 0 <= p <= 1:  # a difference
+        return None
     if p < 0.5:
         p, a, b = 1 - p, 1 - b, 1 - a
     if not 0 < a <= p <= b:
