@@ -106,8 +106,9 @@ def parent_file(wildcards, input):
     origin = experiments.parent(config, wildcards)
     if origin is None:
         return ""
-    epoch = origin[1] if isinstance(origin[1], int) else None
-    return f"--parent {input.parent}" + (f"/model.epoch-{epoch}.safetensors" if epoch else "")
+    if not isinstance(origin[1], int):
+        return f"--parent {input.parent}"
+    return f"--parent {Path(input.parent, f'model.epoch-{origin[1]}.safetensors')}"
 
 
 def normalization(wildcards):
@@ -135,6 +136,14 @@ def memorized(section):
         for run in experiments.runs(config, section)
     }
     return list(files)
+
+
+def section_runs(sections, name):
+    """The certificates that a table or figure shows, each once: those of `sections[name]`, or of
+    the section of its own name."""
+    name = name if name in sections else name.removesuffix("_table")
+    chosen = sections.get(name, [name])
+    return list(dict.fromkeys(path for section in chosen for path in memorized(section)))
 
 
 def notebook_parameters(wildcards, input):

@@ -29,20 +29,13 @@ DDRS_SECTIONS = {
 }
 
 
-def ddrs_runs(name):
-    """The certificates that a table or figure shows, each once."""
-    name = name if name in DDRS_SECTIONS else name.removesuffix("_table")
-    sections = DDRS_SECTIONS.get(name, [name])
-    return list(dict.fromkeys(path for section in sections for path in memorized(section)))
-
-
 for ddrs_name, ddrs_title in DDRS_TABLES.items():
 
     rule:
         name:
             ddrs_name + ("_table" if ddrs_name in DDRS_FIGURES else "")
         input:
-            ddrs_runs(f"{ddrs_name}_table"),
+            section_runs(DDRS_SECTIONS, f"{ddrs_name}_table"),
         output:
             report(
                 f"<results>/tables/{ddrs_name}.csv",
@@ -72,7 +65,7 @@ for ddrs_name, ddrs_title in DDRS_FIGURES.items():
         name:
             ddrs_name + ("_figure" if ddrs_name in DDRS_TABLES else "")
         input:
-            ddrs_runs(ddrs_name),
+            section_runs(DDRS_SECTIONS, ddrs_name),
         output:
             f"<results>/figures/{ddrs_name}.pdf",
             report(
