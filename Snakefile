@@ -51,6 +51,7 @@ include: "rules/iss.smk"
 include: "rules/nongaussian.smk"
 include: "rules/audits.smk"
 include: "rules/reports.smk"
+include: "rules/plan.smk"
 
 
 rule all:

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure, say each number as it comes, and write the file."""
     from smoothcert.devices import job_device
     from smoothcert.errors import SmoothcertError
-    from smoothcert.planning.jobs import dry_run, options
+    from smoothcert.planning.jobs import dry_run
     from smoothcert.planning.measure import Bench, measure
     from smoothcert.planning.needs import needs
     from smoothcert.planning.overhead import overhead
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.seconds <= 0 or args.limit <= 0:
         raise SmoothcertError("--seconds and --limit: expected positive numbers")
     device = job_device(args.device)
-    jobs = dry_run(args.targets, options=options(args.preset, args.configfile), everything=True)
+    jobs = dry_run(args.targets, args.preset, args.configfile, everything=True)
     wanted = needs(jobs)
     archs = sorted({need.arch for need in wanted})
     for arch in args.arch or []:

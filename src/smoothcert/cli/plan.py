@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", nargs="*", default=["all"], help="of the workflow; default: all")
     parser.add_argument("--preset", default="smoke", help="default: smoke")
     parser.add_argument("--configfile", action="append", default=[], metavar="YAML")
+    parser.add_argument("--config", metavar="JSON", help="a whole configuration, or @FILE")
     parser.add_argument(
         "--throughput", metavar="JSON", help=f"of smoothcert bench --write; default {DEFAULT}"
     )
@@ -34,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan, or the comparison."""
+    from smoothcert.cli.common import json_mapping
     from smoothcert.errors import SmoothcertError
     from smoothcert.planning.compare import compare
     from smoothcert.planning.estimate import Estimate
-    from smoothcert.planning.jobs import dry_run, options
+    from smoothcert.planning.jobs import dry_run
     from smoothcert.planning.report import compared_text, plan_text
     from smoothcert.planning.throughput import Throughput
 
@@ -46,8 +48,13 @@ def run(args: argparse.Namespace) -> int:
         if value < 1:
             raise SmoothcertError(f"{name} {value}: expected at least 1")
     throughput = Throughput.read(args.throughput or DEFAULT)
-    chosen = options(args.preset, args.configfile)
-    jobs = dry_run(args.targets, options=chosen, everything=args.all or args.compare)
+    jobs = dry_run(
+        args.targets,
+        args.preset,
+        args.configfile,
+        json_mapping(args.config, "--config") if args.config else None,
+        everything=args.all or args.compare,
+    )
     estimate = Estimate(jobs, throughput)
     if args.compare:
         print(compared_text(compare(estimate), throughput.clock), end="")

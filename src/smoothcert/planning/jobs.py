@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 PLUGINS = Path(__file__).parent / "plugins"
 
@@ -73,24 +73,30 @@ class Job:
 
 def dry_run(
     targets: Sequence[str],
-    folder: str | os.PathLike[str] = ".",
-    options: Sequence[str] = (),
+    preset: str = "smoke",
+    configfiles: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
     everything: bool = False,
+    folder: str | os.PathLike[str] = ".",
 ) -> list[Job]:
     """The jobs that Snakemake would run for ``targets`` in the checkout ``folder``.
 
     Only those whose results are missing or out of date; all of them with ``everything``.
-    ``options`` are further ones of its command line (``--config``, ``--configfile``).
+    ``configfiles`` are laid over the preset, and ``config`` over them.
     Raises SmoothcertError with Snakemake's own last line if it refuses.
     """
     if not Path(folder, "Snakefile").is_file():
         raise SmoothcertError(f"{Path(folder, 'Snakefile')}: not there; run this in the checkout")
     with tempfile.TemporaryDirectory() as scratch:
-        out = Path(scratch, "jobs.jsonl")
+        out, files = Path(scratch, "jobs.jsonl"), list(configfiles)
+        if config is not None:
+            files.append(str(Path(scratch, "config.json")))
+            Path(files[-1]).write_text(json.dumps(config), encoding="utf-8")
         # Locks are for writers; a plan may be made beside a run.
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--quiet", "all"]
         command += ["--logger", "joblist", "--logger-joblist-out", str(out)]
-        command += ["--forceall"] * everything + [*options, "--", *targets]
+        command += ["--configfile", *files] if files else []
+        command += ["--config", f"preset={preset}", *["--forceall"] * everything, "--", *targets]
         path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path}
         try:
@@ -155,9 +161,3 @@ def needed_by(jobs: Sequence[Job], waits: Sequence[Sequence[int]], last: Iterabl
             seen.add(i)
             stack += waits[i]
     return seen
-
-
-def options(preset: str, configfiles: Sequence[str]) -> list[str]:
-    """The options of Snakemake's command line that choose a configuration."""
-    chosen = ["--configfile", *configfiles] if configfiles else []
-    return [*chosen, "--config", f"preset={preset}"]
