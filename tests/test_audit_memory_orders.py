@@ -1,0 +1,111 @@
+"""How much a memory's answers depend on the order of inputs, and what an attacker gains by it."""
+
+import numpy as np
+import pytest
+
+from smoothcert.audits.attacked import COLUMNS, read_attacked, write_attacked
+from smoothcert.audits.either_order import either_order
+from smoothcert.audits.orders import spread
+from smoothcert.certificates import make_table
+from smoothcert.errors import SmoothcertError
+from smoothcert.figures import save
+from smoothcert.figures.audits_memory import memory_figure
+
+RADII = np.array([0.0, 0.25, 0.5])
+
+
+def line(positions, predict, radius):
+    """Certificates of points on a line, all labelled 0."""
+    n = len(positions)
+    points = np.zeros((n, 4), np.float32)
+    points[:, 0] = positions
+    table = make_table(
+        idx=np.arange(n), label=np.zeros(n), predict=predict, radius=radius, norm="l2"
+    )
+    return table, points
+
+
+def test_two_clashing_balls_give_the_first_comer_its_ball():
+    table, points = line([0.0, 0.5], [0, 1], [0.4, 0.3])
+    result = spread(table, points, [[0, 1], [1, 0]], RADII)
+    # Input 0 first: it keeps 0.4. Input 1 first: 0 is cut to 0.5 - 0.3.
+    assert result.acr == pytest.approx([0.4 / 2, 0.2 / 2])
+    assert result.accuracy[:, 1].tolist() == [50.0, 0.0]
+    assert result.trimmed.tolist() == [1, 1]
+    assert result.varies
+    assert result.summary()["acr"]["sd"] > 0
+    assert result.raw_acr == pytest.approx(0.2)
+
+
+def test_an_input_inside_another_ball_changes_its_class_in_one_order_only():
+    table, points = line([0.0, 0.1], [0, 1], [0.4, 0.3])
+    result = spread(table, points, [[0, 1], [1, 0]], RADII)
+    assert result.captured.tolist() == [1, 1]
+    assert result.accuracy[:, 0].tolist() == [100.0, 0.0]  # both are labelled 0
+
+
+def test_without_overlap_every_order_is_the_same():
+    table, points = line([0.0, 2.0, 4.0], [0, 1, 0], [0.4, 0.3, 0.9])
+    result = spread(table, points, [[0, 1, 2], [2, 1, 0], [1, 0, 2]], RADII)
+    assert not result.varies
+    assert (result.acr == result.raw_acr).all()
+
+
+def test_an_attack_is_obedient_after_the_ball_and_takes_from_it_before():
+    # The attack lies inside the ball of input 0 with a small ball of class 1 of its own.
+    table, points = line([0.0, 3.0], [0, 1], [0.5, 0.5])
+    attack = np.array([[0.45, 0, 0, 0]], np.float32)
+    after, before = either_order(
+        points, table.predict, table.radius, attack, np.array([1]), np.array([0.1]),
+        np.array([0]), "l2",
+    )  # fmt: skip
+    assert (after.clashes, after.captured, after.trimmed, after.lost) == (0, 0, 0, 0)
+    assert (after.inside, after.obeyed) == (1, 1)
+    assert (before.clashes, before.captured, before.trimmed) == (0, 0, 1)
+    assert before.lost == pytest.approx(0.5 - 0.35)
+    # With a ball that holds input 0, coming first captures it.
+    _, before = either_order(
+        points, table.predict, table.radius, attack, np.array([1]), np.array([0.6]),
+        np.array([0]), "l2",
+    )  # fmt: skip
+    assert before.captured == 1
+    # An abstention plants nothing.
+    after, before = either_order(
+        points, table.predict, table.radius, attack, np.array([-1]), np.array([0.0]),
+        np.array([0]), "l2",
+    )  # fmt: skip
+    assert (before.captured, before.trimmed, before.inside) == (0, 0, 0)
+    assert (after.inside, after.obeyed) == (1, 1)
+
+
+def test_a_memory_that_forgets_to_trim_is_caught(monkeypatch):
+    from smoothcert import memory
+
+    def forgetful(predict, radius, near, order=None, debug=False):
+        return memory.Adjusted(predict, radius, np.full(len(predict), memory.NONE))
+
+    monkeypatch.setattr("smoothcert.memory.remember", forgetful)
+    table, points = line([0.0, 3.0], [0, 1], [0.5, 0.5])
+    attack = np.array([[0.45, 0, 0, 0]], np.float32)
+    after, before = either_order(
+        points, table.predict, table.radius, attack, np.array([1]), np.array([0.1]),
+        np.array([0]), "l2",
+    )  # fmt: skip
+    assert after.clashes == before.clashes == 1
+    assert after.obeyed < after.inside
+
+
+def test_the_figure_is_drawn_of_a_table_that_reads_back(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [{name: kind(rng.integers(0, 2)) for name, kind in COLUMNS.items()} for _ in range(9)]
+    write_attacked(tmp_path / "a.tsv", rows)
+    columns = read_attacked(tmp_path / "a.tsv")
+    assert list(columns) == list(COLUMNS)
+    assert columns["radius"].tolist() == [row["radius"] for row in rows]
+    bare = {name: columns[name] for name in list(COLUMNS)[:12]}  # no Gaussian noise
+    none = {name: values[:0] for name, values in columns.items()}
+    for path in save(memory_figure({"a": columns, "b": bare, "c": none}), tmp_path / "figure"):
+        assert path.stat().st_size > 5000
+    (tmp_path / "a.tsv").write_text("idx\tradius\tbroken\n1\tx\t0\n")
+    with pytest.raises(SmoothcertError, match=r"a\.tsv:2"):
+        read_attacked(tmp_path / "a.tsv")
