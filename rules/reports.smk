@@ -42,6 +42,7 @@ rule claims:
         rules.iss.input,
         rules.lbrs.input,
         rules.nongaussian.input,
+        rules.audits.input,
     output:
         report(
             "<results>/tables/claims.csv",
@@ -72,6 +73,7 @@ rule page:
         rules.iss.input,
         rules.lbrs.input,
         rules.nongaussian.input,
+        rules.audits.input,
         expand("<results>/differences/{table}.csv", table=COMPARED),
         rules.claims.output,
     output:
