@@ -7,39 +7,6 @@ fails; since Snakemake deletes what a failed job made, the verdicts are then bes
 """
 
 AUDITED = "{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}"
-# After a command: what it made, for the reader of a failure; its figure, beside all others
-AUDIT_FAILED = " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
-AUDIT_FIGURE = (
-    "; mv {params.base}.pdf {params.figure}.pdf; mv {params.base}.png {params.figure}.png"
-)
-
-
-def audited(kind, key="runs"):
-    """The runs that a kind of audit is about, each once."""
-    try:
-        return experiments.expand(config["audits"][kind][key])
-    except SmoothcertError as error:
-        raise WorkflowError(f"configuration: audits.{kind}.{key}.{error}") from None
-
-
-def audited_models(kind):
-    """The same by their model: {(dataset, arch, training): runs}."""
-    models = {}
-    for run in audited(kind):
-        models.setdefault((run["dataset"], run["arch"], run["training"]), []).append(run)
-    return models
-
-
-def audit_spec(kind, of=lambda wildcards: [], drop=("runs",), **more):
-    """The specification of one audit; `of` gives the runs that decide which code it runs."""
-
-    def made(wildcards):
-        options = {k: v for k, v in config["audits"][kind].items() if k not in drop}
-        parts = (experiments.code_of("audit", {}, run)["parts"] for run in of(wildcards))
-        options["code"] = code(f"smoothcert.cli.audits.{kind}", frozenset().union(*parts))
-        return json.dumps({"seed": config["seed"], **options, **more}, sort_keys=True)
-
-    return made
 
 
 rule audit_memory_run:
@@ -68,7 +35,8 @@ rule audit_memory_run:
         spec=audit_spec("memory_soundness", lambda w: [dict(w)], scale_seed=config["seed"]),
     shell:
         "python -m smoothcert audit memory-soundness {input.table} --model {input.model}"
-        " --spec {params.spec:q} --out {params.base} --quiet > {log} 2>&1" + AUDIT_FAILED
+        " --spec {params.spec:q} --out {params.base} --quiet > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
 
 
 # Which of the runs there are at the noise's own scale too, to compare radii with
@@ -77,15 +45,6 @@ AUDIT_MEMORY_FIXED = [
     for run in audited("memory_soundness")
     if {**run, "scaling": "fixed"} in list(experiments.all_runs(config))
 ]
-
-
-def audit_named(pattern, runs):
-    """NAME=FILE of each run, as the figure of memory-soundness takes them."""
-    axes = [a for a in experiments.AXES if len({run[a] for run in audited("memory_soundness")}) > 1]
-    axes = [a for a in axes if a != "noise"] or ["training"]
-    return lambda wildcards, input: [
-        f"{', '.join(run[a] for a in axes)}={file}" for run, file in zip(runs, input[pattern])
-    ]
 
 
 rule audit_memory_figure:
@@ -159,7 +118,8 @@ rule audit_falsification_model:
         ),
     shell:
         "python -m smoothcert audit falsification {input.tables} --model {input.model}"
-        " --spec {params.spec:q} --out {params.base} > {log} 2>&1" + AUDIT_FAILED
+        " --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
 
 
 rule audit_falsification_lbrs:
@@ -191,7 +151,8 @@ rule audit_falsification_lbrs:
         spec=audit_spec("falsification", drop=("runs", "lbrs")),
     shell:
         "python -m smoothcert audit falsification {input.tables} --spiral {input.spiral}"
-        " --spec {params.spec:q} --out {params.base} > {log} 2>&1" + AUDIT_FAILED
+        " --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
 
 
 rule audit_attack_run:
@@ -220,7 +181,8 @@ rule audit_attack_run:
         spec=audit_spec("attack_accuracy", lambda w: [dict(w)]),
     shell:
         "python -m smoothcert audit attack-accuracy {input.table} --model {input.model}"
-        " --spec {params.spec:q} --out {params.base} > {log} 2>&1" + AUDIT_FAILED
+        " --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
 
 
 rule audit_attack_figure:
@@ -279,25 +241,9 @@ rule audit_coverage:
         spec=audit_spec("coverage", drop=()),
     shell:
         "python -m smoothcert audit coverage --spec {params.spec:q} --out {params.base}"
-        " > {log} 2>&1" + AUDIT_FAILED + AUDIT_FIGURE
-
-
-def audit_budget(wildcards):
-    """The one budget under which all certificates of a store are looked at together."""
-    budgets = {run["budget"] for run in audited("honesty", "together")}
-    if len(budgets) > 1:
-        raise WorkflowError(
-            "configuration: audits.honesty.together: expected one budget, found"
-            f" {', '.join(sorted(budgets))}"
-        )
-    return budgets.pop()
-
-
-def audit_honesty_spec(wildcards):
-    """The specification of the audit of whole tables."""
-    of = lambda w: [*audited("honesty"), *audited("honesty", "together")]
-    more = {"budget": audit_budget(wildcards)}
-    return audit_spec("honesty", of, drop=("runs", "together"), **more)(wildcards)
+        " > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
+        "; mv {params.base}.pdf {params.figure}.pdf; mv {params.base}.png {params.figure}.png"
 
 
 rule audit_honesty:
@@ -327,7 +273,9 @@ rule audit_honesty:
         spec=audit_honesty_spec,
     shell:
         "python -m smoothcert audit honesty {input.tables} --votes {input.votes}"
-        " --spec {params.spec:q} --out {params.base} > {log} 2>&1" + AUDIT_FAILED + AUDIT_FIGURE
+        " --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
+        "; mv {params.base}.pdf {params.figure}.pdf; mv {params.base}.png {params.figure}.png"
 
 
 rule audit_numerics_run:
@@ -361,18 +309,9 @@ rule audit_numerics_run:
         spec=audit_spec("numerics", lambda w: [audit_numerics_of(w)]),
     shell:
         "python -m smoothcert audit numerics {input.table} --model {input.model}"
-        " --spec {params.spec:q} --out {params.base} > {log} 2>&1" + AUDIT_FAILED + AUDIT_FIGURE
-
-
-def audit_numerics_of(wildcards):
-    """The run of a data set whose certificates are made in other arithmetic."""
-    of = [run for run in audited("numerics") if run["dataset"] == wildcards.dataset]
-    if len(of) != 1:
-        raise WorkflowError(
-            f"configuration: audits.numerics.runs: {len(of)} runs of {wildcards.dataset}; expected"
-            " one of a data set"
-        )
-    return of[0]
+        " --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
+        "; mv {params.base}.pdf {params.figure}.pdf; mv {params.base}.png {params.figure}.png"
 
 
 rule audit_numerics:
@@ -402,7 +341,8 @@ rule audit_radii:
         ),
     shell:
         "python -m smoothcert audit radii {params.noises} --spec {params.spec:q} --out {output}"
-        " > {log} 2>&1" + AUDIT_FAILED
+        " > {log} 2>&1"
+        " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
 
 
 AUDIT_VERDICTS = [
