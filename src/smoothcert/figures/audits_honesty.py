@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from smoothcert import metrics
 from smoothcert.figures import curves
 from smoothcert.figures.style import COLOURS, DASHES, PANEL, style
+from smoothcert.printing import norm as symbol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def honesty(
                     radii, 100 * below, drawstyle="steps-pre", color=COLOURS[i], linestyle=":",
                     linewidth=1.0, label=f"{name}: less what may be wrong",
                 )  # fmt: skip
-            norm = families[0][1].plain.single("norm") or "l2"
+            norm = symbol(families[0][1].plain.single("norm") or "l2")
             axes.set_xlabel(f"certified {norm} radius r (pixels in [0, 1])")
             axes.set_ylabel("correct with radius ≥ r (% of inputs)")
             axes.set_ylim(0, 102)

@@ -86,7 +86,7 @@ def optimism(members: Sequence[tuple[str, int, Choice]]) -> Table:
     for subject, settings, choice in members:
         row = {
             "subject": words(subject), "settings": words(settings), "folds": words(choice.folds),
-            "inputs": words(choice.optimism.inputs), "acr": acr(choice.acr),
+            "inputs": words(choice.optimism.inputs), "acr": _small(choice.acr),
         }  # fmt: skip
         for i, r in enumerate(choice.radii):
             row[f"points_{number(float(r))}"] = share(choice.optimism[i])
@@ -134,6 +134,13 @@ def arithmetic(rows: Sequence[tuple[Outcome, Difference]], subject: str) -> Tabl
         " the lattice's.",
     )
     return Table("The same certificates in other arithmetic", columns, out, notes)
+
+
+def _small(estimate: metrics.Estimate) -> Entry:
+    """A difference of ACRs near 0, to nearest: rounding it down would make it negative."""
+    value, low, high = (float(v) for v in (estimate.value, estimate.low, estimate.high))
+    text = f"{value:.4f}" if abs(value) >= 5e-5 else "0.0000"
+    return Entry(text, f"[{low:.4f}, {high:.4f}]", numbers=(value, low, high, None))
 
 
 def _filled(rows: list[dict[str, Entry]], columns: Sequence[Column]) -> list[dict[str, Entry]]:
