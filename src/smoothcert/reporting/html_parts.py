@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MARKDOWN = mistune.create_markdown(plugins=["table"])
+_BROAD = 720  # pixels of the screen
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -44,10 +45,16 @@ def figure(path: Path, caption: str) -> str:
     # Drawn with twice the pixels of a screen of the paper's size.
     width, height = (int.from_bytes(png[i : i + 4], "big") // 2 for i in (16, 20))
     data = base64.b64encode(png).decode()
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{text(caption)}"'
-        f' width="{width}" height="{height}"><figcaption>{text(caption)}</figcaption></figure>'
+    picture = (
+        f'<img src="data:image/png;base64,{data}" alt="{text(caption)}"'
+        f' width="{width}" height="{height}">'
     )
+    if width > _BROAD:  # several panels: too small to read where it is made to fit a telephone
+        picture = (
+            f'<div class="broad" role="region" aria-label="{text(caption)}" tabindex="0">'
+            f"{picture}</div>"
+        )
+    return f"<figure>{picture}<figcaption>{text(caption)}</figcaption></figure>"
 
 
 def wide(label: str, table: str) -> str:

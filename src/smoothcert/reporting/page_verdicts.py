@@ -95,7 +95,7 @@ def _counted(name: str, counts: Counter[str], verdicts: tuple[str, ...]) -> str:
 
 
 def claims_section(claims: list[Line]) -> str:
-    """Every claim, a table a paper."""
+    """Every claim, a table a paper, unfolded on demand and in print."""
     if not claims:
         return section("claims", "Claims", ["<p>Not made: <code>snakemake claims</code></p>"])
     meanings = "".join(
@@ -104,23 +104,32 @@ def claims_section(claims: list[Line]) -> str:
     parts = [f"<p>{len(claims)} claims of the four papers.</p><dl>{meanings}</dl>"]
     heads = ("claim", "stated", "ours", "verdict")
     for paper in dict.fromkeys(row["paper"] for row in claims):
-        rows = "".join(_claim(row) for row in claims if row["paper"] == paper)
+        own = [row for row in claims if row["paper"] == paper]
+        table = grid(f"Claims of {paper}", heads, "".join(map(_claim, own)), "stacked")
+        words = f"The {len(own)} claims of {paper}, with the numbers that decide them"
         parts.append(f"<h3>{text(paper)}</h3>")
-        parts.append(grid(f"Claims of {paper}", heads, rows, "stacked"))
+        parts.append(f"<details><summary>{text(words)}</summary>{table}</details>")
     return section("claims", "Claims", parts)
 
 
 def _claim(row: Line) -> str:
     evidence = row["evidence"]
     shown = f"<br>{link(evidence, evidence.rpartition('/')[2])}" if evidence else ""
-    return (
-        f'<tr role="row"><th scope="row" role="rowheader">{text(row["claim"])}<small>{text(row["section"])}</small></th>'
-        f'<td role="cell" data-label="stated">{text(row["stated"])}'
-        f"<small>in the paper itself: {text(row['papers'])}</small></td>"
-        f'<td role="cell" data-label="ours">{text(row["ours"]) or "-"}<small>{text(row["why"])}</small></td>'
-        f'<td role="cell" data-label="verdict">{badge(row["verdict"], _TONES.get(row["verdict"], "plain"))}'
-        f"{shown}</td></tr>"
+    verdict = badge(row["verdict"], _TONES.get(row["verdict"], "plain"))
+    return _stacked(
+        f"{text(row['claim'])}<small>{text(row['section'])}</small>",
+        stated=f"{text(row['stated'])}<small>in the paper itself: {text(row['papers'])}</small>",
+        ours=f"{text(row['ours']) or '-'}<small>{text(row['why'])}</small>",
+        verdict=f"{verdict}{shown}",
     )
+
+
+def _stacked(head: str, **cells: str) -> str:
+    """A row whose cells stand below one another, each with its name, on a narrow screen."""
+    inner = "".join(
+        f'<td role="cell" data-label="{name}">{cell}</td>' for name, cell in cells.items()
+    )
+    return f'<tr role="row"><th scope="row" role="rowheader">{head}</th>{inner}</tr>'
 
 
 def audit_tables(audits: list[tuple[str, Verdict]]) -> list[str]:
@@ -135,9 +144,11 @@ def audit_tables(audits: list[tuple[str, Verdict]]) -> list[str]:
     )
     rank = {verdict: i for i, verdict in enumerate(_AUDITED)}
     rows = "".join(
-        f'<tr role="row"><th scope="row" role="rowheader">{text(v.promise)}<small>{text(v.subject)}</small></th>'
-        f'<td role="cell" data-label="verdict">{badge(v.verdict, _TONES[v.verdict])}</td>'
-        f'<td role="cell" data-label="evidence">{text(v.evidence)}<small>{link(path)}</small></td></tr>'
+        _stacked(
+            f"{text(v.promise)}<small>{text(v.subject)}</small>",
+            verdict=badge(v.verdict, _TONES[v.verdict]),
+            evidence=f"{text(v.evidence)}<small>{link(path)}</small>",
+        )
         for path, v in sorted(audits, key=lambda item: rank[item[1].verdict])
     )
     listed = grid(

@@ -270,7 +270,11 @@ def overlaps(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
                 direction = OPPOSITE if changed else SAME
                 measured.append(Measured(text, own, changed == 0, direction))
     audit = [(path, found) for path, found in evidence.audits if "intersect" in found["promise"]]
-    shown = audit[0][0] if audit else evidence.link("ddrs_table1")
+    shown = (
+        audit[0][0]
+        if audit
+        else evidence.first(*(f"tables/ddrs_table{n}.csv" for n in (1, 2, 3, 4)))
+    )
     why = "the memory changes a certificate where its ball meets an earlier one of another class"
     if audit:
         words = Counter(found["verdict"] for _, found in audit)

@@ -372,7 +372,7 @@ def proportional(claim: Claim, match: re.Match[str], evidence: Evidence) -> Find
             text = f"{min(each):.3g} to {max(each):.3g} min for 100,000 samples on {model}"
             measured.append(Measured(text, False, off <= 0.2, SAME if off <= 0.2 else OPPOSITE))
     why = "budgets sampled for themselves; met if none is a fifth off the median rate"
-    link = evidence.link("iss_table1")
+    link = evidence.first(*(f"tables/{name}.csv" for name in TABLES))
     return conclude(measured, link, why, "fewer than two budgets of a model were timed here")
 
 

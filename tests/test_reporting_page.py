@@ -1,0 +1,183 @@
+"""The page of all results: who reads it with ears, keyboard, telephone or paper reads it all."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from importlib import resources
+from itertools import pairwise
+
+import pytest
+from matplotlib.figure import Figure
+from reporting import certificates
+
+from smoothcert.audits.verdict import BROKEN, HOLDS, Verdict, write_verdicts
+from smoothcert.cli import main
+from smoothcert.errors import SmoothcertError
+from smoothcert.reporting.page import Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """A folder with certificates, a table, a broad figure, differences, claims and audits."""
+    folder = tmp_path_factory.mktemp("page") / "smoke"
+    record = {"identity": {"dataset": "digits", "seed": 7}, "surroundings": {"python": "3.12"}}
+    paths = certificates(folder, inputs=40, record=record)
+    tables, figures = folder / "tables", folder / "figures"
+    for path in (tables, figures, folder / "reports"):
+        path.mkdir()
+    assert main(["table", "cohen", "--out", str(tables / "cohen_table"), *paths]) == 0
+    Figure(figsize=(9, 3)).savefig(figures / "cohen_figure.png", dpi=200)
+    (folder / "reports" / "cohen.html").write_text("<p>", encoding="utf-8")
+    (tables / "lbrs_claims.md").write_text("| claim | data |\n| --- | --- |\n| a | b |\n")
+    verdicts = [
+        Verdict("a ball <keeps> its class", "digits", BROKEN, "a witness was found"),
+        Verdict("failure at most alpha", "clopper-pearson", HOLDS, "all paths", ours=True),
+    ]
+    write_verdicts(folder / "audits" / "deep" / "a.json", "test", verdicts, {})
+    out = str(folder / "differences" / "cohen_table")
+    assert main(["overview", "compare", str(tables / "cohen_table.csv"), "--out", out]) == 0
+    assert main(["overview", "claims", str(folder), "--out", str(tables / "claims")]) == 0
+    assert main(["overview", "page", str(folder), "--out", str(folder / "index.html")]) == 0
+    return folder
+
+
+class Reader(HTMLParser):
+    """Elements in order, with their attributes; table captions counted."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def of(self, *tags):
+        return [(tag, attrs) for tag, attrs in self.elements if tag in tags]
+
+
+def test_it_is_read_in_order_and_by_name(results):
+    page = Reader((results / "index.html").read_text(encoding="utf-8"))
+    levels = [int(tag[1]) for tag, _ in page.of("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.of("html") == [("html", {"lang": "en"})]
+    assert len(page.of("main")) == 1
+    assert page.of("a")[0][1]["href"] == "#main"  # skips the contents
+    images = page.of("img")
+    assert images
+    assert all(attrs["alt"] and attrs["src"].startswith("data:image/png") for _, attrs in images)
+    assert len(page.of("caption")) == len(page.of("table"))
+    assert all(attrs["scope"] in ("row", "col") for _, attrs in page.of("th"))
+    scrolled = [attrs for _, attrs in page.of("div") if attrs.get("class") in ("wide", "broad")]
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in scrolled)
+    assert {attrs["class"] for attrs in scrolled} == {"wide", "broad"}
+
+
+def test_every_link_leads_somewhere_and_nothing_is_fetched(results):
+    page = Reader((results / "index.html").read_text(encoding="utf-8"))
+    names = {attrs["id"] for _, attrs in page.elements if "id" in attrs}
+    for _, attrs in page.of("a"):
+        target = attrs["href"]
+        assert target[1:] in names if target.startswith("#") else (results / target).exists()
+    fetched = [a for t, a in page.of("script", "link", "iframe") if a.get("href") != "data:,"]
+    assert fetched == []
+
+
+def test_verdicts_come_first_and_a_break_is_an_alarm(results):
+    text = (results / "index.html").read_text(encoding="utf-8")
+    head = text[: text.index("<main")]
+    assert "Claims of the papers by verdict" in head
+    assert '<div class="alarm">' in head
+    assert "a ball &lt;keeps&gt; its class (1)" in head
+    assert "1 BROKEN, 1 HOLDS" in head
+    assert "failure at most alpha (ours)" in text
+    assert "audits/deep/a.json" in text
+    assert "report on Gaussian smoothing" in text
+
+
+def test_provenance_is_what_the_records_say(results):
+    text = (results / "index.html").read_text(encoding="utf-8")
+    assert '<th scope="row">seed</th><td>7 (2)</td>' in text
+    assert "3.12 (2)" in text
+
+
+def test_an_empty_folder_says_what_to_run(tmp_path):
+    text = Page(tmp_path, "smoke").html()
+    assert "<code>snakemake claims</code>" in text
+    assert "<code>snakemake audits</code>" in text
+
+
+def test_files_that_are_none_of_theirs_are_one_line(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "cohen_figure.png").write_bytes(b"no picture")
+    with pytest.raises(SmoothcertError, match=r"cohen_figure\.png: no PNG"):
+        Page(tmp_path, "smoke").html()
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "claims.csv").write_text("claim\nx\n", encoding="utf-8")
+    with pytest.raises(SmoothcertError, match=r"claims\.csv:1: expected the columns"):
+        Page(tmp_path, "smoke").html()
+
+
+def luminance(colour):
+    parts = colour.lstrip("#")
+    parts = "".join(2 * c for c in parts) if len(parts) == 3 else parts
+    rgb = [int(parts[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_every_text_has_a_contrast_of_4_5():
+    css = resources.files("smoothcert.reporting").joinpath("page.css").read_text("utf-8")
+    for block in re.findall(r":root \{([^}]+)\}", css):
+        colours = dict(re.findall(r"--(\w+): (#[0-9a-f]+)", block))
+        assert {"ink", "paper", "soft", "link", "good", "bad", "faint"} <= colours.keys()
+        for ground in ("paper", "soft"):
+            for name in ("ink", "link", "good", "bad", "faint"):
+                low, high = sorted(luminance(colours[c]) for c in (name, ground))
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (block, name, ground)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
+@pytest.mark.parametrize("width", [390, 1200])
+def test_a_browser_shows_it_whole(results, tmp_path, width):
+    """No error in the console, no missing picture, and the page itself never scrolls sideways."""
+    script = """<script>addEventListener("load", () => {
+      document.querySelectorAll("details").forEach((d) => (d.open = true));
+      const page = document.documentElement, pictures = [...document.images];
+      parent.document.documentElement.dataset.seen = [innerWidth, page.clientWidth,
+        page.scrollWidth, pictures.length, pictures.filter((i) => !i.naturalWidth).length].join(" ");
+    });</script></body>"""
+    text = (results / "index.html").read_text(encoding="utf-8").replace("</body>", script)
+    # In a frame: a window of its own is never narrower than 500 pixels.
+    path = tmp_path / "frame.html"
+    path.write_text(
+        f'<link rel="icon" href="data:,"><iframe width="{width}" height="2000" style="border: 0"'
+        f' srcdoc="{html.escape(text)}"></iframe>',
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [
+            str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+            "--enable-logging=stderr", "--v=0", f"--user-data-dir={tmp_path}",
+            "--window-size=1400,2200", path.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert console == []
+    seen = re.search(r'data-seen="(\d+) (\d+) (\d+) (\d+) (\d+)"', done.stdout)
+    assert seen
+    inner, shown, scrolled, pictures, missing = map(int, seen.groups())
+    assert inner == width
+    assert scrolled <= shown
+    assert pictures > 0
+    assert missing == 0
