@@ -89,3 +89,19 @@ rule page:
     shell:
         "python -m smoothcert overview page {params.results} --code {params.code} --out {output}"
         " > {log} 2>&1"
+
+
+# Results that lie in the repository, for a visitor who has run nothing
+rule ship:
+    input:
+        rules.page.output,
+    log:
+        "<logs>/ship.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        results=subpath(input[0], parent=True),
+        out=f"docs/results/{config['preset']}",
+    shell:
+        "python -m smoothcert ship {params.results} --out {params.out} > {log} 2>&1"

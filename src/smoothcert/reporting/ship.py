@@ -1,0 +1,85 @@
+"""A run's outcome, small enough to lie in the repository: for a visitor who has run nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from typing import TYPE_CHECKING
+
+from smoothcert.errors import SmoothcertError
+from smoothcert.files import write_text
+from smoothcert.reporting.provenance import made
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from smoothcert.reporting.provenance import Made
+
+# The figures that tell the story; the page has them all.
+FIGURES = (
+    "cohen_figure",
+    "training_curves_*",
+    "ddrs_fig[3457]",
+    "ddrs_controls",
+    "ddrs_appendix_sigma",
+    "iss_fig1",
+    "iss_fig6_lower",
+    "iss_coverage",
+    "lbrs_fig[124]",
+    "nongaussian_fig[34]",
+    "nongaussian_ablation",
+    "audit_*",
+)
+
+
+def ship(results: Path, out: Path, preset: str) -> list[Path]:
+    """Copy tables (CSV, Markdown), key figures and the page from ``results`` to ``out``.
+
+    ``out`` is emptied first, so that nothing of an older run stays. A README there says what
+    command, machine and time made it. Returns what was written.
+    Raises SmoothcertError for a folder without tables or page.
+    """
+    tables = sorted((results / "tables").glob("*.csv"))
+    page = results / "index.html"
+    if not tables or not page.exists():
+        raise SmoothcertError(f"{results}: no tables or no index.html; make them with snakemake")
+    figures = [path for name in FIGURES for path in (results / "figures").glob(f"{name}.png")]
+    shutil.rmtree(out, ignore_errors=True)
+    copies = [(path, out / "tables" / path.name) for path in tables]
+    copies += [(p.with_suffix(".md"), out / "tables" / f"{p.stem}.md") for p in tables]
+    copies += [(path, out / "figures" / path.name) for path in sorted(figures)]
+    copies += [(page, out / "index.html")]
+    written = []
+    for source, target in copies:
+        if source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            written.append(target)
+    write_text(out / "README.md", _readme(preset, made(results)))
+    return [*written, out / "README.md"]
+
+
+def _readme(preset: str, found: Made) -> str:
+    def values(name: str) -> str:
+        return ", ".join(found.values.get(name, {})) or "unknown"
+
+    jobs = sum(count for count, _ in found.seconds.values())
+    hours = sum(seconds for _, seconds in found.seconds.values()) / 3600
+    return f"""# Results of preset {preset}
+
+Made by
+
+    snakemake --config preset={preset}
+
+with revision {values("git revision")}, torch {values("torch")}, on {values("device")}
+({values("platform")}; {os.cpu_count()} cores of {platform.machine()}); seed {values("seed")}.
+The {jobs} measured jobs (training, noise scales, sampling, attacks) took {hours:.1f} hours of
+wall-clock time in all, several at once.
+
+`index.html` is the page of everything (open it in a browser); `tables/` are its tables;
+`figures/` the key figures. Data: {values("dataset")}. Where a table gives no paper's value, data
+or model are not the paper's.
+
+`snakemake ship --config preset={preset}` writes this folder anew.
+"""
