@@ -153,8 +153,9 @@ def test_a_browser_shows_it_whole(results, tmp_path, width):
     script = """<script>addEventListener("load", () => {
       document.querySelectorAll("details").forEach((d) => (d.open = true));
       const page = document.documentElement, pictures = [...document.images];
+      const missing = pictures.filter((i) => !i.naturalWidth);
       parent.document.documentElement.dataset.seen = [innerWidth, page.clientWidth,
-        page.scrollWidth, pictures.length, pictures.filter((i) => !i.naturalWidth).length].join(" ");
+        page.scrollWidth, pictures.length, missing.length].join(" ");
     });</script></body>"""
     text = (results / "index.html").read_text(encoding="utf-8").replace("</body>", script)
     # In a frame: a window of its own is never narrower than 500 pixels.

@@ -110,6 +110,9 @@ class Page:
         if not found:
             return section("audits", "Audits", ["<p>Not made: <code>snakemake audits</code></p>"])
         lead, *rest = self._parts(AUDITS)
+        summary = "audits/summary.html"
+        if (self.results / summary).exists():
+            rest = [f"<p>{link(summary, 'Every promise on a page of its own')}</p>", *rest]
         return section("audits", "Audits", [lead, *verdicts.audit_tables(found), *rest])
 
     def _provenance(self) -> str:

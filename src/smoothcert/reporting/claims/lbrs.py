@@ -15,6 +15,7 @@ from smoothcert.lbrs.classifier import Linear
 from smoothcert.lbrs.results import curve, pick, read_accuracies
 from smoothcert.reporting.claims.core import (
     CHECKS,
+    LEVEL,
     OPPOSITE,
     SAME,
     Finding,
@@ -135,7 +136,7 @@ def corner(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
     at, after = settings[kept[last]], settings[min(kept[last] + 1, len(settings) - 1)]
     agrees = bool(at <= claim.number <= after)
     text = f"accuracy within 0.01 of {means[0]:.3f} up to {at:g}, not at {after:g}, on {data}"
-    one = Measured(text, data.startswith("mnist"), agrees, SAME if agrees else OPPOSITE)
+    one = Measured(text, data.startswith("mnist"), agrees, LEVEL)
     why = "the corner: the last setting that costs at most 0.01 of clean accuracy; met if the"
     why += " stated value is between it and the next one measured"
     return conclude([one], evidence.first("figures/lbrs_fig3.png"), why, _MISSING)
