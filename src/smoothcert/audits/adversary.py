@@ -19,7 +19,7 @@ from smoothcert.audits.smooth_attack import nearest_others
 from smoothcert.audits.tactics import Tactics
 from smoothcert.certificates import ABSTAIN
 from smoothcert.certification import predict
-from smoothcert.streams import generator
+from smoothcert.streams import generator, stream_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
+_NEAR = -0.4  # a lead from which on a longer climb is worth its cost
+
+
 @dataclass(frozen=True)
 class Effort:
     """How hard to search. Costs are an input's; a scale is one search of the scaling at it.
@@ -41,7 +44,7 @@ class Effort:
     classes; ``held`` steps with the query's own scale, found again at each; ``boundary``
     decisions of a walk along the decision boundary of the deployed classifier itself; ``votes``
     score a proposal. Attacks stay within ``reach`` of the radius, so that the certificate still
-    covers what they find when its votes are drawn again.
+    covers what they find when it is made again.
     """
 
     steps: int = 20
@@ -52,7 +55,7 @@ class Effort:
     held: int = 4
     boundary: int = 6
     votes: int = 500
-    reach: float = 0.98
+    reach: float = 0.997
 
 
 @dataclass
@@ -201,6 +204,14 @@ class _Search:
             balls = self.balls[rows]
             x = self.tactics.scale_held(balls, self.scale_seed, self.effort.held, self.x[rows])
             self.offer("scale held", rows, x)
+        rows = self.open()
+        rows = rows[self.lead[rows] > _NEAR]
+        if len(rows):
+            longer = replace(
+                self.tactics, copies=4 * self.effort.copies, steps=3 * self.effort.steps
+            )
+            sigma_0 = self.deployed.noise.scale
+            self.offer("scale 1, longer", rows, longer.at_scale(self.balls[rows], sigma_0))
 
     def _boundary(self, others: Tensor) -> None:
         """From another input that is answered otherwise, along the boundary, towards the centre.
@@ -222,11 +233,11 @@ class _Search:
         x = balls.x + high.view(each) * gap
         for _ in range(self.effort.boundary - self.effort.boundary // 2):
             away = x - balls.x
-            length = away.flatten(1).norm(dim=1).view(each)
+            far = away.flatten(1).norm(dim=1).view(each)
             aside = torch.randn(x.shape, generator=self.tactics.stream, device=x.device)
-            aside = aside / aside.flatten(1).norm(dim=1).view(each) * 0.3 * length
+            aside = aside / aside.flatten(1).norm(dim=1).view(each) * 0.3 * far
             moved = away + aside
-            moved = moved * (0.9 * length / moved.flatten(1).norm(dim=1).view(each))
+            moved = moved * (0.9 * far / moved.flatten(1).norm(dim=1).view(each))
             moved = (balls.x + moved).clamp(0, 1)
             lost = self._decide(rows, moved)
             x = torch.where(lost.view(each), moved, x)
@@ -247,20 +258,18 @@ class _Search:
         """Score proposals [B, *shape] for the balls ``rows`` and keep the better ones.
 
         The score is the lead of the strongest other class, a majority being worth 1 more: it can
-        be certified.
+        be certified. What leads has to lead for another seed of the search for the scale as well:
+        its score is the mean of both.
         """
         balls = self.balls[rows]
         gap = x.double() - balls.x.double()
         distance = length(gap, self.deployed.noise.norm).cpu().numpy()
-        scale = self.deployed.scales(x, balls.idx, self.scale_seed)
-        votes = self.deployed.votes(
-            x, scale, balls.idx, self.effort.votes, self.seed, "audit-score"
-        )
-        others, every = votes.copy(), np.arange(len(rows))
-        others[every, balls.predict] = -1
-        share = others.max(1) / votes.sum(1)
-        lead = share - votes[every, balls.predict] / votes.sum(1)
-        score = lead + (share > 0.5)
+        scale, votes, lead, score = self._score(rows, x, self.scale_seed)
+        leading = np.flatnonzero(lead > 0)
+        if len(leading):
+            second = stream_seed(self.seed, "audit-second")
+            score[leading] += self._score(rows[leading], x[leading], second)[3]
+            score[leading] /= 2
         self.log.ball.append(rows + self.first)
         self.log.tactic.append(name)
         self.log.distance.append(distance)
@@ -275,3 +284,15 @@ class _Search:
             (self.score, score), (self.votes, votes),
         ):  # fmt: skip
             mine[kept] = new[better]
+
+    def _score(self, rows: Ints, x: Tensor, scale_seed: int) -> tuple[Floats, Ints, Floats, Floats]:
+        """Own scale, votes [B, C], lead and score of proposals, for one seed."""
+        idx, every = self.balls.idx[rows], np.arange(len(rows))
+        scale = self.deployed.scales(x, idx, scale_seed)
+        votes = self.deployed.votes(x, scale, idx, self.effort.votes, self.seed, "audit-score")
+        promised = self.balls.predict[rows]
+        others = votes.copy()
+        others[every, promised] = -1
+        share = others.max(1) / votes.sum(1)
+        lead = share - votes[every, promised] / votes.sum(1)
+        return scale, votes, lead, lead + (share > 0.5)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import torch
 
     from smoothcert.audits.deployed import Deployed
-    from smoothcert.budget import Budget
+    from smoothcert.budget.fixed import Fixed
     from smoothcert.certificates import CertificateTable
 
     Progress = Callable[[str, int, int], None]
@@ -71,7 +71,7 @@ class Audit:
     table: CertificateTable
     images: torch.Tensor
     deployed: Deployed
-    budget: Budget
+    budget: Fixed
     name: str
     plan: Plan
     progress: Progress = field(default=lambda what, done, of: None)
@@ -110,7 +110,7 @@ class Audit:
         ]
         seen = self._variation(found)
         verdicts.append(self._mismatch(seen))
-        verdicts += self._memory(found)
+        verdicts += self._memory(found, suspects, witnesses)
         rows = self._rows(found, broken, seen, scan)
         return Report(verdicts, witnesses[witnesses.broken(self.norm)], rows)
 
@@ -263,8 +263,8 @@ class Audit:
             },
         )  # fmt: skip
 
-    def _memory(self, found: Searched) -> list[Verdict]:
-        """Every best proposal attacks the memory, certified as far as its score's votes allow."""
+    def _memory(self, found: Searched, suspects: np.ndarray, witnesses: Witnesses) -> list[Verdict]:
+        """Every best proposal attacks the memory, certified as far as its votes allow."""
         promises = (
             "with memory, in either order, no two stored balls clash and queries obey them",
             "with memory, a certificate does not depend on what was asked before",
@@ -280,6 +280,10 @@ class Audit:
             found.votes.max(1), np.maximum(found.votes.sum(1), 1), self.budget.alpha
         )
         radius = self.deployed.noise.radius(bound, found.sigma, self.deployed.d)
+        # Those that were confirmed have a certificate of their own.
+        confirmed = witnesses.radius_2[:, 0] > 0
+        top[suspects[confirmed]] = witnesses.predict_2[confirmed, 0]
+        radius[suspects[confirmed]] = witnesses.radius_2[confirmed, 0]
         where = {int(idx): i for i, idx in enumerate(self.table.idx)}
         target = np.array([where[int(idx)] for idx in self.attacked.idx])
         after, before = either_order(

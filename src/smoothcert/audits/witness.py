@@ -2,8 +2,9 @@
 
 A witness counts as broken if
 - x2 is an image of [0,1] and lies in the open certified ball of x1, in float64;
-- x1 is certified again, with fresh votes at its recorded scale, for the same class with a
-  radius that still reaches x2 (so the certificate was not one of the alpha that are wrong);
+- x1 is certified again, from four times as many fresh votes at its recorded scale, for the
+  same class with a radius that reaches x2 (so the certificate was not one of the alpha that
+  are wrong; more votes make up for the luck in the first radius);
 - the deployed classifier predicts another class at x2 with confidence 1 - alpha (Cohen's
   PREDICT on fresh votes at x2's own scale), for the very seed with which the scales of the
   certificates were searched, and for most of all the seeds tried.
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from smoothcert.audits.deployed import Deployed
     from smoothcert.audits.pair_bounds import Floats, Ints
-    from smoothcert.budget import Budget
+    from smoothcert.budget.fixed import Fixed
 
     Progress = Callable[[int, int], None]
 
@@ -122,7 +123,7 @@ def confirm(
     balls: Balls,
     x2: torch.Tensor,
     tactic: np.ndarray,
-    budget: Budget,
+    budget: Fixed,
     *,
     seed: int,
     seeds: int = 5,
@@ -140,7 +141,8 @@ def confirm(
     names[0] = own_seed
     w, label, norm = len(balls), balls.label, deployed.noise.norm
     votes = stream_seed(seed, "audit-confirm-votes")
-    again, _ = deployed.certify(balls.x, balls.sigma, balls.idx, label, budget, votes)
+    larger = replace(budget, n=4 * budget.n)
+    again, _ = deployed.certify(balls.x, balls.sigma, balls.idx, label, larger, votes)
     _, frozen = deployed.certify(x2, balls.sigma, balls.idx, label, budget, votes ^ 1)
     sigma, radius = np.zeros((w, seeds)), np.zeros((w, seeds))
     answer, count = np.full((w, seeds), ABSTAIN), np.zeros((w, seeds), np.int64)
@@ -174,7 +176,7 @@ def confirm(
 
 
 def again(
-    deployed: Deployed, old: Witnesses, budget: Budget, seed: int, seeds: int = 5
+    deployed: Deployed, old: Witnesses, budget: Fixed, seed: int, seeds: int = 5
 ) -> Witnesses:
     """The same pairs confirmed anew: fresh votes, and seeds that are not those of ``old``."""
     balls = Balls(

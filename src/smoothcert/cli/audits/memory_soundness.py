@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
     from smoothcert.audits.deployed import Deployed
+    from smoothcert.budget.fixed import Fixed
     from smoothcert.cli.audits.subjects import Subject
 
 KIND = "memory-soundness"
@@ -51,10 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "max: certificates that are attacked (200); steps, copies: of a gradient attack, noises of"
         " a step (20, 64); unrolled: steps that stand for the ascent (20); lines: to other inputs"
         " (2); held: steps at the query's own scale (4); boundary: decisions of a walk (6);"
-        " votes: that score a proposal (500); reach: share of the radius that is searched (0.98);"
+        " votes: that score a proposal (500); reach: share of the radius that is searched (0.997);"
         " orders: random orders of the memory (100); seeds: of the search for the scale that"
-        " confirm (5); budget: of confirming certificates (the table's); seed: of the audit;"
-        " scale_seed: with which the table's scales were found (0)."
+        " confirm (5); budget: of confirming votes (default: as many as the table has); seed: of the"
+        " audit; scale_seed: with which the table's scales were found (0)."
     )
     add_spec(parser, KEYS)
 
@@ -80,7 +81,6 @@ def _audit(args: argparse.Namespace, spec: dict[str, Any], of: Subject) -> int:
     from smoothcert.audits.attacked import write_attacked
     from smoothcert.audits.memory_soundness import Audit, Plan
     from smoothcert.audits.verdict import write_verdicts
-    from smoothcert.budget import BUDGETS
 
     base = Path(args.out)
     slug = spec.get("budget") or of.run.budget
@@ -95,7 +95,7 @@ def _audit(args: argparse.Namespace, spec: dict[str, Any], of: Subject) -> int:
     witness_file = base.with_name(base.name + ".npz")
     audit = Audit(
         of.run.table, of.images, _deployed(of, str(of.run.scaling or "fixed")),
-        BUDGETS.parse(slug), f"{of.name}, {of.run.scaling}, {of.run.budget}", plan,
+        _fixed(slug), f"{of.name}, {of.run.scaling}, {of.run.budget}", plan,
         _silent if args.quiet else _say, witness_file.name,
     )  # fmt: skip
     report = audit.run()
@@ -115,6 +115,15 @@ def _audit(args: argparse.Namespace, spec: dict[str, Any], of: Subject) -> int:
     )  # fmt: skip
 
 
+def _fixed(slug: str) -> Fixed:
+    """A budget of confirming votes; another one's largest size and alpha."""
+    from smoothcert.budget import BUDGETS
+    from smoothcert.budget.fixed import Fixed
+
+    budget = BUDGETS.parse(slug)
+    return budget if isinstance(budget, Fixed) else Fixed(budget.n, budget.alpha)
+
+
 def _deployed(of: Subject, scaling: str) -> Deployed:
     from smoothcert.audits.deployed import Deployed
     from smoothcert.scaling import SCALINGS
@@ -128,7 +137,6 @@ def _recheck(args: argparse.Namespace, spec: dict[str, Any]) -> int:
     from smoothcert import datasets
     from smoothcert.audits.deployed import Deployed
     from smoothcert.audits.witness import Witnesses, again
-    from smoothcert.budget import BUDGETS
     from smoothcert.devices import job_device
     from smoothcert.models.classifier import Classifier
     from smoothcert.noise import NOISES
@@ -155,7 +163,7 @@ def _recheck(args: argparse.Namespace, spec: dict[str, Any]) -> int:
     trace = isinstance(network, Classifier) and where.type == "cpu"
     sampler = Sampler(network, noise, info.n_classes, batch, where, trace=trace)
     deployed = Deployed(sampler, SCALINGS.parse(about["scaling"]), shape)
-    budget = BUDGETS.parse(spec.get("budget") or about["budget"])
+    budget = _fixed(spec.get("budget") or about["budget"])
     seed = spec.get("seed", int(about["seed"]) + 1)
     new = again(deployed, old, budget, seed, spec.get("seeds", 5))
     held, distance = new.broken(noise.norm), new.distance(noise.norm)
