@@ -2,6 +2,7 @@
 
 COMPARED = [
     "cohen_table",
+    "training_table",
     *[f"ddrs_table{n}" for n in range(1, 5)],
     "ddrs_appendix",
     *[f"iss_table{n}" for n in (1, 4, 5)],
