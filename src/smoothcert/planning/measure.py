@@ -40,7 +40,7 @@ from smoothcert.training.log import Progress
 from smoothcert.training.run import _loop as loop_of_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 @dataclass
@@ -102,6 +102,7 @@ def measure(bench: Bench, wanted: Sequence[Needs]) -> Throughput:
     )
     networks = {need.arch: _network(need) for need in wanted}
     cheap = sorted(wanted, key=lambda need: networks[need.arch].flops)
+    bench.started = time.monotonic()
     for what, work in _plan(bench, found, cheap):
         if bench.spent:
             bench.skipped.append(what)
@@ -115,35 +116,46 @@ def _plan(
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """Names and measurements, the most useful first."""
     for need in cheap:
-        first = next(iter(need.noises.values()), "gaussian-0.25")
         precision = next(iter(need.precisions), "float32")
-        what = f"votes of {need.arch}"
-        yield what, partial(_sampling, bench, found, need, first, precision)
+        work = partial(_sampling, bench, found, need, _first(need.noises), precision)
+        yield f"votes of {need.arch}", work
+    drawn = set()
     for need in cheap:
         for slug in {kind(s): s for s in ("gaussian-0.25", *need.noises.values())}.values():
-            what = f"noise {kind(slug)} of {_by(need.shape)}"
-            yield what, partial(_drawing, bench, found, need, slug)
-    for number in range(max((len(need.trainings) for need in cheap), default=0)):
+            if (kind(slug), need.shape) not in drawn:
+                drawn.add((kind(slug), need.shape))
+                what = f"noise {kind(slug)} of {'x'.join(map(str, need.shape))}"
+                yield what, partial(_drawing, bench, found, need, slug)
+    for need in cheap:
+        if need.searches:
+            work = partial(_search, bench, found, need, _first(need.searches))
+            yield f"search of {need.arch}", work
+    # The cheapest training of every network, then the second, ...
+    trainings = {need.arch: _trainings(need) for need in cheap}
+    for number in range(max(map(len, trainings.values()), default=0)):
         for need in cheap:
-            for name, spec in list(need.trainings.items())[number : number + 1]:
-                what = f"training {name} of {need.arch}"
+            for spec in trainings[need.arch][number : number + 1]:
+                what = f"training {spec['training'].rpartition('-')[0]} of {need.arch}"
                 yield what, partial(_training, bench, found, need, spec)
-        if number == 0:
-            for need in cheap:
-                for slug in list(need.searches.values())[:1]:
-                    what = f"search of {need.arch}"
-                    yield what, partial(_search, bench, found, need, slug)
-    for need in cheap:
-        for precision in list(need.precisions)[1:]:
-            slug = next(iter(need.noises.values()))
-            what = f"votes of {need.arch} in {precision}"
-            yield what, partial(_sampling, bench, found, need, slug, precision)
-    for need in cheap:
-        for slug in list(need.searches.values())[1:]:
-            what = f"search of {need.arch} with {kind(slug)}"
-            yield what, partial(_search, bench, found, need, slug)
     if any(need.dataset == "imagenet" and need.trainings for need in cheap):
         yield "decoding of ImageNet", partial(_decoding, bench, found)
+    for need in cheap:
+        for precision in list(need.precisions)[1:]:
+            what = f"votes of {need.arch} in {precision}"
+            yield what, partial(_sampling, bench, found, need, _first(need.noises), precision)
+
+
+def _first(noises: Mapping[str, str]) -> str:
+    """The slug of Gaussian noise, else of the first kind."""
+    return noises.get("gaussian") or next(iter(noises.values()), "gaussian-0.25")
+
+
+def _trainings(need: Needs) -> list[dict[str, Any]]:
+    """One specification for each number of passes, the cheapest first."""
+    by_passes: dict[Any, dict[str, Any]] = {}
+    for spec in need.trainings.values():
+        by_passes.setdefault(training_passes(training_plan(spec, "given")), spec)
+    return [by_passes[passes] for passes in sorted(by_passes, key=lambda p: p.weight)]
 
 
 def _network(need: Needs) -> Network:
@@ -177,8 +189,6 @@ def _sampling(bench: Bench, found: Throughput, need: Needs, slug: str, precision
 def _drawing(bench: Bench, found: Throughput, need: Needs, slug: str) -> str:
     noise, d = NOISES.parse(slug), int(np.prod(need.shape))
     batch = default_batch(d, bench.device)
-    if any((known.noise, known.d) == (kind(slug), d) for known in found.drawing):
-        return "as above"
 
     def draw(n: int) -> None:
         for j in range(n):
@@ -198,8 +208,8 @@ def _training(bench: Bench, found: Throughput, need: Needs, spec: dict[str, Any]
     # On a CPU a recipe's own batch can take minutes a step; a smaller one costs as much an image.
     batch = parts.recipe.batch
     if bench.device.type == "cpu":
-        rough = 1e10 / (network.flops * passes.weight)  # images of some tenths of a second
-        batch = int(np.clip(rough, 2, batch))
+        rough = 6e10 / (network.flops * passes.weight)  # images of a second or two
+        batch = int(np.clip(rough, 4, batch))
     steps = 1 if bench.device.type == "cpu" else 4
     precision = torch.bfloat16 if bench.device.type == "cuda" else torch.float32
     stream = torch.Generator().manual_seed(0)
@@ -288,7 +298,3 @@ def _decoding(bench: Bench, found: Throughput) -> str:
     # One process decodes, whatever the device trains.
     found.decoding = dataclasses.replace(bench, device=torch.device("cpu")).rate(read)
     return f"{1 / found.decoding:,.0f} images a second on one core"
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

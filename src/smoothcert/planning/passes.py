@@ -32,8 +32,8 @@ class Passes:
 def training_passes(parts: Plan) -> Passes:
     """Passes of one training image in one epoch, noisy copies, attack and ascent included.
 
-    The method's loss, its backward pass and the visit of the scales are run on four images of
-    one pixel and a network that counts.
+    The method's loss, its backward pass and the visit of the scales are run on two images and
+    a network that counts.
     """
     import torch
 
@@ -56,8 +56,12 @@ def training_passes(parts: Plan) -> Passes:
         def count(self, gradient: torch.Tensor) -> None:
             self.backwards += len(gradient)
 
-    n, device, network = 4, torch.device("cpu"), Counting()
-    x, y, idx = torch.full((n, 1, 1, 1), 0.5), torch.zeros(n, dtype=torch.int64), torch.arange(n)
+    n, device, network = 2, torch.device("cpu"), Counting()
+    x, y, idx = (
+        torch.full((n, *parts.info.shape), 0.5),
+        torch.zeros(n, dtype=torch.int64),
+        torch.arange(n),
+    )
     # The last epoch: what a method leaves out at first, it has by then.
     epoch = parts.recipe.epochs - 1
     batch = Batch(x, y, idx, x.new_empty(0), parts.noise, 0, epoch, 0)

@@ -3,8 +3,9 @@
 What an adaptive budget needs depends on the class probabilities under noise, which nobody knows
 before sampling. The expectation here runs the budget's own rule on simulated votes with the
 probabilities in ``vote_shares.csv``: 20 quantiles each of Phi(radius / sigma) over the inputs of
-certificate tables that others published (0.5 for an abstention), for the same data set and the
-nearest noise scale. Other models stop earlier or later; a plan shows the most beside it.
+certificate tables that others published (0.5 for an abstention), for the same data set, noise
+scale and training as far as there are such. Other models stop earlier or later; a plan shows the
+most beside it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from smoothcert.budget import BUDGETS
 from smoothcert.budget.adaptive import Adaptive
@@ -39,13 +41,18 @@ class Samples:
 
 
 @cache
-def samples_per_input(budget: str, noise: str, dataset: str, d: int, look: int) -> Samples:
-    """The samples that ``budget`` takes of an input of ``dataset`` (dimension ``d``)."""
+def samples_per_input(
+    budget: str, noise: str, dataset: str, d: int, look: int, method: str = "cohen"
+) -> Samples:
+    """The samples that ``budget`` takes of an input of ``dataset`` (dimension ``d``).
+
+    ``method`` is how the model was trained.
+    """
     rule, distribution = BUDGETS.parse(budget), NOISES.parse(noise)
     most = rule.n0 + math.ceil(rule.n / look) * look
     if not isinstance(rule, Adaptive):
         return Samples(most, most)
-    p = np.repeat(vote_shares(dataset, distribution.scale), _REPEATS)
+    p = np.repeat(vote_shares(dataset, distribution.scale, method), _REPEATS)
     stream = BinomialStream(p, rule.n0, look, numpy_generator(0, "plan"))
     rule = rule.beside(distribution)
     assert isinstance(rule, Adaptive)
@@ -54,20 +61,43 @@ def samples_per_input(budget: str, noise: str, dataset: str, d: int, look: int) 
     return Samples(float(rule.n0 + estimation.mean()), most)
 
 
-def vote_shares(dataset: str, sigma: float) -> NDArray[np.float64]:
-    """20 quantiles of the class probabilities under noise that published certificates tell."""
+# By the method of training here, what the published models that come nearest were trained with.
+_TRAININGS = {"cohen": "gaussian", "smoothadv": "smoothadv", "macer": "macer consistency"}
+
+
+def vote_shares(dataset: str, sigma: float, method: str = "cohen") -> NDArray[np.float64]:
+    """20 quantiles of the class probabilities under noise that published certificates tell.
+
+    Between two published noise scales they are interpolated (probits, over log sigma); beyond,
+    the nearest scale's are taken.
+    """
     rows = _published()
-    alike = [row for row in rows if dataset.startswith(row[0])] or rows
-    return min(alike, key=lambda row: abs(math.log(row[1] / sigma)))[2]
+    alike = [row for row in rows if dataset.startswith(row.dataset)] or rows
+    trainings = _TRAININGS.get(method, "").split()
+    by_scale: dict[float, _Published] = {}
+    for row in sorted(alike, key=lambda row: (row.sigma, row.training not in trainings)):
+        by_scale.setdefault(row.sigma, row)
+    probits = ndtri(np.stack([row.shares for row in by_scale.values()]))
+    at = np.log(list(by_scale))
+    return ndtr([np.interp(math.log(sigma), at, column) for column in probits.T])
+
+
+@dataclass(frozen=True)
+class _Published:
+    dataset: str
+    training: str
+    sigma: float
+    shares: NDArray[np.float64]
 
 
 @cache
-def _published() -> list[tuple[str, float, NDArray[np.float64]]]:
+def _published() -> list[_Published]:
     table = resources.files("smoothcert.planning") / "vote_shares.csv"
     with table.open(encoding="utf-8") as file:
         return [
-            (
+            _Published(
                 row["dataset"],
+                row["training"],
                 float(row["sigma"]),
                 np.array([float(v) for k, v in row.items() if k.startswith("q")]),
             )

@@ -91,7 +91,8 @@ def _sample(job: Job, throughput: Throughput) -> Work:
     info, look = datasets.info(spec["dataset"]), spec["look"]
     inputs = inputs_of(spec, job.option("--shard"))
     d = math.prod(info.shape)
-    each = samples_per_input(spec["budget"], spec["noise"], info.name, d, look)
+    method = job.wildcards.get("training", "").partition("-")[0]
+    each = samples_per_input(spec["budget"], spec["noise"], info.name, d, look, method)
     network = network_of(job.wildcards["arch"], info.name)
     one = throughput.sample(network, kind(spec["noise"]), spec.get("precision") or "float32")
     return Work(

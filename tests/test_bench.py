@@ -1,0 +1,171 @@
+"""The throughput of a device is measured with the code that the jobs run, and within its limit."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from smoothcert import models
+from smoothcert.cli import main
+from smoothcert.noise import NOISES
+from smoothcert.planning import measure as measuring
+from smoothcert.planning.jobs import Job
+from smoothcert.planning.measure import Bench, measure
+from smoothcert.planning.needs import Needs, kind, needs
+from smoothcert.planning.overhead import made_store, overhead
+from smoothcert.planning.throughput import Throughput
+from smoothcert.sampling import Sampler
+from smoothcert.streams import generator
+
+CPU = torch.device("cpu")
+RECIPE = {"epochs": 4, "batch": 64, "lr": 0.01, "lr_step": 2}
+
+
+def job(command: str, **spec: object) -> Job:
+    full = {"dataset": "digits", **spec}
+    return Job(
+        rule=command,
+        shell=f"python -m smoothcert {command} --spec '{json.dumps(full)}'",
+        wildcards={"arch": "tiny_cnn"},
+    )
+
+
+JOBS = [
+    job("train", arch="tiny_cnn", training="cohen-fs-0.25", recipe=RECIPE),
+    job("train", arch="tiny_cnn", training="cohen-fs-0.50", recipe=RECIPE),
+    job("train", arch="tiny_cnn", training="macer-fs-0.25", recipe=RECIPE | {"method": {"k": 4}}),
+    job("sample", noise="gaussian-0.25", precision="float32"),
+    job("sample", noise="gaussian-0.50", precision="float32"),
+    job("sample", noise="laplace-0.25", precision="float32"),
+    job("scales", noise="gaussian-0.25"),
+    job("certify", budget="fixed-100"),
+]
+
+
+@pytest.fixture(scope="module")
+def found() -> Throughput:
+    torch.set_num_threads(1)
+    return measure(Bench(CPU, seconds=0.15, limit=600, say=lambda line: None), needs(JOBS))
+
+
+def test_each_kind_of_work_is_wanted_once() -> None:
+    (need,) = needs(JOBS)
+    assert need == Needs(
+        "tiny_cnn",
+        "digits",
+        noises={"gaussian": "gaussian-0.25", "laplace": "laplace-0.25"},
+        trainings={"cohen-fs": JOBS[0].spec, "macer-fs": JOBS[2].spec},
+        precisions={"float32": None},
+        searches={"gaussian": "gaussian-0.25"},
+    )
+    assert kind("centripetal-l2_k48-1.00") == "centripetal-l2_k48"
+
+
+def test_everything_wanted_is_measured(found: Throughput) -> None:
+    assert [(s.network.arch, s.noise, s.batch) for s in found.sampling] == [
+        ("tiny_cnn", "gaussian", 512)
+    ]
+    assert [(d.noise, d.d) for d in found.drawing] == [("gaussian", 64), ("laplace", 64)]
+    assert [(t.method, t.passes.forward) for t in found.training] == [
+        ("cohen-fs", 1),
+        ("macer-fs", 4),
+    ]
+    assert [s.noise for s in found.search] == ["gaussian"]
+    assert (found.device, found.clock) == ("cpu", "cpu")
+
+
+def test_more_work_takes_longer(found: Throughput) -> None:
+    cohen, macer = found.training
+    assert 2 < macer.seconds / cohen.seconds < 8  # four noisy copies
+    (search,) = found.search
+    assert search.derivative > search.vote > 0
+    votes, (gaussian, laplace) = found.sampling[0], found.drawing
+    assert votes.seconds > gaussian.seconds
+    assert laplace.seconds > gaussian.seconds
+    assert votes.first > votes.seconds
+
+
+def test_a_rate_is_that_of_the_sampler(found: Throughput) -> None:
+    """Measured again by hand, with another network of the kind and other noise."""
+    model = models.build("tiny_cnn", 10, (1, 8, 8), seed=5)
+    sampler = Sampler(model, NOISES.parse("gaussian-0.50"), 10, 512, CPU, trace=True)
+    x, draws = torch.full((1, 8, 8), 0.5), [(generator(1, "test", j), 1000) for j in range(20)]
+    sampler.votes(x, 0.5, draws)
+    start = time.process_time()
+    sampler.votes(x, 0.5, draws)
+    by_hand = (time.process_time() - start) / 20_000
+    assert 1 / 4 < found.sampling[0].seconds / by_hand < 4
+
+
+def test_a_rate_is_the_least_disturbed_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(np.cumsum([0, 7.0, 0, 1.0, 0, 100.0, 0, 10.0, 0, 30.0]).tolist())
+    bench = Bench(CPU, seconds=30.0)
+    monkeypatch.setattr(Bench, "now", lambda self: next(clock))
+    done: list[int] = []
+    assert bench.rate(done.append) == 1.0
+    assert done == [1, 1, 10, 10, 10]
+    assert bench.first == 7.0
+
+
+def test_what_does_not_fit_into_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def long(bench: Bench, *_: object) -> str:
+        bench.started -= 2000
+        return ""
+
+    monkeypatch.setattr(measuring, "_sampling", long)
+    bench = Bench(CPU, limit=1000, say=lambda line: None)
+    found = measure(bench, needs(JOBS))
+    assert found.drawing == found.training == []
+    assert bench.skipped == [
+        "noise gaussian of 1x8x8",
+        "noise laplace of 1x8x8",
+        "search of tiny_cnn",
+        "training cohen-fs of tiny_cnn",
+        "training macer-fs of tiny_cnn",
+    ]
+
+
+def test_a_store_of_a_bench_is_as_large_as_one_that_was_sampled(tmp_path: Path) -> None:
+    """Bytes of a look: of the made store, within a factor 3 of sampled looks of 1000."""
+    from smoothcert import datasets
+    from smoothcert.budget import BUDGETS
+    from smoothcert.sampling import sample
+
+    data = datasets.load("digits", max=40)
+    model = models.build("tiny_cnn", 10, (1, 8, 8))
+    store = sample(model, data.images, BUDGETS.parse("fixed-4000"), NOISES.parse("gaussian-0.50"))
+    store.write(tmp_path / "sampled.npz")
+    made_store().write(tmp_path / "made.npz")
+    sampled = (tmp_path / "sampled.npz").stat().st_size / (40 * 4)
+    made = (tmp_path / "made.npz").stat().st_size / (100 * 20)
+    assert 1 / 3 < made / sampled < 3
+
+
+@pytest.mark.slow  # starts the two commands
+def test_starting_a_job_is_measured_with_real_jobs(found: Throughput) -> None:
+    overhead(found, "cpu")
+    assert found.start > found.light > 0
+    assert 1 < found.bytes_per_look < 200
+    assert 50 < found.bytes_per_row < 1000
+
+
+@pytest.mark.slow  # asks Snakemake for the jobs
+def test_the_command_writes_what_a_plan_reads(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(repository)
+    out = str(tmp_path / "t.json")
+    command = ["bench", "cohen_table", "--seconds", "0.1", "--limit", "600", "--write", out]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"votes of tiny_cnn: [\d,]+ samples a second", text)
+    assert main(["plan", "cohen_table", "--throughput", out, "--all", "--jobs", "2"]) == 0
+    text = capsys.readouterr().out
+    assert "scaled" not in text
+    assert "total: 0.0" in text
+    assert main(["bench", "cohen_table", "--arch", "resnet110"]) == 2
+    assert "--arch resnet110: no network of cohen_table" in capsys.readouterr().err
