@@ -113,7 +113,7 @@ WRONG = {
                         "not allowed with"),
     "certify without budget": (["certify", "--votes", "v.npz", "--out", "c.tsv"], "budget is"),
     "certify with noise": (["certify", "--votes", "v.npz", "--budget", "fixed-100", "--noise",
-                            "gaussian-0.25", "--out", "c.tsv"], "noise: the votes were sampled"),
+                            "gaussian-0.25", "--out", "c.tsv"], "which draws differently"),
     "more than the store has": (["certify", "--votes", "v.npz", "--budget", "fixed-400", "--out",
                                  "c.tsv"], "400 estimation samples are needed, 300 are stored"),
     "part of a look": (["certify", "--votes", "v.npz", "--budget", "fixed-250", "--out", "c.tsv"],
