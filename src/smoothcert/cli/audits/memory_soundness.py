@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (2); held: steps at the query's own scale (4); boundary: decisions of a walk (6);"
         " votes: that score a proposal (500); reach: share of the radius that is searched (0.997);"
         " orders: random orders of the memory (100); seeds: of the search for the scale that"
-        " confirm (5); budget: of confirming votes (default: as many as the table has); seed: of the"
-        " audit; scale_seed: with which the table's scales were found (0)."
+        " confirm (5); budget: of confirming votes (default: as many as the table has); seed: of"
+        " the audit; scale_seed: with which the table's scales were found (0)."
     )
     add_spec(parser, KEYS)
 
