@@ -183,7 +183,7 @@ def _line(target: Target, other: Tensor, share: float) -> Tensor:
     """From x towards ``other`` by ``share`` of the radius, or to ``other`` if that is nearer."""
     each = [-1] + [1] * (target.x.dim() - 1)
     gap = other - target.x
-    part = share * target.radius / length(gap, target.noise.norm).clamp_min(1e-30).cpu()
+    part = share * target.radius.to(gap.device) / length(gap, target.noise.norm).clamp_min(1e-30)
     return target.x + part.clamp_max(1.0).to(target.x).view(each) * gap
 
 
