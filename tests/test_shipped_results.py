@@ -39,9 +39,13 @@ def test_a_run_is_shipped_whole_and_an_older_one_is_gone(tmp_path: Path) -> None
     assert (out / "tables" / "old.csv").exists()  # nothing is lost for nothing
     (results / "tables" / "a.csv").write_text("x\n1\n")
     (results / "tables" / "a.md").write_text("a")
-    (results / "index.html").write_text("page")
+    (results / "index.html").write_text(
+        '<a href="#a">a</a> <a href="tables/a.csv">b</a> <a href="reports/x.html">c</a>'
+    )
     ship(results, out, "tiny")
     assert sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()) == [
         "README.md", "index.html", "tables/a.csv", "tables/a.md",
     ]  # fmt: skip
+    page = (out / "index.html").read_text()
+    assert page == '<a href="#a">a</a> <a href="tables/a.csv">b</a> c'  # no dead link
     assert "snakemake --config preset=tiny" in (out / "README.md").read_text()

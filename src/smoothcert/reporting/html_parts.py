@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ def figure(path: Path, caption: str) -> str:
         raise SmoothcertError(f"{path}: no PNG picture")
     # Drawn with twice the pixels of a screen of the paper's size.
     width, height = (int.from_bytes(png[i : i + 4], "big") // 2 for i in (16, 20))
-    data = base64.b64encode(png).decode()
+    data = base64.b64encode(lighter(path)).decode()
     picture = (
         f'<img src="data:image/png;base64,{data}" alt="{text(caption)}"'
         f' width="{width}" height="{height}">'
@@ -94,3 +95,14 @@ def badge(verdict: str, tone: str) -> str:
 
 def link(path: str, words: str | None = None) -> str:
     return f'<a href="{text(path)}">{text(words or path)}</a>'
+
+
+def lighter(path: Path) -> bytes:
+    """A picture with 256 colours: a third of the size, and charts look the same."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(out, "PNG", optimize=True)
+    return min(out.getvalue(), path.read_bytes(), key=len)

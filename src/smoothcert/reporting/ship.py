@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 from smoothcert.errors import SmoothcertError
 from smoothcert.files import write_text
+from smoothcert.reporting.html_parts import lighter
 from smoothcert.reporting.provenance import made
 
 if TYPE_CHECKING:
@@ -48,16 +50,30 @@ def ship(results: Path, out: Path, preset: str) -> list[Path]:
     shutil.rmtree(out, ignore_errors=True)
     copies = [(path, out / "tables" / path.name) for path in tables]
     copies += [(p.with_suffix(".md"), out / "tables" / f"{p.stem}.md") for p in tables]
-    copies += [(path, out / "figures" / path.name) for path in sorted(figures)]
-    copies += [(page, out / "index.html")]
+    pictures = {out / "figures" / path.name: lighter(path) for path in sorted(figures)}
     written = []
     for source, target in copies:
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             written.append(target)
+    for target, picture in pictures.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(picture)
+    write_text(out / "index.html", _without_dead_links(page.read_text(encoding="utf-8"), out))
     write_text(out / "README.md", _readme(preset, made(results)))
-    return [*written, out / "README.md"]
+    return [*written, *pictures, out / "index.html", out / "README.md"]
+
+
+def _without_dead_links(page: str, out: Path) -> str:
+    """The page with plain words in the place of links to files that are not shipped."""
+
+    def link(match: re.Match[str]) -> str:
+        target = match["target"].partition("#")[0]
+        keep = not target or ":" in target or (out / target).exists()
+        return match[0] if keep else match["words"]
+
+    return re.sub(r'<a href="(?P<target>[^"]*)"[^>]*>(?P<words>.*?)</a>', link, page, flags=re.S)
 
 
 def _readme(preset: str, found: Made) -> str:
