@@ -154,7 +154,7 @@ def test_every_proposal_lies_in_the_box_and_in_the_open_ball(norm):
 def test_the_gradient_through_the_ascent_is_that_of_its_scale():
     """Against differences, with the same noise; few steps, so that no bound cuts the scale."""
     x = images(1)
-    ascent = SCALINGS.parse("ascent_n32_lr0.01_clamp0.001-K4")
+    ascent = SCALINGS.parse("ascent_n8_lr0.002_clamp0.001-K4")
     tactics = Tactics(Deployed.of(Planted(), NOISE, ascent, x), generator(0, "t"), 128, 5, 8)
 
     def scale(point):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
-_NEAR = -0.4  # a lead from which on a longer climb is worth its cost
+_NEAR = -0.35  # a lead from which on a longer climb is worth its cost
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Effort:
 
     ``steps`` of each gradient tactic with ``copies`` noisy samples; ``scales`` (times sigma_0)
     at which the smoothed classifier is attacked; ``lines`` to the nearest inputs of other
-    classes; ``held`` steps with the query's own scale, found again at each; ``boundary``
+    classes; ``held`` times the query's own scale is found again on a climb at it; ``boundary``
     decisions of a walk along the decision boundary of the deployed classifier itself; ``votes``
     score a proposal. Attacks stay within ``reach`` of the radius, so that the certificate still
     covers what they find when it is made again.
@@ -204,14 +204,14 @@ class _Search:
             balls = self.balls[rows]
             x = self.tactics.scale_held(balls, self.scale_seed, self.effort.held, self.x[rows])
             self.offer("scale held", rows, x)
-        rows = self.open()
-        rows = rows[self.lead[rows] > _NEAR]
-        if len(rows):
-            longer = replace(
-                self.tactics, copies=4 * self.effort.copies, steps=3 * self.effort.steps
-            )
-            sigma_0 = self.deployed.noise.scale
-            self.offer("scale 1, longer", rows, longer.at_scale(self.balls[rows], sigma_0))
+        longer = replace(self.tactics, copies=4 * self.effort.copies, steps=2 * self.effort.steps)
+        for loss in ("lead", "cross-entropy"):
+            rows = self.open()
+            rows = rows[self.lead[rows] > _NEAR]
+            if len(rows):
+                balls, held = self.balls[rows], max(self.effort.held, 1)
+                x = longer.scale_held(balls, self.scale_seed, held, self.x[rows], loss)
+                self.offer(f"held longer, {loss}", rows, x)
 
     def _boundary(self, others: Tensor) -> None:
         """From another input that is answered otherwise, along the boundary, towards the centre.

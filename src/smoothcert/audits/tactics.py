@@ -39,19 +39,23 @@ def inside(x: Tensor, balls: Balls, norm: str) -> Tensor:
 
 
 def climb(
-    direction: Direction, balls: Balls, norm: str, steps: int, start: Tensor | None = None
+    direction: Direction,
+    balls: Balls,
+    norm: str,
+    steps: int,
+    start: Tensor | None = None,
+    pace: float = 0.25,
 ) -> Tensor:
     """Projected ascent from ``start`` (default the centres): x [T, *shape] inside the balls.
 
-    Steps fall linearly from radius / 4 to a twentieth of that.
+    Steps fall linearly from ``pace`` times the radius to a twentieth of that.
     """
     radius = torch.as_tensor(balls.radius, dtype=balls.x.dtype, device=balls.x.device)
     each = [-1] + [1] * (balls.x.dim() - 1)
     x = balls.x if start is None else start
     for k in range(steps):
         step = steepest(direction(x).detach().nan_to_num(), "l2")
-        pace = radius.view(each) * 0.25 * (1 - 0.95 * k / steps)
-        x = inside(x + pace * step, balls, norm)
+        x = inside(x + radius.view(each) * pace * (1 - 0.95 * k / steps) * step, balls, norm)
     return x
 
 
@@ -70,21 +74,27 @@ class Tactics:
         """Of the certificates."""
         return self.deployed.noise.norm
 
-    @property
-    def _few(self) -> int:
-        """Steps where each of them is a whole ascent."""
-        return max(self.steps // 2, 1)
-
-    def at_scale(
-        self, balls: Balls, scale: Any, loss: str = "lead", start: Tensor | None = None
-    ) -> Tensor:
+    def at_scale(self, balls: Balls, scale: Any, loss: str = "lead") -> Tensor:
         """Leave the class of the balls under smoothing at fixed scales, a number or [T]."""
-        return self._climb(balls, lambda x: scale, loss, self.steps, start)
+        return self._climb(balls, lambda x: [scale], loss, self.steps)
 
-    def scale_held(self, balls: Balls, seed: int, steps: int, start: Tensor) -> Tensor:
-        """The same at the query's own scale, found anew before each step and held still in it."""
-        own = self.deployed.scales
-        return self._climb(balls, lambda x: own(x, balls.idx, seed), "lead", steps, start)
+    def scale_held(
+        self, balls: Balls, seed: int, again: int, start: Tensor, loss: str = "lead"
+    ) -> Tensor:
+        """The same at the query's own scale, held still, and at sigma_0, where its search begins.
+
+        The own scale is found ``again`` times on the way.
+        """
+        own, every = self.deployed.scales, -(-self.steps // max(again, 1))
+        state: dict[str, Any] = {"step": 0, "own": None}
+
+        def scales(x: Tensor) -> list[Any]:
+            if state["step"] % every == 0:
+                state["own"] = own(x, balls.idx, seed)
+            state["step"] += 1
+            return [self.deployed.noise.scale, state["own"]]
+
+        return self._climb(balls, scales, loss, self.steps, start, 0.1)
 
     def through_ascent(self, balls: Balls, start: Tensor | None = None) -> Tensor:
         """The same with the gradient through the query's own scale (a shorter, equal ascent)."""
@@ -125,36 +135,53 @@ class Tactics:
         """
         how: Any = self.deployed.scaling
         steps = min(self.unrolled, how.K)
-        n, pace = max(how.n, self.copies // 4), how.step * how.K / steps
-        start = self.deployed.noise.scale
+        pace, start = how.step * how.K / steps, self.deployed.noise.scale
         sigma = torch.full((len(x),), start, device=x.device)
-        c_a = None if how.released else self._mean(x, sigma, 2 * n).argmax(1)
+        released = getattr(how, "released", False)
+        c_a = None if released else self._mean(x, sigma, self.copies).argmax(1)
         for _ in range(steps):
             if not sigma.requires_grad:
                 sigma = sigma.requires_grad_()
-            radius = soft_radius(
-                self._mean(x, sigma, n), sigma, self.deployed.noise, how.clamp, c_a
-            )
+            radius = self._soft_radius(x, sigma, how.n, how.clamp, c_a)
             (gradient,) = torch.autograd.grad(radius.sum(), sigma, create_graph=True)
             moved = sigma + pace * torch.where(gradient.isfinite(), gradient, 0.0)
             sigma = moved.clamp(start / how.bound, start * how.bound)
         return sigma
 
+    def _soft_radius(
+        self, x: Tensor, sigma: Tensor, n: int, clamp: float, c_a: Tensor | None
+    ) -> Tensor:
+        """The objective of the ascent [T], averaged over as many estimates from ``n`` samples as
+        a quarter of ``copies`` gives (the radius of a mean is not the mean of radii)."""
+        samples = max(self.copies // 4, 1)
+        group = min(n, samples)
+        groups = samples // group
+        noisy = self._noisy(x, sigma, groups * group)
+        softmax = wide(self.deployed.model(noisy)).softmax(1).unflatten(0, (-1, group)).mean(1)
+        many = sigma.repeat_interleave(groups)
+        classes = None if c_a is None else c_a.repeat_interleave(groups)
+        radius = soft_radius(softmax, many, self.deployed.noise, clamp, classes)
+        return radius.unflatten(0, (-1, groups)).mean(1)
+
     def _mean(self, x: Tensor, sigma: Tensor, n: int) -> Tensor:
-        eps = self._noise(len(x) * n, x)
-        noisy = x.repeat_interleave(n, 0) + _wide(sigma.repeat_interleave(n), x) * eps
+        """The mean softmax [T, C] of n noisy copies at scales [T]."""
+        noisy = self._noisy(x, sigma, n)
         return wide(self.deployed.model(noisy)).softmax(1).unflatten(0, (-1, n)).mean(1)
+
+    def _noisy(self, x: Tensor, sigma: Tensor, n: int) -> Tensor:
+        eps = self._noise(len(x) * n, x)
+        return x.repeat_interleave(n, 0) + _wide(sigma.repeat_interleave(n), x) * eps
 
     def _noise(self, n: int, x: Tensor) -> Tensor:
         return self.deployed.noise.sample((n, *x.shape[1:]), self.stream).to(x.dtype)
 
     def _climb(
-        self, balls: Balls, scale_of: Callable[[Tensor], Any] | None, loss: str, steps: int,
-        start: Tensor | None,
+        self, balls: Balls, scales_of: Callable[[Tensor], list[Any]] | None, loss: str,
+        steps: int, start: Tensor | None = None, pace: float = 0.25,
     ) -> Tensor:  # fmt: skip
         """Projected ascent of a loss of the smoothed classifier, with fresh noise at every step.
 
-        At the scales of ``scale_of``, held still, or (None) through :meth:`soft_scale`.
+        Summed over the scales of ``scales_of``, held still, or (None) through :meth:`soft_scale`.
         ``cross-entropy``: -log of the mean softmax of the promised class; ``lead``: log of the
         largest other class's less that, which makes one other class win, not many.
         """
@@ -162,24 +189,25 @@ class Tactics:
         mine = torch.nn.functional.one_hot(y, self.deployed.n_classes).bool()
 
         def direction(x: Tensor) -> Tensor:
-            held = None
-            if scale_of is not None:
-                held = torch.as_tensor(scale_of(x), dtype=x.dtype, device=x.device).expand(len(x))
+            held = [] if scales_of is None else [_each(s, x) for s in scales_of(x)]
 
             def objective(x: Tensor, rows: slice) -> Tensor:
-                scale = self.soft_scale(x) if held is None else held[rows]
-                mean = self._mean(x, scale, self.copies).clamp_min(1e-12).log()
-                own = mine[rows]
-                other = mean.masked_fill(own, -torch.inf).amax(1) if loss == "lead" else 0.0
-                return other - mean[own]
+                total: Tensor | float = 0.0
+                for scale in [s[rows] for s in held] or [self.soft_scale(x)]:
+                    mean = self._mean(x, scale, self.copies).clamp_min(1e-12).log()
+                    own = mine[rows]
+                    other = mean.masked_fill(own, -torch.inf).amax(1) if loss == "lead" else 0.0
+                    total = total + other - mean[own]
+                assert isinstance(total, torch.Tensor)
+                return total
 
-            return self._in_parts(objective, x, self._passes(held is None))
+            return self._in_parts(objective, x, self._passes(not held))
 
-        return climb(direction, balls, self.norm, steps, start)
+        return climb(direction, balls, self.norm, steps, start, pace)
 
     def _passes(self, unrolled: bool) -> int:
         """Noisy copies of one input whose activations are kept at once."""
-        return self.copies + (self.unrolled * self.copies if unrolled else 0)
+        return 2 * self.copies + (self.unrolled * self.copies // 4 if unrolled else 0)
 
     def _in_parts(
         self, objective: Callable[[Tensor, slice], Tensor], x: Tensor, passes: int
@@ -192,6 +220,10 @@ class Tactics:
             return gradient_of(lambda z: objective(z, rows))(x[rows])
 
         return torch.cat([part(start) for start in range(0, len(x), size)])
+
+
+def _each(scale: Any, x: Tensor) -> Tensor:
+    return torch.as_tensor(scale, dtype=x.dtype, device=x.device).expand(len(x))
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

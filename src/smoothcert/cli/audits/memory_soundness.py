@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "max: certificates that are attacked (200); steps, copies: of a gradient attack, noises of"
         " a step (20, 64); unrolled: steps that stand for the ascent (20); lines: to other inputs"
-        " (2); held: steps at the query's own scale (4); boundary: decisions of a walk (6);"
+        " (2); held: own scales found on a climb (4); boundary: decisions of a walk (6);"
         " votes: that score a proposal (500); reach: share of the radius that is searched (0.997);"
         " orders: random orders of the memory (100); seeds: of the search for the scale that"
         " confirm (5); budget: of confirming votes (default: as many as the table has); seed: of"
