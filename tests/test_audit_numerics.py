@@ -20,16 +20,8 @@ from smoothcert.audits.arithmetic import (
     on_lattice,
     read_bits,
 )
-from smoothcert.audits.numerics import (
-    Variant,
-    bound_verdict,
-    carry_over,
-    compare,
-    difference,
-    lattice,
-    variant_verdicts,
-    variants,
-)
+from smoothcert.audits.numerics import Variant, carry_over, compare, lattice, variants
+from smoothcert.audits.numerics_verdicts import bound_verdict, difference, variant_verdicts
 from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND
 from smoothcert.budget import Fixed
 from smoothcert.certification import certify

@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from smoothcert import memory, sampling
-from smoothcert.audits import numerics, procedures
+from smoothcert.audits import numerics_verdicts, procedures
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.extremal import radii_verdict
 from smoothcert.audits.falsification import Votes, claims, falsify, verdict
 from smoothcert.audits.falsify_lbrs import exact_verdicts
-from smoothcert.audits.numerics import bound_verdict
+from smoothcert.audits.numerics_verdicts import bound_verdict
 from smoothcert.audits.procedures import every_path
 from smoothcert.audits.reuse import record_pipeline, reuse_verdict
 from smoothcert.audits.smooth_attack import Search
@@ -204,7 +204,7 @@ def test_a_bound_off_by_one_vote_is_seen_by_two_audits(monkeypatch):
         return np.where(k > 0, betaincinv(np.maximum(k, 1), np.maximum(m - k, 1), alpha), 0.0)
 
     assert bound_verdict(2000).verdict != BROKEN
-    monkeypatch.setattr(numerics, "clopper_pearson_lower", wrong)
+    monkeypatch.setattr(numerics_verdicts, "clopper_pearson_lower", wrong)
     assert bound_verdict(2000).verdict == BROKEN
     from smoothcert.budget import simulated
 

@@ -12,7 +12,8 @@ from smoothcert.figures.style import COLOURS, PANEL, style
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from smoothcert.audits.numerics import Difference, Outcome
+    from smoothcert.audits.numerics import Outcome
+    from smoothcert.audits.numerics_verdicts import Difference
 
 
 def arithmetic(rows: Sequence[tuple[Outcome, Difference]], subject: str) -> Figure:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smoothcert.audits.honesty import Choice, Family
-    from smoothcert.audits.numerics import Difference, Outcome
+    from smoothcert.audits.numerics import Outcome
+    from smoothcert.audits.numerics_verdicts import Difference
 
 
 def families(members: Sequence[tuple[str, Family]], radii: metrics.Radii) -> Table:

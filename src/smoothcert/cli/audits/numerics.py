@@ -40,14 +40,12 @@ def run(args: argparse.Namespace) -> int:
     from smoothcert import provenance
     from smoothcert.audits.arithmetic import bits_verdicts
     from smoothcert.audits.attack_accuracy import some_rows
-    from smoothcert.audits.numerics import (
+    from smoothcert.audits.numerics import compare, lattice, variants
+    from smoothcert.audits.numerics_verdicts import (
         bound_verdict,
-        compare,
         difference,
-        lattice,
         rounding_verdict,
         variant_verdicts,
-        variants,
     )
     from smoothcert.cli.audits.subjects import subject
     from smoothcert.figures.audits_numerics import arithmetic as figure

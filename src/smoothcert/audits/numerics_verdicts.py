@@ -1,0 +1,133 @@
+"""What the audit of numerics concludes; what it computes is in ``numerics``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.special import betainc
+
+from smoothcert import metrics
+from smoothcert.audits.numerics import Variant, Way
+from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
+from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.streams import generator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+    from smoothcert.audits.numerics import Outcome
+    from smoothcert.noise import Noise
+
+    Ints = NDArray[np.int64]
+
+
+def rounding_verdict(
+    model: nn.Module, noise: Noise, images: Tensor, idx: Ints, scale: NDArray[np.float64],
+    batch: int, subject: str, n: int = 10_000, seed: int = 0,
+) -> Verdict | None:  # fmt: skip
+    """Are float32 votes those of real arithmetic? Noise drawn with 53 bits, and its rounding.
+
+    The one path adds float64 noise and computes in float64; the other rounds the noise, the sum
+    and every operation to float32. None for noise that is not Gaussian.
+    """
+    if noise.name not in ("gaussian", "gaussian-linf"):
+        return None
+    fine, coarse = (Way(model, noise, Variant(p, p, batch)) for p in ("float64", "float32"))
+    differ = 0
+    for i in range(len(images)):
+        stream = generator(seed, "noise-of-53-bits", int(idx[i]))
+        shape = (n, *images.shape[1:])
+        eps = torch.randn(shape, generator=stream, dtype=torch.float64)
+        one = fine.classes(images[i], eps, float(scale[i]))
+        differ += int((one != coarse.classes(images[i], eps.float(), float(scale[i]))).sum())
+    of = n * len(images)
+    upper = float(clopper_pearson_upper(differ, of, 0.001))
+    return Verdict(
+        "votes in float32 are the votes of real arithmetic (noise and sums of 53 bits)", subject,
+        NOT_FOUND if differ == 0 else BROKEN,
+        f"{differ} of {of:,} votes differ, so less than {upper:.1e} of the noise does so on"
+        f" average over these {len(images)} inputs (confidence 0.999)",
+        False, {"differ": differ, "votes": of, "upper": upper},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a variant changed of N certificates of the reference."""
+
+    votes: int
+    of_votes: int
+    inputs: int  # with a vote changed
+    predictions: int
+    radii: int
+    largest: float  # of the changes of a radius
+    acr: float
+    acr_carried: float | None
+    seconds: float
+
+
+def difference(reference: Outcome, other: Outcome) -> Difference:
+    """Predictions and radii that are not the reference's."""
+    a, b = reference.table, other.table
+    differ = np.zeros(len(a), np.int64) if other.differ is None else other.differ
+    gap = np.abs(a.radius - b.radius)
+    carried = other.carried
+    return Difference(
+        int(differ.sum()), len(a) * other.n, int((differ > 0).sum()),
+        int((a.predict != b.predict).sum()), int((gap > 0).sum()), float(gap.max(initial=0.0)),
+        float(metrics.average_certified_radius(b).value),
+        None if carried is None else float(metrics.average_certified_radius(carried).value),
+        other.seconds,
+    )  # fmt: skip
+
+
+def variant_verdicts(found: Sequence[Outcome], subject: str) -> list[Verdict]:
+    """One a variant: are its certificates those of the certified classifier?
+
+    BROKEN where a prediction or a radius is not the same. No paper and nothing here promises that
+    they are; what is promised is that certificate and prediction use the same arithmetic.
+    """
+    out = []
+    for other in found[1:]:
+        if other.differ is None:
+            continue
+        d = difference(found[0], other)
+        numbers = {k: getattr(d, k) for k in d.__dataclass_fields__}
+        evidence = (
+            f"same noise: {d.votes} of {d.of_votes:,} votes differ ({d.inputs} inputs),"
+            f" {d.predictions} predictions and {d.radii} radii of {len(other.table)} certificates"
+            f" (by at most {d.largest:.2g}); ACR {d.acr:.4f}, {1e6 * d.seconds:.1f} us a vote"
+        )
+        if d.acr_carried is not None:
+            evidence += f"; carried over soundly, ACR {d.acr_carried:.4f}"
+        word = BROKEN if d.predictions or d.radii else NOT_FOUND
+        promise = f"certificates of {found[0].variant} are those of {other.variant}"
+        out.append(Verdict(promise, subject, word, evidence, False, numbers))
+    return out
+
+
+def bound_verdict(n: int = 100_000, alpha: float = 0.001, tolerance: float = 1e-9) -> Verdict:
+    """Every Clopper-Pearson bound of n votes against the binomial tail that defines it.
+
+    At the bound L of k votes P(Bin(n, L) >= k) is alpha; the largest relative error over all k,
+    and whether L rises with k.
+    """
+    k = np.arange(1, n + 1)
+    lower = clopper_pearson_lower(k, n, alpha)
+    tail = betainc(k.astype(np.float64), n - k + 1.0, lower)
+    worst = float(np.abs(tail / alpha - 1).max())
+    rising = bool((np.diff(lower) > 0).all())
+    return Verdict(
+        "Clopper-Pearson bounds are the quantiles that they should be, in floating point",
+        f"n = {n:,}, alpha = {alpha:g}",
+        HOLDS if worst < tolerance and rising else BROKEN,
+        f"all {n:,} counts: the tail at the bound is alpha within {worst:.1e} (relative), and the"
+        f" bounds rise with the count",
+        True, {"largest_relative_error": worst, "rising": rising},
+    )  # fmt: skip
