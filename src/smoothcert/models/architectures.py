@@ -86,6 +86,37 @@ class SmallCNN(Architecture):
         return cnn(shape, n_classes, widths, (2, 2, 2), activation)
 
 
+@ARCHITECTURES.member("mlp")
+@dataclass(frozen=True)
+class MLP(Architecture):
+    """One hidden layer of w rectified units: a tenth of small_cnn's time at 28x28 (0.1 MFLOP).
+
+    The network of preset laptop, where 100,000 samples an input have to fit two CPU cores: the
+    noise takes most of the time then. It certifies about a tenth less radius than small_cnn.
+    """
+
+    reference = "this project: the cheapest network that learns MNIST under noise"
+    sides = (8, 28, 32)
+
+    width: int = arg("w", 64, int)
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"w{self.width}: expected a width of at least 1")
+
+    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+        from math import prod
+
+        from torch import nn
+
+        return nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(prod(shape), self.width),
+            nn.ReLU(),
+            nn.Linear(self.width, n_classes),
+        )
+
+
 @ARCHITECTURES.member("resnet20")
 @dataclass(frozen=True)
 class ResNet20(Architecture):

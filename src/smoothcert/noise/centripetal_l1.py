@@ -11,6 +11,7 @@ from scipy.special import gammainc
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gamma_norm import gamma, scaled
+from smoothcert.noise.laplace import signed_exponential
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
 
@@ -35,9 +36,7 @@ class CentripetalL1(Centripetal):
 
         d = int(np.prod(shape[1:]))
         self.check_dimension(d)
-        u = torch.empty((shape[0], d), device=generator.device).uniform_(-1, 1, generator=generator)
-        # A signed exponential per entry; log(0) is the one value to keep away from.
-        z = u.abs().clamp_min_(torch.finfo(u.dtype).tiny).log_().neg_().copysign_(u)
+        z = signed_exponential((shape[0], d), generator)
         rho = gamma(d - self.k, shape[0], generator)
         return scaled(z, z.abs().sum(1, dtype=torch.float64), rho).reshape(shape)
 
