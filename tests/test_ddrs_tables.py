@@ -14,6 +14,7 @@ from smoothcert.certificates import make_table, write_certificates
 from smoothcert.cli import main
 from smoothcert.confidence import clopper_pearson_lower
 from smoothcert.errors import SmoothcertError
+from smoothcert.figures import FIGURES
 from smoothcert.reference import value
 from smoothcert.runs import read_run, read_runs
 from smoothcert.selection import held_out, held_out_area, optimism, paired_difference
@@ -287,6 +288,19 @@ def test_more_fixed_scales_are_a_method_of_their_own(tmp_path):
     best = by_method(TABLES["ddrs_table1"](read_runs(paths), Options()), "per radius")
     assert best["Cohen"]["models"].text == "3 σ"
     assert best["Cohen (more fixed scales)"]["models"].text == "4 σ"
+
+
+def test_runs_of_different_n_stay_apart(tmp_path):
+    paths = [*family(tmp_path, n=2000), *family(tmp_path, n=4000)]
+    table = TABLES["ddrs_table1"](read_runs(paths), Options())
+    found = {row["data"].text for row in table.rows}
+    assert found == {"digits, tiny_cnn, n = 2,000", "digits, tiny_cnn, n = 4,000"}
+    titles = {
+        axes.get_title()
+        for axes in FIGURES["ddrs_fig3"](read_runs(paths), Options()).axes
+        if "envelope" in axes.get_title()
+    }
+    assert titles == {f"digits, tiny_cnn, n = {n}: Cohen, envelope" for n in ("2,000", "4,000")}
 
 
 def test_tables_are_of_their_method_only(tmp_path):

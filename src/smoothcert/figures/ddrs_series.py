@@ -22,16 +22,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """Data, architecture and method (Cohen, SmoothAdv, MACER, Yang) of a row of panels."""
+    """Data, architecture and method (Cohen, SmoothAdv, MACER, Yang) of a row of panels.
+
+    ``n`` is the samples an input, where one figure has several; runs of different n have
+    different largest radii and are not compared.
+    """
 
     dataset: str
     arch: str
     method: str
+    n: int | None
 
     @property
     def of(self) -> str:
-        """Data and architecture."""
-        return f"{self.dataset}, {self.arch}"
+        """Data and architecture, and samples where they tell groups apart."""
+        return f"{self.dataset}, {self.arch}" + (f", n = {self.n:,}" if self.n else "")
 
 
 def groups(runs: Iterable[Run], what: str, method: str | None = None) -> dict[Group, list[Run]]:
@@ -43,13 +48,15 @@ def groups(runs: Iterable[Run], what: str, method: str | None = None) -> dict[Gr
     for run in runs:
         name = base(run)
         if name is not None and method in (None, name):
-            group = Group(run.dataset or run.path.name, run.arch or "unknown network", name)
+            group = Group(run.dataset or run.path.name, run.arch or "unknown network", name, run.n)
             found.setdefault(group, []).append(run)
     if not found:
         raise SmoothcertError(
             f"{what}: expected certificates of {method or 'Cohen, SmoothAdv, MACER or Yang'},"
             " with the noise of training; found none"
         )
+    if len({group.n for group in found}) == 1:
+        found = {replace(group, n=None): members for group, members in found.items()}
     return {group: common(members) for group, members in found.items()}
 
 

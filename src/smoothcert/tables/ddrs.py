@@ -135,10 +135,11 @@ def _table(runs: Sequence[Run], options: Options, bases: Sequence[str], title: s
     for group in found:
         made = methods(group, radii, options.strict)
         for method in made:
-            rows += _rows(method, radii)
+            rows += _rows(method, radii, data(method.runs[0], chosen))
         plain = next((m for m in made if m.label == names.base(m.runs[0])), None)
         if plain is not None:
-            rows += [_difference(m, plain, radii) for m in made if m is not plain]
+            others = [m for m in made if m is not plain]
+            rows += [_difference(m, plain, radii, data(m.runs[0], chosen)) for m in others]
         notes.append(data_note(group, len(made[0].tables[0])))
     unit = norm(chosen[0].norm)
     return Table(
@@ -149,14 +150,14 @@ def _table(runs: Sequence[Run], options: Options, bases: Sequence[str], title: s
     )
 
 
-def _rows(method: Method, radii: NDArray[np.float64]) -> list[dict[str, Entry]]:
+def _rows(method: Method, radii: NDArray[np.float64], of: str) -> list[dict[str, Entry]]:
     """The paper's choice and the held-out one."""
     runs, tables, choice = method.runs, method.tables, method.choice
     each = [metrics.average_certified_radius(table) for table in tables]
     best = max(range(len(each)), key=lambda m: float(each[m].value))
     reference, source = names.paper_best(runs)
     row = reference if isinstance(reference, Row) else None
-    common = {"data": words(data(runs[0])), "method": words(method.label)}
+    common = {"data": words(of), "method": words(method.label)}
     gap = 100 * (method.envelope.value - choice.certified.mean(1))[method.envelope.value > 0]
     only = f"one model: {names.model_name(runs[0])}"
     measured = [
@@ -200,11 +201,13 @@ def _rows(method: Method, radii: NDArray[np.float64]) -> list[dict[str, Entry]]:
     return measured if len(runs) > 1 else measured[:1]
 
 
-def _difference(method: Method, plain: Method, radii: NDArray[np.float64]) -> dict[str, Entry]:
+def _difference(
+    method: Method, plain: Method, radii: NDArray[np.float64], of: str
+) -> dict[str, Entry]:
     """Held out, paired: what a method gains over the fixed scale."""
     ours, theirs = method.choice, plain.choice
     return {
-        "data": words(data(method.runs[0])),
+        "data": words(of),
         "method": words(f"{method.label} minus {plain.label}"),
         "choice": words("held out, paired"),
         **dict.fromkeys(

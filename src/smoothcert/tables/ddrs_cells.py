@@ -62,8 +62,10 @@ def without_interval(entry: Entry) -> Entry:
     return Entry(entry.text, "", entry.paper, entry.numbers)
 
 
-def data(run: Run) -> str:
-    return f"{run.dataset or run.path.name}, {run.arch or 'unknown'}"
+def data(run: Run, of: Sequence[Run] = ()) -> str:
+    """Data and architecture, and the samples an input where those of a table differ."""
+    samples = f", n = {run.n:,}" if run.n and len({other.n for other in of}) > 1 else ""
+    return f"{run.dataset or run.path.name}, {run.arch or 'unknown'}{samples}"
 
 
 def data_note(group: Sequence[Run], inputs: int) -> str:
