@@ -211,6 +211,8 @@ def test_lbrs_certificates_hold_inside_and_the_search_breaks_them_at_twice_the_r
     inside = falsify_lbrs.falsify(model, table, steps=10, directions=2)
     beyond = falsify_lbrs.falsify(model, table, steps=10, directions=2, factor=3.0)
     assert not inside.broken.any()
+    few = falsify_lbrs.falsify(model, table, steps=1, directions=0, most=3)
+    assert few.idx.tolist() == inside.idx[[0, len(inside.idx) // 2, -1]].tolist()
     assert beyond.broken.mean() > 0.5
     # A witness is one: the classifier itself answers otherwise there.
     side = 2 * table.predict[np.isin(table.idx, beyond.idx)] - 1

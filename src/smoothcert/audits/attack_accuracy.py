@@ -15,6 +15,7 @@ import torch
 from smoothcert.audits.falsification import Claims, allowed, differentiable, screened, votes_at
 from smoothcert.audits.norm_ball import within
 from smoothcert.audits.smooth_attack import STREAM, ascend, nearest_others
+from smoothcert.audits.subset import evenly
 from smoothcert.audits.verdict import BROKEN, NOT_FOUND, Verdict
 from smoothcert.certificates import CertificateTable
 from smoothcert.errors import SmoothcertError
@@ -116,9 +117,7 @@ def some_rows(
     table: CertificateTable, images: Tensor, most: int | None
 ) -> tuple[CertificateTable, Tensor]:
     """At most ``most`` rows of a table, evenly spread, with their images."""
-    if most is None or len(table) <= most:
-        return table, images
-    rows = np.linspace(0, len(table) - 1, most).round().astype(int)
+    rows = evenly(np.arange(len(table)), most)
     return CertificateTable({k: v[rows] for k, v in table.columns.items()}), images[rows]
 
 

@@ -28,6 +28,7 @@ from smoothcert.audits.smooth_attack import (
     candidates,
     nearest_others,
 )
+from smoothcert.audits.subset import evenly
 from smoothcert.audits.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.certificates import ABSTAIN
 from smoothcert.certification import predict
@@ -109,9 +110,7 @@ def claims(
     for name in ("sigma", "p_lower", "alpha"):
         if table.optional(name) is None:
             raise SmoothcertError(f"falsification: the table lacks the column {name!r}")
-    rows = np.flatnonzero((table.predict != ABSTAIN) & (table.radius > 0))
-    if most is not None and len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
+    rows = evenly(np.flatnonzero((table.predict != ABSTAIN) & (table.radius > 0)), most)
     c = table.columns
     return Claims(
         table.idx[rows], table.label[rows], table.predict[rows], table.radius[rows],

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from smoothcert.audits.norm_ball import length, project, steepest, vertices
+from smoothcert.audits.subset import evenly
 from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.errors import SmoothcertError
 from smoothcert.lbrs import norms
@@ -101,8 +102,9 @@ def falsify(
     directions: int = 16,
     factor: float = 1.0,
     seed: int = 0,
+    most: int | None = None,
 ) -> Attacked:
-    """Search each certificate's open ball for an input of another prediction.
+    """Search the certificates' open balls, at most ``most``, for inputs of another prediction.
 
     Projected ascent through g_mu, second derivatives and the switch of the oracle included, from
     the input, from random vertices, and from where each reserved point of the other label gains
@@ -114,7 +116,7 @@ def falsify(
     side = 2 * table.predict - 1
     if not np.array_equal(model.predict(model.x), side):
         raise SmoothcertError("LBRS: the rebuilt network does not predict what the table says")
-    rows = np.flatnonzero(table.radius > 0)
+    rows = evenly(np.flatnonzero(table.radius > 0), most)
     x, y = model.x[rows], torch.as_tensor(side[rows]).double()
     d = x[0].numel()
     widest = {"l1": float(d), "l2": float(np.sqrt(d)), "linf": 1.0}[norms.check(model.norm)]

@@ -25,6 +25,7 @@ from smoothcert.audits.either_order import either_order
 from smoothcert.audits.mismatch import Variation, variation
 from smoothcert.audits.orders import spread
 from smoothcert.audits.overlap import Overlaps, overlaps
+from smoothcert.audits.subset import evenly
 from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.audits.witness import Witnesses, confirm
 
@@ -82,8 +83,7 @@ class Audit:
         self.points = self.images.reshape(len(self.images), -1).numpy()
         self.constant = self.deployed.scaling.name in CONSTANT
         self.balls = Balls.of(self.table, self.images, self.deployed.noise)
-        chosen = np.linspace(0, len(self.balls) - 1, min(self.plan.most, len(self.balls)))
-        self.attacked = self.balls[np.unique(chosen.round().astype(int))]
+        self.attacked = self.balls[evenly(np.arange(len(self.balls)), self.plan.most)]
 
     def run(self) -> Report:
         """All six."""

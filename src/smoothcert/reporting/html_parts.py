@@ -45,11 +45,7 @@ def figure(path: Path, caption: str) -> str:
         raise SmoothcertError(f"{path}: no PNG picture")
     # Drawn with twice the pixels of a screen of the paper's size.
     width, height = (int.from_bytes(png[i : i + 4], "big") // 2 for i in (16, 20))
-    data = base64.b64encode(lighter(path)).decode()
-    picture = (
-        f'<img src="data:image/png;base64,{data}" alt="{text(caption)}"'
-        f' width="{width}" height="{height}">'
-    )
+    picture = f'<img src="{png_uri(path)}" alt="{text(caption)}" width="{width}" height="{height}">'
     if width > _BROAD:  # several panels: too small to read where it is made to fit a telephone
         picture = (
             f'<div class="broad" role="region" aria-label="{text(caption)}" tabindex="0">'
@@ -95,6 +91,11 @@ def badge(verdict: str, tone: str) -> str:
 
 def link(path: str, words: str | None = None) -> str:
     return f'<a href="{text(path)}">{text(words or path)}</a>'
+
+
+def png_uri(path: Path) -> str:
+    """The picture as an address that holds all of it."""
+    return f"data:image/png;base64,{base64.b64encode(lighter(path)).decode()}"
 
 
 def lighter(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from smoothcert.errors import SmoothcertError
 from smoothcert.files import write_text
-from smoothcert.reporting.html_parts import lighter
+from smoothcert.reporting.html_parts import lighter, png_uri
 from smoothcert.reporting.provenance import made
 
 if TYPE_CHECKING:
@@ -18,51 +18,48 @@ if TYPE_CHECKING:
 
     from smoothcert.reporting.provenance import Made
 
-# The figures that tell the story; the page has them all.
-FIGURES = (
-    "cohen_figure",
-    "training_curves_*",
-    "ddrs_fig[3457]",
-    "ddrs_controls",
-    "ddrs_appendix_sigma",
-    "iss_fig1",
-    "iss_fig6_lower",
-    "iss_coverage",
-    "lbrs_fig[124]",
-    "nongaussian_fig[34]",
-    "nongaussian_ablation",
-    "audit_*",
-)
-
 
 def ship(results: Path, out: Path, preset: str) -> list[Path]:
-    """Copy tables (CSV, Markdown), key figures and the page from ``results`` to ``out``.
+    """Copy tables (CSV, Markdown), the page and its pictures from ``results`` to ``out``.
 
-    ``out`` is emptied first, so that nothing of an older run stays. A README there says what
-    command, machine and time made it. Returns what was written.
+    The pictures become files beside the page, which is several MB with them inside. ``out`` is
+    emptied first, so that nothing of an older run stays. A README there says what command,
+    machine and time made it. Returns what was written.
     Raises SmoothcertError for a folder without tables or page.
     """
     tables = sorted((results / "tables").glob("*.csv"))
     page = results / "index.html"
     if not tables or not page.exists():
         raise SmoothcertError(f"{results}: no tables or no index.html; make them with snakemake")
-    figures = [path for name in FIGURES for path in (results / "figures").glob(f"{name}.png")]
+    text, pictures = _pictures_beside(page.read_text(encoding="utf-8"), results / "figures")
     shutil.rmtree(out, ignore_errors=True)
     copies = [(path, out / "tables" / path.name) for path in tables]
     copies += [(p.with_suffix(".md"), out / "tables" / f"{p.stem}.md") for p in tables]
-    pictures = {out / "figures" / path.name: lighter(path) for path in sorted(figures)}
     written = []
     for source, target in copies:
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
             written.append(target)
-    for target, picture in pictures.items():
+    for name, picture in pictures.items():
+        target = out / "figures" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(picture)
-    write_text(out / "index.html", _without_dead_links(page.read_text(encoding="utf-8"), out))
+        written.append(target)
+    write_text(out / "index.html", _without_dead_links(text, out))
     write_text(out / "README.md", _readme(preset, made(results)))
-    return [*written, *pictures, out / "index.html", out / "README.md"]
+    return [*written, out / "index.html", out / "README.md"]
+
+
+def _pictures_beside(page: str, figures: Path) -> tuple[str, dict[str, bytes]]:
+    """The page with links to files in place of the pictures inside it, and those files by name."""
+    pictures = {}
+    for path in sorted(figures.glob("*.png")):
+        inside = png_uri(path)
+        if inside in page:
+            page = page.replace(inside, f"figures/{path.name}")
+            pictures[path.name] = lighter(path)
+    return page, pictures
 
 
 def _without_dead_links(page: str, out: Path) -> str:
@@ -94,7 +91,7 @@ The {jobs} measured jobs (training, noise scales, sampling, attacks) took {hours
 wall-clock time in all, several at once.
 
 `index.html` is the page of everything (open it in a browser); `tables/` are its tables;
-`figures/` the key figures. Data: {values("dataset")}. Where a table gives no paper's value, data
+`figures/` its figures. Data: {values("dataset")}. Where a table gives no paper's value, data
 or model are not the paper's.
 
 `snakemake ship --config preset={preset}` writes this folder anew.

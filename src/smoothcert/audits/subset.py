@@ -1,0 +1,17 @@
+"""Which certificates an audit tries where trying all would take too long."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def evenly(rows: NDArray[np.int64], most: int | None) -> NDArray[np.int64]:
+    """``rows``, or ``most`` of them at even steps where there are more."""
+    if most is None or len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
