@@ -98,7 +98,8 @@ def _radii(axes: Axes, columns: Columns, fixed: CertificateTable | None) -> None
             label=f"{text} (mean {mean:.3f})",
         )  # fmt: skip
     axes.set_xlim(left=0)
-    axes.set_ylim(0, 103)
+    axes.set_ylim(0, 138)  # room for the legend above the curves
+    axes.set_yticks(range(0, 101, 20))
     axes.legend(loc="upper right")
 
 

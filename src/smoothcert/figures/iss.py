@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ALPHA = 0.001
+PIXELS = "(pixels in [0, 1])"  # the unit of radii
 _BLUE, _RED, _GREEN, _PINK, _SKY, _AMBER = COLOURS
 
 
@@ -56,7 +57,7 @@ def equal_decline(scale: float = 0.5, bound: float = 0.0042, kbar: int = 100_000
                 )
             axes.set_title(f"$p_A$ = {p:g}")
             axes.set_xlabel("samples k")
-            axes.set_ylabel(r"radius of $p_A k$ votes")
+            axes.set_ylabel(rf"radius of $p_A k$ votes {PIXELS}")
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
             axes.legend(loc="lower right")
         figure.suptitle(f"Equal decline U = {bound:g} from {kbar:,} samples (σ = {scale:g})")
@@ -122,7 +123,7 @@ def gain(
             panels[0].plot(z, y, color=colour, linestyle=dash, label=f"σ = {scale:g}{note}")
         panels[0].axhline(0, color="0.4", linewidth=0.9)
         _probability_axis(panels[0])
-        panels[0].set_ylabel("mean radius of ISS minus that of IAS")
+        panels[0].set_ylabel(f"mean radius of ISS minus that of IAS\n{PIXELS}")
         panels[0].set_title(f"ISS ({kbar:,}, U = {bound:g}) against IAS ({fixed:,})")
         panels[0].legend(loc="upper left")
         if record:
@@ -222,7 +223,7 @@ def trade_off(
                 axes.plot(x[order], y[order], "o", linestyle=DASHES[i % len(DASHES)],
                           markersize=3.5, color=COLOURS[i % len(COLOURS)], label=label)  # fmt: skip
             axes.set_xlabel("average samples an input, selection included")
-            axes.set_ylabel("average certified radius")
+            axes.set_ylabel(f"average certified radius {PIXELS}")
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
             axes.set_title(name)
         for axes in list(grid.flat)[len(panels) :]:
@@ -249,7 +250,10 @@ def stage_one(
             kbar = [n for n, _ in replays]
             left.plot(kbar, [float(one.acr().value) for _, one in replays], **look)
             right.plot(kbar, [float(one.average_samples().value) for _, one in replays], **look)
-        for axes, what in ((left, "average certified radius"), (right, "average samples")):
+        for axes, what in (
+            (left, f"average certified radius {PIXELS}"),
+            (right, "average samples"),
+        ):
             axes.set_xlabel("desired samples")
             axes.set_ylabel(what)
             axes.set_xticks(kbar)
