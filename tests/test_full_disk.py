@@ -21,6 +21,7 @@ RECIPE = {
 
 
 def _limited(size: int, said: Path, arguments: list[str]) -> None:
+    sys.dont_write_bytecode = True  # Python would leave half a .pyc for all that import it later
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     with said.open("w") as sys.stderr:
         status = main(arguments)
