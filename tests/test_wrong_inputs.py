@@ -339,7 +339,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(place):
 def test_a_write_that_stops_half_way_is_one_line_and_leaves_nothing(place):
     """As on a full disk, for those who may not mount one: files may not grow beyond 1,000 bytes."""
     done = subprocess.run(
-        [sys.executable, "-c", GATHER.format("g.npz")],
+        [sys.executable, "-B", "-c", GATHER.format("g.npz")],  # no half of a .pyc stays behind
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
