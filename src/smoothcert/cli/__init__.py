@@ -36,7 +36,7 @@ COMMANDS = {
     "lbrs": "locally biased smoothing: its experiments, figures and certificates",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
     "overview": "papers beside ours, and the page of all results",
-    "ship": "a run's tables, key figures and page, for the docs",
+    "ship": "a run's tables, page and pictures, for the docs",
     "audit": "try to break certificates: one verdict a promise",
     "bench": "the throughput of this device",
     "plan": "what a target costs before it runs: jobs, hours, disk",

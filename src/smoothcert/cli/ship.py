@@ -1,4 +1,4 @@
-"""``smoothcert ship RESULTS --out DIR``: a run's tables, key figures and page, for the docs."""
+"""``smoothcert ship RESULTS --out DIR``: a run's tables, page and pictures, for the docs."""
 
 from __future__ import annotations
 

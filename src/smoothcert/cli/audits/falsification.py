@@ -138,8 +138,10 @@ def _lbrs(
 
     job_device("cpu")
     model = rebuild(run.record, run.table)
-    size = {"steps": spec["steps"], "directions": spec["directions"], "seed": spec["seed"]}
-    size["most"] = spec["max"]
+    size = {
+        "steps": spec["steps"], "directions": spec["directions"], "seed": spec["seed"],
+        "most": spec["max"],
+    }  # fmt: skip
     attacked = falsify(model, run.table, **size)
     beyond = falsify(model, run.table, factor=2.0, **size)
     for i, idx in enumerate(attacked.idx):
