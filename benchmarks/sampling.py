@@ -59,9 +59,9 @@ def loops(name: str) -> dict[str, Callable[[int], int]]:
     import torch
 
     from smoothcert import models
+    from smoothcert.compute.streams import generator
     from smoothcert.noise import NOISES
     from smoothcert.sampling import Sampler, default_batch
-    from smoothcert.streams import generator
 
     shape, _ = MODELS[name]
     cpu, noise = torch.device("cpu"), NOISES.parse(f"gaussian-{SIGMA:.2f}")

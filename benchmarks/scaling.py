@@ -25,12 +25,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from smoothcert import models
+from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES
 from smoothcert.sampling import Sampler, default_batch
 from smoothcert.scaling import SCALINGS, objective
 from smoothcert.scaling.dual import Dual
 from smoothcert.scaling.problem import Problem
-from smoothcert.streams import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

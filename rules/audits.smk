@@ -202,7 +202,7 @@ rule audit_attack_figure:
         "../envs/smoothcert.yaml"
     params:
         base=subpath(output[0], strip_suffix=".pdf"),
-        code=code("smoothcert.figures.audits_attack"),
+        code=code("smoothcert.audits.figure_attack"),
     shell:
         "python -m smoothcert audit attack-accuracy {input} --out {params.base} > {log} 2>&1"
 

@@ -12,9 +12,9 @@ from snakemake.exceptions import WorkflowError
 SRC = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SRC)
 
-from smoothcert import experiments
-from smoothcert.errors import SmoothcertError
-from smoothcert.provenance import fingerprint
+from smoothcert.workflow import experiments
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.provenance import fingerprint
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
 # is not activated; an environment of --software-deployment-method comes before it.
@@ -225,7 +225,7 @@ def nongaussian_spec(kind, name, sections):
 def nongaussian_study(part):
     """The specification of what is computed without a classifier."""
     settings = {**config["nongaussian"][part], "seed": config["seed"]}
-    return json.dumps({**settings, "code": code(f"smoothcert.noise.study.{part}")}, sort_keys=True)
+    return json.dumps({**settings, "code": code(f"smoothcert.papers.nongaussian.study.{part}")}, sort_keys=True)
 
 
 def shards(suffix, store=STORE):

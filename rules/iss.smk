@@ -90,7 +90,7 @@ rule iss_table2:
         "../envs/smoothcert.yaml"
     params:
         base=subpath(output[0], strip_suffix=".csv"),
-        spec=json.dumps({"code": code("smoothcert.tables.iss_settings")}),
+        spec=json.dumps({"code": code("smoothcert.papers.iss.settings_table")}),
     shell:
         "python -m smoothcert iss table2 {input} --spec {params.spec:q} --out {params.base} > {log} 2>&1"
 
@@ -107,7 +107,7 @@ rule iss_table3:
         "../envs/smoothcert.yaml"
     params:
         base=subpath(output[0], strip_suffix=".csv"),
-        spec=json.dumps({"code": code("smoothcert.tables.iss")}),
+        spec=json.dumps({"code": code("smoothcert.papers.iss.tables")}),
     shell:
         "python -m smoothcert iss table3 --spec {params.spec:q} --out {params.base} > {log} 2>&1"
 

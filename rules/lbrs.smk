@@ -1,6 +1,6 @@
 """Locally Biased Randomized Smoothing (Anderson and Sojoudi): figures 1 to 6, claims, certificates."""
 
-from smoothcert.lbrs import plan as lbrs_plan
+from smoothcert.papers.lbrs import plan as lbrs_plan
 
 
 wildcard_constraints:
@@ -111,7 +111,7 @@ for lbrs_figure, lbrs_name in {"fig1": "regions", "fig2": "radii"}.items():
         params:
             name=lbrs_name,
             base=subpath(output[0], strip_suffix=".pdf"),
-            code=fingerprint("smoothcert.figures.lbrs", SRC),
+            code=fingerprint("smoothcert.papers.lbrs.figures", SRC),
         shell:
             "smoothcert lbrs figure {params.name} {input} --out {params.base} > {log} 2>&1"
 
@@ -141,7 +141,7 @@ for lbrs_number, (lbrs_name, lbrs_task) in enumerate(
             name=lbrs_name,
             base=subpath(output[0], strip_suffix=".pdf"),
             title=lbrs_plan.title(config, lbrs_task),
-            code=fingerprint("smoothcert.figures.lbrs", SRC),
+            code=fingerprint("smoothcert.papers.lbrs.figures", SRC),
         shell:
             "smoothcert lbrs figure {params.name} {input} --title {params.title:q}"
             " --out {params.base} > {log} 2>&1"
@@ -164,7 +164,7 @@ rule lbrs_claims:
         named=lambda wildcards, input: [
             f"{lbrs_plan.label(config, Path(f).parent.name)}={f}" for f in input.images
         ],
-        code=fingerprint("smoothcert.lbrs.claims", SRC),
+        code=fingerprint("smoothcert.papers.lbrs.verdicts", SRC),
     shell:
         "smoothcert lbrs claims --spiral {input.spiral} --out {params.base} {params.named:q}"
         " > {log} 2>&1"

@@ -141,7 +141,7 @@ for nongaussian_name, (nongaussian_what, nongaussian_points) in {
         params:
             what=nongaussian_what,
             base=subpath(output[0], strip_suffix=".pdf"),
-            code=code("smoothcert.figures.nongaussian"),
+            code=code("smoothcert.papers.nongaussian.figures"),
         shell:
             "python -m smoothcert nongaussian figure {params.what} {input} --out {params.base} > {log} 2>&1"
 

@@ -58,7 +58,7 @@ def trained_digits_model(path: Path) -> Path:
     import torch
 
     from smoothcert import datasets, models
-    from smoothcert.streams import generator
+    from smoothcert.compute.streams import generator
 
     torch.set_num_threads(1)
     data = datasets.load("digits", "train")
@@ -110,7 +110,7 @@ class _DyingFile:
 
 
 def _dying(run: Callable[[], object], appends: int, size: int) -> None:
-    from smoothcert import journal
+    from smoothcert.votes import journal
 
     append = journal.Journal.append
 

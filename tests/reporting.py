@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from smoothcert.certificates import make_table, write_certificates
-from smoothcert.confidence import clopper_pearson_lower
+from smoothcert.core.confidence import clopper_pearson_lower
 
 
 def certificates(

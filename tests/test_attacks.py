@@ -8,16 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smoothcert.attacks import (
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.models import build
+from smoothcert.models.attacks import (
     cross_entropy,
     gradient_of,
     pgd,
     smoothed_cross_entropy,
     zeroth_order,
 )
-from smoothcert.errors import SmoothcertError
-from smoothcert.models import build
-from smoothcert.streams import generator
 
 SHAPE = (1, 8, 8)
 

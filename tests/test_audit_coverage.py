@@ -21,9 +21,9 @@ from smoothcert.audits.procedures import (
     small_budgets,
 )
 from smoothcert.budget import Anytime, Fixed, Sequential
-from smoothcert.certification import predict
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates.certification import predict
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 
 GRID = np.linspace(0.5, 0.99, 30)

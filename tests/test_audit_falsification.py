@@ -15,13 +15,13 @@ from smoothcert.audits import attack_accuracy, falsify_lbrs, norm_ball
 from smoothcert.audits.extremal import worst_probability
 from smoothcert.audits.falsification import Claims, Votes, allowed, claims, falsify, verdict
 from smoothcert.audits.smooth_attack import Search, Target, candidates, nearest_others
-from smoothcert.audits.verdict import BROKEN, NOT_FOUND, NOT_RUN
 from smoothcert.certificates import make_table
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs.image import Task
 from smoothcert.lbrs.smooth import run as certify_lbrs
 from smoothcert.lbrs.train import Recipe
 from smoothcert.noise import NOISES, Gaussian
+from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN
 from smoothcert.sampling import Sampler
 
 NORMS = ("l1", "l2", "linf")

@@ -8,20 +8,14 @@ import numpy as np
 import pytest
 from core_helpers import make_store
 
-from smoothcert import cli, metrics
-from smoothcert.audits.honesty import (
-    choice_verdict,
-    choices,
-    shared,
-    together,
-    together_verdicts,
-)
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND
+from smoothcert import cli
+from smoothcert.audits.honesty import choice_verdict, choices, shared, together, together_verdicts
 from smoothcert.budget import BUDGETS, Fixed
-from smoothcert.certificates import make_table, write_certificates
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates import make_table, metrics, write_certificates
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
 
 
 def store(counts, n=100):

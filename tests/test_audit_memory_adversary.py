@@ -12,13 +12,13 @@ from smoothcert.audits.adversary import Effort
 from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.memory_soundness import Audit, Plan
 from smoothcert.audits.tactics import Tactics, inside
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND
 from smoothcert.audits.witness import Witnesses, again
 from smoothcert.budget import BUDGETS
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
 from smoothcert.scaling import SCALINGS
-from smoothcert.streams import generator
 
 NOISE = NOISES.parse(f"gaussian-{SIGMA_0}")
 ASCENT = SCALINGS.parse("ascent_n32_lr0.01_clamp0.001-K30")

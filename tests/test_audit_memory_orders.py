@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from smoothcert.figures import save
 
 from smoothcert.audits.attacked import COLUMNS, read_attacked, write_attacked
 from smoothcert.audits.either_order import either_order
+from smoothcert.audits.figure_memory import memory_figure
 from smoothcert.audits.orders import spread
 from smoothcert.certificates import make_table
-from smoothcert.errors import SmoothcertError
-from smoothcert.figures import save
-from smoothcert.figures.audits_memory import memory_figure
+from smoothcert.core.errors import SmoothcertError
 
 RADII = np.array([0.0, 0.25, 0.5])
 
@@ -79,12 +79,12 @@ def test_an_attack_is_obedient_after_the_ball_and_takes_from_it_before():
 
 
 def test_a_memory_that_forgets_to_trim_is_caught(monkeypatch):
-    from smoothcert import memory
+    from smoothcert.certificates import memory
 
     def forgetful(predict, radius, near, order=None, debug=False):
         return memory.Adjusted(predict, radius, np.full(len(predict), memory.NONE))
 
-    monkeypatch.setattr("smoothcert.memory.remember", forgetful)
+    monkeypatch.setattr("smoothcert.certificates.memory.remember", forgetful)
     table, points = line([0.0, 3.0], [0, 1], [0.5, 0.5])
     attack = np.array([[0.45, 0, 0, 0]], np.float32)
     after, before = either_order(

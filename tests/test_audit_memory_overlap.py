@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from smoothcert.audits.overlap import overlaps
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 ORDER = {"l1": 1, "l2": 2, "linf": np.inf}
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from smoothcert import cli
-from smoothcert.audits.verdict import (
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import (
     BROKEN,
     HOLDS,
     NOT_FOUND,
@@ -16,7 +17,6 @@ from smoothcert.audits.verdict import (
     read_verdicts,
     write_verdicts,
 )
-from smoothcert.errors import SmoothcertError
 
 PAPERS = Verdict(
     "<b>no overlap</b>", "digits", BROKEN, "2 of 9", witness="w/1.npz", numbers={"broken": 2}

@@ -22,14 +22,14 @@ from smoothcert.audits.arithmetic import (
 )
 from smoothcert.audits.numerics import Variant, carry_over, compare, lattice, variants
 from smoothcert.audits.numerics_verdicts import bound_verdict, difference, variant_verdicts
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND
 from smoothcert.budget import Fixed
-from smoothcert.certification import certify
-from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates.certification import certify
+from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
 from smoothcert.sampling import sample
-from smoothcert.streams import generator
 
 
 @pytest.fixture(scope="module")

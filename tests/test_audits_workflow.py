@@ -14,8 +14,8 @@ from conftest import REPOSITORY, copy_workflow
 from test_iss_workflow import planned
 from test_workflow import snakemake
 
-from smoothcert import experiments
-from smoothcert.audits.verdict import BROKEN, read_verdicts
+from smoothcert.report.verdict import BROKEN, read_verdicts
+from smoothcert.workflow import experiments
 
 pytestmark = pytest.mark.xdist_group("workflow")
 

@@ -11,15 +11,15 @@ import torch
 
 from smoothcert import models
 from smoothcert.cli import main
+from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES
-from smoothcert.planning import measure as measuring
-from smoothcert.planning.jobs import Job
-from smoothcert.planning.measure import Bench, measure
-from smoothcert.planning.needs import Needs, kind, needs
-from smoothcert.planning.overhead import made_store, overhead
-from smoothcert.planning.throughput import Throughput
 from smoothcert.sampling import Sampler
-from smoothcert.streams import generator
+from smoothcert.workflow.planning import measure as measuring
+from smoothcert.workflow.planning.jobs import Job
+from smoothcert.workflow.planning.measure import Bench, measure
+from smoothcert.workflow.planning.needs import Needs, kind, needs
+from smoothcert.workflow.planning.overhead import made_store, overhead
+from smoothcert.workflow.planning.throughput import Throughput
 
 CPU = torch.device("cpu")
 RECIPE = {"epochs": 4, "batch": 64, "lr": 0.01, "lr_step": 2}

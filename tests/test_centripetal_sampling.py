@@ -6,7 +6,7 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import beta, ks_2samp, kstest
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.largest_entry import log_density as log_density_of_log_top
 

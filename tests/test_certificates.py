@@ -13,7 +13,7 @@ from smoothcert.certificates import (
     sidecar,
     write_certificates,
 )
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime"
 

@@ -9,9 +9,9 @@ from core_helpers import make_store
 from scipy.stats import binom, binomtest
 
 from smoothcert.budget import BUDGETS
-from smoothcert.certification import certify, predict
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates.certification import certify, predict
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Gaussian
 from smoothcert.sampling import sample
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 
-from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper, smallest_n
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper, smallest_n
+from smoothcert.core.errors import SmoothcertError
 
 
 def tail(n: int, k: int, p: Fraction) -> Fraction:
@@ -63,7 +63,7 @@ def test_a_bound_of_exactly_one_half_certifies_nothing():
     from core_helpers import make_store
 
     from smoothcert.budget import BUDGETS
-    from smoothcert.certification import certify
+    from smoothcert.certificates.certification import certify
 
     # P(Bin(2k-1, 1/2) >= k) = 1/2 by symmetry: the bound of k votes is 1/2.
     votes = make_store([[[3, 2, 0]]], selection=[[100, 0, 0]], look=5)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from smoothcert import experiments
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.workflow import experiments
 
 Config = dict[str, Any]
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -9,8 +9,8 @@ from scipy import stats
 from smoothcert.audits.coverage import Procedure, iss_procedure, simulate, worst
 from smoothcert.budget import BUDGETS
 from smoothcert.budget.psi import Decline, Mapping
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 
 G = Gaussian(1.0)

@@ -22,11 +22,11 @@ import pytest
 
 from smoothcert import datasets
 from smoothcert.cli import main
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import cifar10, cifar10_jpeg, mnist, spiral, storage
 from smoothcert.datasets.cifar10 import Cifar10
 from smoothcert.datasets.imagenet import ImageNet, LazyImages
 from smoothcert.datasets.mnist import Mnist
-from smoothcert.errors import SmoothcertError
 
 # Content digests that must never change: results name their data by them.
 PINNED = {
@@ -347,7 +347,7 @@ def server(tmp_path, monkeypatch):
 @pytest.fixture
 def mnist_source(server, small_mnist, monkeypatch):
     """As ``server``, and torchvision's MNIST comes from there."""
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     folder, url, requests = server
     files = gz(small_mnist)
@@ -399,7 +399,7 @@ def test_a_bad_download_leaves_nothing_behind(mnist_source, tmp_path, damage):
 
 
 def test_the_next_mirror_is_asked(mnist_source, tmp_path, monkeypatch):
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     _, url, _ = mnist_source
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [f"{url}gone/", url])
@@ -409,7 +409,7 @@ def test_the_next_mirror_is_asked(mnist_source, tmp_path, monkeypatch):
 def test_without_a_network_the_error_names_file_source_and_reason(
     small_mnist, tmp_path, monkeypatch
 ):
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     def unreachable(*args: object, **kwargs: object) -> None:
         raise OSError("Network is unreachable")
@@ -454,7 +454,7 @@ def python2_batch(pixels: np.ndarray, labels: list[int]) -> bytes:
 @pytest.fixture
 def small_cifar(monkeypatch) -> dict[str, bytes]:
     """Six batch files of four images each, declared canonical."""
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     stream = np.random.default_rng(2)
     names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
@@ -526,7 +526,7 @@ def test_a_wrong_cifar_batch_is_refused(small_cifar, tmp_path):
 
 
 def test_cifar10_is_downloaded_whole_or_not_at_all(small_cifar, server, tmp_path, monkeypatch):
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     folder, url, requests = server
     archive = tar_of(small_cifar)
@@ -549,7 +549,7 @@ def test_cifar10_is_downloaded_whole_or_not_at_all(small_cifar, server, tmp_path
 
 
 def test_a_batch_file_cannot_run_code(small_cifar, tmp_path, monkeypatch):
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     evil = b"cos\nsystem\n(S'touch " + os.fsencode(tmp_path / "harm") + b"'\ntR."
     put(tmp_path / "cifar-10-batches-py", small_cifar | {"test_batch": evil})

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import ndtri
-
-from smoothcert import datasets, metrics
-from smoothcert.certificates import make_table, write_certificates
-from smoothcert.cli import main
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
 from smoothcert.figures import FIGURES
-from smoothcert.figures.ddrs_images import STREAM, Scales, examples, images, read_scales
-from smoothcert.noise import Gaussian
-from smoothcert.reference import value
-from smoothcert.runs import read_run, read_runs
-from smoothcert.scaling.problem import PURPOSES
-from smoothcert.streams import generator
 from smoothcert.tables import Options
+
+from smoothcert import datasets
+from smoothcert.certificates import make_table, metrics, write_certificates
+from smoothcert.certificates.runs import read_run, read_runs
+from smoothcert.cli import main
+from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import Gaussian
+from smoothcert.papers.ddrs.figure_images import STREAM, Scales, examples, images, read_scales
+from smoothcert.report.reference import value
+from smoothcert.scaling.problem import PURPOSES
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "ddrs.ipynb"

@@ -8,19 +8,19 @@ import json
 import numpy as np
 import pytest
 from scipy.special import ndtri
-
-from smoothcert import metrics
-from smoothcert.certificates import make_table, write_certificates
-from smoothcert.cli import main
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
 from smoothcert.figures import FIGURES
-from smoothcert.reference import value
-from smoothcert.runs import read_run, read_runs
-from smoothcert.selection import held_out, held_out_area, optimism, paired_difference
-from smoothcert.tables import TABLES, Options, ddrs_runs, to_latex
-from smoothcert.tables.ddrs_controls import verdict
-from smoothcert.tables.ddrs_times import paper_seconds
+from smoothcert.tables import TABLES, Options, to_latex
+
+from smoothcert.certificates import make_table, metrics, write_certificates
+from smoothcert.certificates.runs import read_run, read_runs
+from smoothcert.certificates.selection import held_out, held_out_area, optimism, paired_difference
+from smoothcert.cli import main
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.ddrs import runs as ddrs_runs
+from smoothcert.papers.ddrs.controls import verdict
+from smoothcert.papers.ddrs.times import paper_seconds
+from smoothcert.report.reference import value
 
 PAPER = {"dataset": "cifar10", "arch": "resnet18_stem7", "n": 100_000}
 RADII = [0, 0.25, 0.5, 0.75]

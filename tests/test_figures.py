@@ -6,13 +6,13 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from reporting import certificates
-
-from smoothcert import metrics
-from smoothcert.certificates import make_table
-from smoothcert.cli import main
-from smoothcert.figures import FIGURES, curves, save
-from smoothcert.runs import read_runs
+from smoothcert.figures import FIGURES, save
 from smoothcert.tables import Options
+
+from smoothcert.certificates import make_table, metrics
+from smoothcert.certificates.runs import read_runs
+from smoothcert.cli import main
+from smoothcert.report import curves
 
 PAPER = {"dataset": "cifar10", "arch": "resnet18", "sigmas": (0.12, 0.25, 0.5), "n": 100_000}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.models import build, load, normalization
 from smoothcert.models.published import import_published
 

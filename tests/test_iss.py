@@ -14,7 +14,7 @@ from scipy.stats import beta
 from smoothcert.budget import BUDGETS
 from smoothcert.budget.psi import Decline, Mapping, psi, table
 from smoothcert.budget.stream import PrefixStream
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 
 G = Gaussian(1.0)

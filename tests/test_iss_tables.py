@@ -10,12 +10,12 @@ import pytest
 from smoothcert.budget import BUDGETS
 from smoothcert.budget.psi import Decline, Mapping, psi
 from smoothcert.certificates import make_table
-from smoothcert.figures import iss as figures
-from smoothcert.figures.style import save
+from smoothcert.certificates.runs import Run
 from smoothcert.noise import Gaussian
-from smoothcert.runs import Run
-from smoothcert.tables.base import Options
-from smoothcert.tables.iss import iss, mapping_times, method_name, paper_row, samples_of
+from smoothcert.papers.iss import figures
+from smoothcert.papers.iss.tables import iss, mapping_times, method_name, paper_row, samples_of
+from smoothcert.report.style import save
+from smoothcert.report.table import Options
 
 
 def test_figure_3_has_the_sample_sizes_of_the_text() -> None:

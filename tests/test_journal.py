@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.journal import Journal, Look, partial_path
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.votes.journal import Journal, Look, partial_path
 
 SPEC = {"noise": "gaussian-0.50", "seed": 0, "look": 100}
 LOOKS = [Look(0, "selection", 0, 0.25, {1: 9, 3: 91}), Look(0, "estimation", 0, 0.5, {1: 100}),

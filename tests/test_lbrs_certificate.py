@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import certificate, multiclass, norms
 from smoothcert.lbrs.classifier import LBRS, Kernel, Linear
 from smoothcert.lbrs.exact import exact_radius, least_distance

@@ -11,13 +11,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from smoothcert.certificates import read_certificates  # noqa: E402
-from smoothcert.cli import lbrs as command  # noqa: E402
-from smoothcert.errors import SmoothcertError  # noqa: E402
-from smoothcert.lbrs import attack, image, lipschitz, results, spiral  # noqa: E402
-from smoothcert.lbrs.certificate import tight  # noqa: E402
-from smoothcert.lbrs.classifier import Network  # noqa: E402
-from smoothcert.lbrs.train import Recipe, fit  # noqa: E402
+from smoothcert.certificates import read_certificates
+from smoothcert.cli import lbrs as command
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.lbrs import attack, image, lipschitz, results, spiral
+from smoothcert.lbrs.certificate import tight
+from smoothcert.lbrs.classifier import Network
+from smoothcert.lbrs.train import Recipe, fit
 
 TASK = image.Task("digits", "8", train=60, test=16, reserved=4, draws=2)
 SWEEP = {

@@ -8,16 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from smoothcert.errors import SmoothcertError  # noqa: E402
-from smoothcert.lbrs import lipschitz, norms  # noqa: E402
-from smoothcert.lbrs.classifier import (  # noqa: E402
-    LBRS,
-    Network,
-    effective_bias,
-    head_score,
-    switching_bias,
-)
-from smoothcert.lbrs.oracle import Oracle  # noqa: E402
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.lbrs import lipschitz, norms
+from smoothcert.lbrs.classifier import LBRS, Network, effective_bias, head_score, switching_bias
+from smoothcert.lbrs.oracle import Oracle
 
 
 def mlp(activation, d=6, widths=(12,), seed=0, gain=1.0):

@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smoothcert import memory
-from smoothcert.certificates import ABSTAIN, make_table
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates import ABSTAIN, make_table, memory
+from smoothcert.core.errors import SmoothcertError
 
 NORMS = {"l1": 1, "l2": 2, "linf": np.inf}
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smoothcert import balls, datasets
-from smoothcert.certificates import make_table, read_certificates, write_certificates
+from smoothcert import datasets
+from smoothcert.certificates import balls, make_table, read_certificates, write_certificates
+from smoothcert.certificates.runs import read_run
 from smoothcert.cli import main
-from smoothcert.runs import read_run
 
 NORMS = {"l1": 1, "l2": 2, "linf": np.inf}
 

@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from smoothcert import metrics
-from smoothcert.certificates import make_table, read_certificates, write_certificates
+from smoothcert.certificates import make_table, metrics, read_certificates, write_certificates
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 RADII = ["0", "0.25", "0.5", "0.75", "1", "1.5"]
 PUBLISHED = Path(os.environ.get("SMOOTHCERT_PUBLISHED", "../shared/data/published-certificates"))

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.models import (
     ARCHITECTURES,
     Normalization,
@@ -72,7 +72,7 @@ def test_resnet110_has_the_depth_and_the_parameters_of_the_paper():
 
 
 def test_resnet18_has_the_tensors_of_torchvisions_but_for_the_stem():
-    torchvision = pytest.importorskip("smoothcert.torchvision_shim").torchvision
+    torchvision = pytest.importorskip("smoothcert.compute.torchvision_shim").torchvision
     theirs = torchvision.models.resnet18(weights=None, num_classes=10).state_dict()
     ours = build("resnet18", 10, (3, 32, 32)).network.state_dict()
     assert list(ours) == list(theirs)
@@ -82,7 +82,7 @@ def test_resnet18_has_the_tensors_of_torchvisions_but_for_the_stem():
 
 def test_resnet20_computes_what_torchvisions_blocks_compute():
     """The same weights in a network put together from torchvision's own basic blocks."""
-    tv = pytest.importorskip("smoothcert.torchvision_shim").torchvision
+    tv = pytest.importorskip("smoothcert.compute.torchvision_shim").torchvision
     block = tv.models.resnet.BasicBlock
     model = build("resnet20", 10, (3, 32, 32), seed=3).eval()
 

@@ -7,13 +7,10 @@ import pytest
 import torch
 from scipy import stats
 
+from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES, Laplace, Uniform
-from smoothcert.streams import generator
 
-LAWS = {
-    "uniform-0.50": stats.uniform(-1, 2).cdf,
-    "laplace-0.50": stats.laplace.cdf,
-}
+LAWS = {"uniform-0.50": stats.uniform(-1, 2).cdf, "laplace-0.50": stats.laplace.cdf}
 
 
 @pytest.mark.parametrize(("slug", "cdf"), LAWS.items())

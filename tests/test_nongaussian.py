@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 from scipy.special import gammainc, ndtr
 
-from smoothcert import cli, metrics
-from smoothcert.certificates import make_table, write_certificates
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
-from smoothcert.figures import nongaussian as drawn
-from smoothcert.figures import nongaussian_linf
+from smoothcert import cli
+from smoothcert.certificates import make_table, metrics, write_certificates
+from smoothcert.certificates.runs import read_runs
+from smoothcert.certificates.selection import held_out
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.mixed_table import extremes, log_ratio
-from smoothcert.noise.study.ablation import Point, ablation, baseline_radius
-from smoothcert.noise.study.results import read_points, write_points
-from smoothcert.noise.study.toy import BALL, ToyPoint, frontier, toy
-from smoothcert.runs import read_runs
-from smoothcert.selection import held_out
-from smoothcert.tables.base import Options
-from smoothcert.tables.nongaussian import groups, rivals, table1, table2
-from smoothcert.tables.nongaussian_gain import gain, matched_scale, training
+from smoothcert.papers.nongaussian import figure_linf as nongaussian_linf
+from smoothcert.papers.nongaussian import figures as drawn
+from smoothcert.papers.nongaussian.gain import gain, matched_scale, training
+from smoothcert.papers.nongaussian.study.ablation import Point, ablation, baseline_radius
+from smoothcert.papers.nongaussian.study.results import read_points, write_points
+from smoothcert.papers.nongaussian.study.toy import BALL, ToyPoint, frontier, toy
+from smoothcert.papers.nongaussian.tables import groups, rivals, table1, table2
+from smoothcert.report.table import Options
 
 D = 64
 
@@ -129,10 +129,7 @@ def test_tables_hold_baselines_method_and_their_paired_differences(runs):
 def test_a_baseline_without_the_scale_of_training_stands_for_any_scale(runs):
     group = next(iter(groups(read_runs(runs), "l2")))
     off = {**group, "baseline": [r for r in group["baseline"] if r.sigma != 0.25]}
-    assert {name: len(found) for name, found in rivals(off).items()} == {
-        "searched": 1,
-        "method": 2,
-    }
+    assert {name: len(found) for name, found in rivals(off).items()} == {"searched": 1, "method": 2}
 
 
 def test_what_training_with_the_noise_changes_is_measured_on_equal_energy(tmp_path):

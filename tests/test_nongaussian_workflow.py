@@ -13,11 +13,11 @@ from conftest import copy_workflow
 from test_iss_workflow import planned
 from test_workflow import snakemake
 
-from smoothcert import experiments
 from smoothcert.certificates import read_certificates
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gaussian_linf import same_draws
+from smoothcert.workflow import experiments
 
 pytestmark = pytest.mark.xdist_group("workflow")
 

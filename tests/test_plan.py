@@ -9,16 +9,28 @@ from typing import Any
 import pytest
 
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
-from smoothcert.planning.compare import compare
-from smoothcert.planning.estimate import Estimate
-from smoothcert.planning.jobs import Job, dry_run, parents
-from smoothcert.planning.passes import Passes, search_passes, training_passes, training_plan
-from smoothcert.planning.report import compared_text, plan_text
-from smoothcert.planning.schedule import makespan
-from smoothcert.planning.stopping import samples_per_input
-from smoothcert.planning.throughput import Drawing, Network, Sampling, Search, Throughput, Training
-from smoothcert.reference import cells
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.reference import cells
+from smoothcert.workflow.planning.compare import compare
+from smoothcert.workflow.planning.estimate import Estimate
+from smoothcert.workflow.planning.jobs import Job, dry_run, parents
+from smoothcert.workflow.planning.passes import (
+    Passes,
+    search_passes,
+    training_passes,
+    training_plan,
+)
+from smoothcert.workflow.planning.report import compared_text, plan_text
+from smoothcert.workflow.planning.schedule import makespan
+from smoothcert.workflow.planning.stopping import samples_per_input
+from smoothcert.workflow.planning.throughput import (
+    Drawing,
+    Network,
+    Sampling,
+    Search,
+    Throughput,
+    Training,
+)
 
 TINY = Network.of("tiny_cnn", (1, 8, 8), 10)
 RECIPE = {"epochs": 8, "batch": 64, "lr": 0.1, "lr_step": 4}

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from smoothcert import memory, sampling
+from smoothcert import sampling
 from smoothcert.audits import numerics_verdicts, procedures
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.extremal import radii_verdict
@@ -22,13 +22,14 @@ from smoothcert.audits.numerics_verdicts import bound_verdict
 from smoothcert.audits.procedures import every_path
 from smoothcert.audits.reuse import record_pipeline, reuse_verdict
 from smoothcert.audits.smooth_attack import Search
-from smoothcert.audits.verdict import BROKEN
 from smoothcert.budget import Fixed
-from smoothcert.certification import certify
-from smoothcert.confidence import clopper_pearson_lower
+from smoothcert.certificates import memory
+from smoothcert.certificates.certification import certify
+from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.lbrs import spiral
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
 from smoothcert.noise.centripetal_l2 import CentripetalL2
+from smoothcert.report.verdict import BROKEN
 from smoothcert.scaling import problem
 
 GRID = np.linspace(0.5, 0.99, 20)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from smoothcert import experiments, provenance
-from smoothcert.provenance import fingerprint, import_closure, normalized
+from smoothcert.core import provenance
+from smoothcert.core.provenance import fingerprint, import_closure, normalized
+from smoothcert.workflow import experiments
 
 FILES = {
     "p/__init__.py": "",
@@ -165,7 +166,7 @@ def test_what_was_read_before_does_not_change_a_fingerprint(source: Path) -> Non
     (source / "p/util/__init__.py").write_text("def g(x):\n    return x + 1\n")
     values.append(fingerprint("p.cli.run", source, {"parts.red"}))
     code = (
-        "from smoothcert.provenance import fingerprint;"
+        "from smoothcert.core.provenance import fingerprint;"
         f"print(fingerprint('p.cli.run', {str(source)!r}, {{'parts.red'}}))"
     )
     fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -177,7 +178,7 @@ def test_what_was_read_before_does_not_change_a_fingerprint(source: Path) -> Non
 
 def test_neither_planning_nor_provenance_imports_what_is_slow() -> None:
     code = (
-        "import sys; import smoothcert.provenance, smoothcert.experiments;"
+        "import sys; import smoothcert.core.provenance, smoothcert.workflow.experiments;"
         "print([m for m in ('torch', 'numpy', 'scipy', 'matplotlib') if m in sys.modules])"
     )
     result = subprocess.run(
@@ -243,8 +244,8 @@ def test_a_job_depends_on_the_members_that_it_names() -> None:
 
 def test_every_member_that_a_job_names_is_in_its_fingerprint() -> None:
     from smoothcert.budget import BUDGETS
+    from smoothcert.core.slugs import Training
     from smoothcert.noise import NOISES
-    from smoothcert.spec import Training
     from smoothcert.training import METHODS
 
     def home(part: type) -> str:

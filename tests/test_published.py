@@ -9,10 +9,15 @@ import pytest
 
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import read_certificates, read_column_text
-from smoothcert.certification import certify
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
-from smoothcert.published import counts_for, find_alpha, import_certificates, printed_interval
+from smoothcert.certificates.certification import certify
+from smoothcert.certificates.published import (
+    counts_for,
+    find_alpha,
+    import_certificates,
+    printed_interval,
+)
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.votes import VoteStore
 
 REPOSITORY = Path(__file__).resolve().parent.parent

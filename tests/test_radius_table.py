@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from smoothcert import cli
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import with_table_file
 from smoothcert.noise.radius_table import RadiusTable

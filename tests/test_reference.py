@@ -8,9 +8,10 @@ from importlib import resources
 
 import pytest
 
-from smoothcert import reference
-from smoothcert.errors import SmoothcertError
-from smoothcert.reference import NotComparable, Row, Settings, cells, cohen_row, value
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.ddrs.comparable import Settings, cohen_row
+from smoothcert.report import reference
+from smoothcert.report.reference import NotComparable, Row, cells, value
 
 PAPER = Settings(
     dataset="cifar10",

@@ -10,13 +10,13 @@ from scipy.stats import hypergeom
 
 from smoothcert.budget import BUDGETS
 from smoothcert.budget.simulated import PoolStream
+from smoothcert.certificates.published import import_certificates
+from smoothcert.certificates.replay import Record, record, replay, replay_all
 from smoothcert.cli import main
 from smoothcert.cli import replay as command
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
-from smoothcert.published import import_certificates
-from smoothcert.replay import Record, record, replay, replay_all
 
 N = 100_000
 

@@ -8,9 +8,8 @@ from collections import Counter
 import pytest
 
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
-from smoothcert.reference import value
-from smoothcert.reporting.claims.core import (
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.claims import (
     CHECKS,
     DIFFERENT,
     NOT_REPRODUCED,
@@ -18,7 +17,8 @@ from smoothcert.reporting.claims.core import (
     REPRODUCED,
     VERDICTS,
 )
-from smoothcert.reporting.claims.ledger import COLUMNS, count, ledger, read_claims
+from smoothcert.report.ledger import COLUMNS, count, ledger, read_claims
+from smoothcert.report.reference import value
 
 RADII = ("0.00", "0.25", "0.50", "0.75")
 

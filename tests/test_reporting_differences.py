@@ -7,12 +7,12 @@ import math
 
 import pytest
 
-from smoothcert import metrics
+from smoothcert.certificates import metrics
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
-from smoothcert.reporting.comparison import AGREES, DIFFERS, OTHER, UNJUDGED, differences
-from smoothcert.reporting.heat_map import heat_map
-from smoothcert.reporting.sampling_error import inputs_of_interval, inputs_of_row
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.comparison import AGREES, DIFFERS, OTHER, UNJUDGED, differences
+from smoothcert.report.heat_map import heat_map
+from smoothcert.report.sampling_error import inputs_of_interval, inputs_of_row
 
 Z = 1.959963984540054
 

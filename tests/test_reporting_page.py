@@ -14,10 +14,10 @@ import pytest
 from matplotlib.figure import Figure
 from reporting import certificates
 
-from smoothcert.audits.verdict import BROKEN, HOLDS, Verdict, write_verdicts
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
-from smoothcert.reporting.page import Page
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.page import Page
+from smoothcert.report.verdict import BROKEN, HOLDS, Verdict, write_verdicts
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)

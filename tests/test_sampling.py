@@ -13,13 +13,13 @@ from core_helpers import killed, trained_digits_model, without_times
 
 from smoothcert import cli
 from smoothcert.budget import BUDGETS, Fixed
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.run_sampling import SampleSpec, run
 from smoothcert.sampling import Sampler, default_batch, sample
-from smoothcert.stores import gather_files, read_record, seconds_of
-from smoothcert.streams import generator
+from smoothcert.sampling.job import SampleSpec, run
 from smoothcert.votes import VoteStore
+from smoothcert.votes.records import gather_files, read_record, seconds_of
 
 CPU = torch.device("cpu")
 SPEC = {"dataset": "digits", "noise": "gaussian-0.50", "skip": 36, "look": 500, "seed": 5}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from conftest import copy_workflow
 
-from smoothcert.planning.jobs import Job, dry_run, parents
+from smoothcert.workflow.planning.jobs import Job, dry_run, parents
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scaling_helpers import Constant, Probit, problem
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.scaling import SCALINGS, AscentSound
 from smoothcert.scaling.choice import largest

@@ -11,10 +11,10 @@ import pytest
 import torch
 from core_helpers import trained_digits_model
 
-from smoothcert import run_scales
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
-from smoothcert.run_sampling import read_scales
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.sampling.job import read_scales
+from smoothcert.scaling import job as run_scales
 from smoothcert.scaling.parts import Parts
 
 SPEC = {

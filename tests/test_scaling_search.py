@@ -6,8 +6,9 @@ import torch
 from core_helpers import trained_digits_model
 from scaling_helpers import Constant, Probit, problem
 
-from smoothcert import datasets, models, sampling, streams
+from smoothcert import datasets, models, sampling
 from smoothcert.budget import BUDGETS
+from smoothcert.compute import streams
 from smoothcert.noise import NOISES
 from smoothcert.scaling import SCALINGS, AscentSound
 from smoothcert.scaling import problem as problems

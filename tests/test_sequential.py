@@ -16,8 +16,8 @@ from smoothcert.budget.low import price_thresholds
 from smoothcert.budget.simulated import BinomialStream
 from smoothcert.budget.spending import crossing_boundary, looks, shares, spending_lower
 from smoothcert.budget.stream import PrefixStream
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 
 G = Gaussian(1.0)
@@ -123,10 +123,7 @@ def test_a_boundary_at_full_size_agrees_with_simulation() -> None:
 
 
 @given(
-    count=st.integers(0, 60),
-    extra=st.integers(0, 20),
-    a=st.floats(0.5, 200),
-    b=st.floats(0.5, 200),
+    count=st.integers(0, 60), extra=st.integers(0, 20), a=st.floats(0.5, 200), b=st.floats(0.5, 200)
 )
 @settings(max_examples=60, deadline=None)
 def test_the_mixture_bound_rejects_everything_below_it(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.reporting.html_parts import png_uri
-from smoothcert.reporting.ship import ship
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.html_parts import png_uri
+from smoothcert.report.ship import ship
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHIPPED = sorted((REPOSITORY / "docs" / "results").glob("*/tables/*.csv"))

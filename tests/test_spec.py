@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from smoothcert.budget import BUDGETS
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import Family, Part, Training, arg, main, number
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
-from smoothcert.spec import Family, Part, Training, arg, main, number
 
 FAMILIES = {"budget": BUDGETS, "noise": NOISES, "architecture": ARCHITECTURES}
 MEMBERS = [(family, name) for family, members in FAMILIES.items() for name in members]

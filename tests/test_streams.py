@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy.special import ndtr
 
-from smoothcert.streams import generator, numpy_generator, stream_seed
+from smoothcert.compute.streams import generator, numpy_generator, stream_seed
 
 NAMES = [(0, "estimation", 0, 0), (0, "estimation", 0, 1), (0, "estimation", 1, 0),
          (1, "estimation", 0, 0), (0, "selection", 0, 0), (0, "estimation", 0),
@@ -37,7 +37,7 @@ def test_draws_do_not_depend_on_the_process_its_seed_or_what_was_drawn_before():
     draws(NAMES[1])
     assert torch.equal(draws(NAMES[0]), here)
     code = (
-        "import torch; from smoothcert.streams import generator; torch.manual_seed(7);"
+        "import torch; from smoothcert.compute.streams import generator; torch.manual_seed(7);"
         "print(torch.randn(64, generator=generator(0, 'estimation', 0, 0)).numpy().tobytes().hex())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

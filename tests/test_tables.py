@@ -10,12 +10,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from reporting import certificates
-
-from smoothcert import metrics, printing
-from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
-from smoothcert.runs import read_run, read_runs
 from smoothcert.tables import TABLES, Column, Entry, Options, Table, to_latex, to_markdown
+
+from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import read_run, read_runs
+from smoothcert.cli import main
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report import printing
 
 PAPER = {"dataset": "cifar10", "arch": "resnet18", "sigmas": (0.12, 0.25, 0.5), "n": 100_000}
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 import torch
 
-from smoothcert import torchvision_shim
-from smoothcert.torchvision_shim import declare_missing_operators, torchvision
+from smoothcert.compute import torchvision_shim
+from smoothcert.compute.torchvision_shim import declare_missing_operators, torchvision
 
 
 def _python(code: str) -> subprocess.CompletedProcess[str]:
@@ -56,7 +56,7 @@ def test_a_fresh_process_imports_torchvision_without_its_compiled_library():
         "import torch\n"
         "def refuse(path): raise OSError(path)\n"
         "torch.ops.load_library = refuse\n"
-        "from smoothcert.torchvision_shim import torchvision\n"
+        "from smoothcert.compute.torchvision_shim import torchvision\n"
         "assert torchvision.models.resnet18\n"
         "try: torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)\n"
         "except RuntimeError: print('no kernel')\n"

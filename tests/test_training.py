@@ -19,10 +19,10 @@ from training_helpers import killed_and_resumed
 
 from smoothcert import datasets
 from smoothcert.cli import main
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.imagenet import LazyImages
-from smoothcert.errors import SmoothcertError
 from smoothcert.models import build, digest, load, normalization
-from smoothcert.streams import generator
 from smoothcert.training import Job, train
 from smoothcert.training.augmentation import crop_flip
 from smoothcert.training.inputs import Decoded, random_part
@@ -246,15 +246,9 @@ def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
         ({"recipe": RECIPE | {"momentum": 1}}, "expected 0 <= momentum < 1"),
         ({"recipe": RECIPE | {"schedule": "linear"}}, "expected one of constant, step"),
         ({"recipe": RECIPE | {"schedule": "step"}}, "lr_step: needed by schedule step"),
-        (
-            {"recipe": RECIPE | {"lr_milestones": [2]}},
-            "needed by schedule multistep",
-        ),
+        ({"recipe": RECIPE | {"lr_milestones": [2]}}, "needed by schedule multistep"),
         ({"recipe": RECIPE | {"augmentation": "cutout"}}, "expected one of none, crop-flip"),
-        (
-            {"recipe": RECIPE | {"augmentation": "resized-crop-flip"}},
-            "not for data set 'digits'",
-        ),
+        ({"recipe": RECIPE | {"augmentation": "resized-crop-flip"}}, "not for data set 'digits'"),
         ({"recipe": RECIPE | {"normalization": "whiten"}}, "expected one of standardize"),
         ({"recipe": RECIPE | {"snapshots": [3]}}, r"3 is not in 1\.\.2 epochs"),
         ({"recipe": RECIPE | {"method": {"k": 3}}}, "unknown key 'k'; known: none"),

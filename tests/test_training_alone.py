@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.training.run import _only_one
 
 

@@ -11,11 +11,11 @@ from scipy.special import ndtri
 from torch import nn
 from training_helpers import killed_and_resumed
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.models import build, load, load_side_tensors, save
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
-from smoothcert.soft_radius import soft_radius, soft_radius_ascent_step, soft_radius_gradient
-from smoothcert.streams import generator
+from smoothcert.noise.soft_radius import soft_radius, soft_radius_ascent_step, soft_radius_gradient
 from smoothcert.training import Batch, Job, train
 from smoothcert.training.scales import DataDependent, DataDependentScale
 

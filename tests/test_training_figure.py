@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from smoothcert.cli import main
-from smoothcert.errors import SmoothcertError
-from smoothcert.figures.training import QUANTILES, read_log, training_curves
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.training.figure import QUANTILES, read_log, training_curves
 from smoothcert.training.log import write_log
 
 

@@ -11,7 +11,7 @@ from core_helpers import make_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.votes import Counts, VoteStore, gather, take
 
 

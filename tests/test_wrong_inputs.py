@@ -15,7 +15,7 @@ import torch
 from core_helpers import killed, make_store
 
 from smoothcert import cli, datasets, models
-from smoothcert.run_sampling import SampleSpec, run
+from smoothcert.sampling.job import SampleSpec, run
 
 SPEC = {
     "dataset": "digits", "noise": "gaussian-0.50", "budget": "fixed-200", "look": 100, "max": 3,
@@ -277,7 +277,7 @@ def test_a_partial_store_with_a_changed_byte_is_refused_with_its_line(place, cap
 
 
 def test_a_partial_store_in_use_is_left_alone(place, capsys):
-    from smoothcert.journal import Journal
+    from smoothcert.votes.journal import Journal
 
     killed(partial(run, SampleSpec(**SPEC), "m.safetensors", Path("out.npz"), device="cpu"), 2, 3)
     (path,) = Path().glob(".*.partial")

@@ -18,8 +18,8 @@ from smoothcert.audits.norm_ball import length
 from smoothcert.audits.smooth_attack import nearest_others
 from smoothcert.audits.tactics import Tactics
 from smoothcert.certificates import ABSTAIN
-from smoothcert.certification import predict
-from smoothcert.streams import generator, stream_seed
+from smoothcert.certificates.certification import predict
+from smoothcert.compute.streams import generator, stream_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

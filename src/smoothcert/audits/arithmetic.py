@@ -21,14 +21,14 @@ import numpy as np
 import torch
 from scipy.special import ndtr
 
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 from smoothcert.budget import Fixed
-from smoothcert.certification import certify, predict
-from smoothcert.confidence import clopper_pearson_upper
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates.certification import certify, predict
+from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_upper
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 from smoothcert.sampling import sample
-from smoothcert.streams import generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,9 +16,9 @@ from smoothcert.audits.falsification import Claims, allowed, differentiable, scr
 from smoothcert.audits.norm_ball import within
 from smoothcert.audits.smooth_attack import STREAM, ascend, nearest_others
 from smoothcert.audits.subset import evenly
-from smoothcert.audits.verdict import BROKEN, NOT_FOUND, Verdict
 from smoothcert.certificates import CertificateTable
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import BROKEN, NOT_FOUND, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

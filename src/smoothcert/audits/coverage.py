@@ -29,7 +29,7 @@ import numpy as np
 from scipy.special import betainc, gammaln, ndtri, xlog1py, xlogy
 
 from smoothcert.budget.simulated import BinomialStream, decide
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,11 +128,7 @@ class Worst:
 
 
 def worst(
-    procedure: Procedure,
-    low: float = 0.5,
-    high: float = 0.9995,
-    points: int = 401,
-    rounds: int = 2,
+    procedure: Procedure, low: float = 0.5, high: float = 0.9995, points: int = 401, rounds: int = 2
 ) -> Worst:
     """The largest failure probability over [low, high].
 

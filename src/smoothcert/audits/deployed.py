@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from smoothcert.certification import certify, predict
-from smoothcert.errors import SmoothcertError
-from smoothcert.run_scales import default_inputs
+from smoothcert.certificates.certification import certify, predict
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.sampling import Inputs, Sampler, collect, default_batch
+from smoothcert.scaling.job import default_inputs
 from smoothcert.scaling.problem import Problem
-from smoothcert.streams import generator
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

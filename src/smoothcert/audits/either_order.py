@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smoothcert import memory
 from smoothcert.audits.overlap import overlaps
-from smoothcert.certificates import ABSTAIN
+from smoothcert.certificates import ABSTAIN, memory
 
 if TYPE_CHECKING:
     from smoothcert.audits.pair_bounds import Floats, Ints

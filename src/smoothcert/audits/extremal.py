@@ -23,11 +23,11 @@ import numpy as np
 import torch
 from scipy.special import bdtrik
 
-from smoothcert.audits.verdict import BROKEN, NOT_FOUND, Verdict
-from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise.centripetal import Centripetal
-from smoothcert.streams import generator
+from smoothcert.report.verdict import BROKEN, NOT_FOUND, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,20 +21,14 @@ import torch
 from scipy.special import bdtrik
 
 from smoothcert.audits.norm_ball import length
-from smoothcert.audits.smooth_attack import (
-    STREAM,
-    Search,
-    Target,
-    candidates,
-    nearest_others,
-)
+from smoothcert.audits.smooth_attack import STREAM, Search, Target, candidates, nearest_others
 from smoothcert.audits.subset import evenly
-from smoothcert.audits.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.certificates import ABSTAIN
-from smoothcert.certification import predict
-from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
-from smoothcert.errors import SmoothcertError
-from smoothcert.streams import generator
+from smoothcert.certificates.certification import predict
+from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

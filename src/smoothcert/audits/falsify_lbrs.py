@@ -15,15 +15,15 @@ import torch
 
 from smoothcert.audits.norm_ball import length, project, steepest, vertices
 from smoothcert.audits.subset import evenly
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 from smoothcert.lbrs.attack import Target
 from smoothcert.lbrs.classifier import LBRS, Network
 from smoothcert.lbrs.image import Task, load
 from smoothcert.lbrs.oracle import Oracle
 from smoothcert.lbrs.train import Recipe, fit
-from smoothcert.streams import generator
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.training.settings import from_mapping
 
 if TYPE_CHECKING:

@@ -19,15 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import bdtrik
 
-from smoothcert import metrics
 from smoothcert.audits.coverage import Procedure
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 from smoothcert.budget import Fixed
-from smoothcert.certificates import ABSTAIN
-from smoothcert.certification import certify
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates import ABSTAIN, metrics
+from smoothcert.certificates.certification import certify
+from smoothcert.compute.streams import numpy_generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.streams import numpy_generator
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from smoothcert.budget import Budget
     from smoothcert.certificates import CertificateTable
-    from smoothcert.metrics import Estimate
+    from smoothcert.certificates.metrics import Estimate
     from smoothcert.votes import VoteStore
 
     Floats = NDArray[np.float64]

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert import memory, metrics
 from smoothcert.audits.adversary import Effort, Searched, search
 from smoothcert.audits.deployed import Balls
 from smoothcert.audits.either_order import either_order
@@ -26,8 +25,9 @@ from smoothcert.audits.mismatch import Variation, variation
 from smoothcert.audits.orders import spread
 from smoothcert.audits.overlap import Overlaps, overlaps
 from smoothcert.audits.subset import evenly
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.audits.witness import Witnesses, confirm
+from smoothcert.certificates import memory, metrics
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,7 +273,7 @@ class Audit:
             return [
                 Verdict(p, self.name, NOT_RUN, "no certificate with a radius") for p in promises
             ]
-        from smoothcert.confidence import clopper_pearson_lower
+        from smoothcert.core.confidence import clopper_pearson_lower
 
         top = found.votes.argmax(1)
         bound = clopper_pearson_lower(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

@@ -20,12 +20,12 @@ import torch
 from smoothcert.audits.arithmetic import lattice_error, lattice_noise, on_lattice
 from smoothcert.budget import Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
-from smoothcert.certification import certify
-from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
-from smoothcert.errors import SmoothcertError
-from smoothcert.journal import ESTIMATION, SELECTION
-from smoothcert.streams import generator
+from smoothcert.certificates.certification import certify
+from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.votes import Counts, VoteStore
+from smoothcert.votes.journal import ESTIMATION, SELECTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

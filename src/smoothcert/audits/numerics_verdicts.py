@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from scipy.special import betainc
 
-from smoothcert import metrics
 from smoothcert.audits.numerics import Variant, Way
-from smoothcert.audits.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
-from smoothcert.confidence import clopper_pearson_lower, clopper_pearson_upper
-from smoothcert.streams import generator
+from smoothcert.certificates import metrics
+from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

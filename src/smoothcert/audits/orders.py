@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smoothcert import memory, metrics
-from smoothcert.certificates import ABSTAIN, CertificateTable
+from smoothcert.certificates import ABSTAIN, CertificateTable, memory, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +49,7 @@ class Spread:
 
 
 def spread(
-    table: CertificateTable,
-    points: NDArray,
-    orders: Sequence[NDArray[np.int64]],
-    radii: Floats,
+    table: CertificateTable, points: NDArray, orders: Sequence[NDArray[np.int64]], radii: Floats
 ) -> Spread:
     """The memory (DDRS Algorithm 3) on the raw certificates in each of K orders.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from smoothcert.audits.pair_bounds import ORDERS, UNIT, Bounds, Distances, Found, Products, exact
 from smoothcert.certificates import ABSTAIN
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,8 +25,8 @@ from smoothcert.audits.coverage import Procedure, iss_procedure, simulate
 from smoothcert.budget import Anytime, Fixed, Iss, IssFresh, Sequential
 from smoothcert.budget.eprocess import mixture_lower
 from smoothcert.budget.simulated import decide
-from smoothcert.certification import predict
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates.certification import predict
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 
 if TYPE_CHECKING:

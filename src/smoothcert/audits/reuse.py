@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from smoothcert.audits.smooth_attack import Search, Target, ascend
-from smoothcert.audits.verdict import BROKEN, HOLDS, Verdict
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
 from smoothcert.sampling import Inputs, Sampler, collect
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.problem import Problem

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from smoothcert.attacks import gradient_of, smoothed_cross_entropy
 from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.attacks import gradient_of, smoothed_cross_entropy
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.sampling import default_batch
-from smoothcert.streams import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from smoothcert.audits.verdict import BROKEN, VERDICTS, Audit, Verdict
+from smoothcert.report.verdict import BROKEN, VERDICTS, Audit, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from smoothcert.attacks import gradient_of
 from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
+from smoothcert.models.attacks import gradient_of
 from smoothcert.models.mode import wide
+from smoothcert.noise.soft_radius import soft_radius
 from smoothcert.sampling import default_batch
-from smoothcert.soft_radius import soft_radius
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Generator, Tensor
 
-    from smoothcert.attacks import Direction
     from smoothcert.audits.deployed import Balls, Deployed
+    from smoothcert.models.attacks import Direction
 
 
 def inside(x: Tensor, balls: Balls, norm: str) -> Tensor:

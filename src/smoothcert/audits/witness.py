@@ -25,9 +25,9 @@ import torch
 from smoothcert.audits.deployed import Balls
 from smoothcert.audits.norm_ball import length
 from smoothcert.certificates import ABSTAIN
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
-from smoothcert.streams import stream_seed
+from smoothcert.compute.streams import stream_seed
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
 
 if TYPE_CHECKING:
     import os

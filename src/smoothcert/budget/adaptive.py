@@ -10,7 +10,7 @@ import numpy as np
 
 from smoothcert.budget.base import Bounds, Budget
 from smoothcert.budget.stream import PrefixStream, Short, StoreStream
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from smoothcert.confidence import check_alpha, smallest_n
-from smoothcert.errors import SmoothcertError
-from smoothcert.spec import Family, Part, arg, main
+from smoothcert.core.confidence import check_alpha, smallest_n
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import Family, Part, arg, main
 
 if TYPE_CHECKING:
     import numpy as np

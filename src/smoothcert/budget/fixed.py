@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from smoothcert.budget.base import BUDGETS, Bounds, Budget
-from smoothcert.confidence import clopper_pearson_lower
+from smoothcert.core.confidence import clopper_pearson_lower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -34,8 +34,8 @@ import numpy as np
 from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless, whole_looks
 from smoothcert.budget.base import BUDGETS
 from smoothcert.budget.psi import Decline, Mapping
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.spec import arg
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.slugs import arg
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import betainc, betaincinv
 
-from smoothcert.confidence import check_alpha, clopper_pearson_lower, clopper_pearson_upper
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.confidence import check_alpha, clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

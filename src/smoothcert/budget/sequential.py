@@ -47,16 +47,10 @@ from smoothcert.budget.base import BUDGETS
 from smoothcert.budget.eprocess import log_wealth, mixture_lower
 from smoothcert.budget.low import decline_thresholds, expected_radii, price_thresholds
 from smoothcert.budget.psi import Decline
-from smoothcert.budget.spending import (
-    LAST_SHARE,
-    crossing_boundary,
-    looks,
-    shares,
-    spending_lower,
-)
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
-from smoothcert.spec import arg
+from smoothcert.budget.spending import LAST_SHARE, crossing_boundary, looks, shares, spending_lower
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import arg
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

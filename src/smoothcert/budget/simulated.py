@@ -8,8 +8,8 @@ import numpy as np
 
 from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless
 from smoothcert.budget.fixed import Fixed
-from smoothcert.confidence import clopper_pearson_lower
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -30,12 +30,7 @@ class BinomialStream:
     """
 
     def __init__(
-        self,
-        p: ArrayLike,
-        n0: int,
-        look: int,
-        rng: np.random.Generator,
-        rival: bool = False,
+        self, p: ArrayLike, n0: int, look: int, rng: np.random.Generator, rival: bool = False
     ) -> None:
         p = np.asarray(p, np.float64)
         self.look, self.n0, self._rng = look, n0, rng

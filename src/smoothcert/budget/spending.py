@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import gammaln, xlog1py, xlogy
 
-from smoothcert.confidence import clopper_pearson_lower
+from smoothcert.core.confidence import clopper_pearson_lower
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

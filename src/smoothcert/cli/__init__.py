@@ -1,19 +1,22 @@
 """The command line: ``smoothcert COMMAND``; every rule of the workflow runs one of these.
 
-A command is a module with ``HELP``, ``add_arguments(parser)`` and ``run(args) -> int | None``.
-Only the chosen command's module is imported, so that what needs no network starts without
-torch.
+A command is a module with a settings model ``COMMAND`` (command.py). Only the chosen command's
+module is imported, so that what needs no network starts without torch.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import os
 import sys
+from collections.abc import Mapping
+from importlib import metadata
 from typing import NoReturn
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.cli.command import Command, add_arguments, parsed
+from smoothcert.core.errors import SmoothcertError
 
 COMMANDS = {
     "data": "fetch or verify a data set",
@@ -55,19 +58,16 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command; a :class:`SmoothcertError` becomes one line and exit status 2."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = _Parser(prog="smoothcert", description=(__doc__ or "").split("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    chosen = next((a for a in argv if not a.startswith("-")), None)
-    module = None
-    for name, text in COMMANDS.items():
-        sub = commands.add_parser(name, help=text, description=text)
-        if name == chosen:
-            module = importlib.import_module(f"smoothcert.cli.{name.replace('-', '_')}")
-            module.add_arguments(sub)
-    args = parser.parse_args(argv)
-    assert module is not None
     try:
-        return int(module.run(args) or 0)
+        name, command = _chosen(argv)
+        parser = _Parser(
+            prog=f"smoothcert {name}",
+            description=inspect.getdoc(command),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        add_arguments(parser, command)
+        args = parser.parse_intermixed_args(argv[len(name.split()) :])
+        return int(parsed(command, args).run() or 0)
     except SmoothcertError as error:
         print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 2
@@ -78,3 +78,28 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
+
+
+def _chosen(argv: list[str]) -> tuple[str, type[Command]]:
+    """The command that the first words name; ends with the list of commands where none does."""
+    _words(argv[:1], "smoothcert", "COMMAND", COMMANDS)
+    module = importlib.import_module(f"smoothcert.cli.{argv[0].replace('-', '_')}")
+    if hasattr(module, "COMMAND"):
+        return argv[0], module.COMMAND
+    _words(argv[1:2], f"smoothcert {argv[0]}", "KIND", module.KINDS)
+    return f"{argv[0]} {argv[1]}", module.command(argv[1])
+
+
+def _words(argv: list[str], prog: str, what: str, known: Mapping[str, str]) -> None:
+    """Check that a word is known; print help or version, or end with one line, where it is not."""
+    width = max(map(len, known))
+    listed = "\n".join(f"  {name:{width}}  {text}" for name, text in known.items())
+    parser = _Parser(
+        prog=prog,
+        usage=f"{prog} [-h] {what} ...",
+        description=f"{(__doc__ or '').splitlines()[0]}\n\n{what}:\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=metadata.version("smoothcert"))
+    parser.add_argument("word", choices=list(known), metavar=what, help=argparse.SUPPRESS)
+    parser.parse_args(argv)

@@ -36,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, say each number as it comes, and write the file."""
-    from smoothcert.devices import job_device
-    from smoothcert.errors import SmoothcertError
-    from smoothcert.planning.jobs import dry_run
-    from smoothcert.planning.measure import Bench, measure
-    from smoothcert.planning.needs import needs
-    from smoothcert.planning.overhead import overhead
+    from smoothcert.compute.devices import job_device
+    from smoothcert.core.errors import SmoothcertError
+    from smoothcert.workflow.planning.jobs import dry_run
+    from smoothcert.workflow.planning.measure import Bench, measure
+    from smoothcert.workflow.planning.needs import needs
+    from smoothcert.workflow.planning.overhead import overhead
 
     if args.seconds <= 0 or args.limit <= 0:
         raise SmoothcertError("--seconds and --limit: expected positive numbers")

@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import sidecar, write_certificates
-from smoothcert.certification import certify
+from smoothcert.certificates.certification import certify
+from smoothcert.certificates.metrics import (
+    abstention_rate,
+    average_certified_radius,
+    certified_accuracy,
+)
 from smoothcert.cli.common import require, specification
 from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
-from smoothcert.errors import SmoothcertError
-from smoothcert.metrics import abstention_rate, average_certified_radius, certified_accuracy
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal, with_table_file
 from smoothcert.noise.gaussian_linf import same_draws
-from smoothcert.printing import percent, radius, radius_interval
-from smoothcert.stores import read_record, record_path, seconds_of
+from smoothcert.report.printing import percent, radius, radius_interval
 from smoothcert.votes import VoteStore
+from smoothcert.votes.records import read_record, record_path, seconds_of
 
 if TYPE_CHECKING:
     import argparse

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from smoothcert import datasets
 from smoothcert.cli.common import Kind, specification
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic, write_text
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic, write_text
 
 if TYPE_CHECKING:
     import os

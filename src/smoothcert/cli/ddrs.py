@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.cli.common import add_spec, json_mapping, require, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     import argparse
@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
     """Draw; prints what was written."""
     from smoothcert import datasets
     from smoothcert.certificates import sidecar
-    from smoothcert.figures.ddrs_images import images, read_scales
-    from smoothcert.figures.style import save
     from smoothcert.noise import NOISES
+    from smoothcert.papers.ddrs.figure_images import images, read_scales
+    from smoothcert.report.style import save
 
     spec: dict[str, Any] = {"split": "test", "rows": 3, "seed": 0}
     record = sidecar(args.scales)
@@ -83,7 +83,7 @@ def _certificates(
     files: Sequence[str], spec: dict[str, Any], scaling: str
 ) -> tuple[CertificateTable | None, CertificateTable | None]:
     """Those at the fixed scale and those at the scales shown, as far as they are given."""
-    from smoothcert.runs import read_runs
+    from smoothcert.certificates.runs import read_runs
 
     found: dict[str | None, CertificateTable] = {}
     for run in read_runs(files):

@@ -1,22 +1,34 @@
-"""``smoothcert figure NAME --out BASE CERT.tsv...``: BASE.pdf and BASE.png."""
+"""``smoothcert figure NAME --out BASE FILE...``: BASE.pdf, BASE.png and its numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import ClassVar, Literal
 
-from smoothcert.cli.report import add_report_arguments, options
-from smoothcert.figures import FIGURES, save
-from smoothcert.runs import read_runs
-
-if TYPE_CHECKING:
-    import argparse
+from smoothcert.cli.outputs import OutputCommand, catalogued, function
+from smoothcert.report.numbers import write_numbers
+from smoothcert.report.style import save
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_report_arguments(parser, "figure", FIGURES, "writes BASE.pdf and BASE.png")
+class Figure(OutputCommand):
+    """A figure of the catalogue, as PDF and PNG.
+
+    FILE is a certificate table, or GROUP=FILE where a figure is made from several kinds of files.
+    """
+
+    kind: ClassVar[Literal["table", "figure"]] = "figure"
+    epilog: ClassVar[str] = (
+        "example: smoothcert figure cohen_figure --out cohen results/smoke/certificates/digits/"
+        "tiny_cnn/cohen-fs-0.25/gaussian-0.25/fixed/fixed-10000.tsv"
+    )
+
+    def run(self) -> None:
+        output = catalogued(self.name, self.kind)
+        picture = self.made(output)
+        assert output.draw is not None
+        for path in save(function(output.draw)(picture), self.out):
+            print(path)
+        if self.numbers:
+            write_numbers(self.numbers, picture.numbers)
 
 
-def run(args: argparse.Namespace) -> None:
-    make = FIGURES[args.name]
-    for path in save(make(read_runs(args.files), options(args)), args.out):
-        print(path)
+COMMAND = Figure

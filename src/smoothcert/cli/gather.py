@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Join; gaps, overlaps and mixed specifications are refused."""
-    from smoothcert.stores import gather_files
+    from smoothcert.votes.records import gather_files
 
     store = gather_files([Path(p) for p in args.shards], Path(args.out))
     print(f"{args.out}: {len(store)} inputs from {len(args.shards)} shards")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smoothcert.published import import_certificates
+from smoothcert.certificates.published import import_certificates
 
 if TYPE_CHECKING:
     import argparse

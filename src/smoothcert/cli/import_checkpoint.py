@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smoothcert import datasets, models
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     import argparse

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 from smoothcert.budget import BUDGETS
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import write_text
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
 
 if TYPE_CHECKING:
     import argparse
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from smoothcert.budget.psi import Mapping
-    from smoothcert.replay import Record, Replay
-    from smoothcert.runs import Run
+    from smoothcert.certificates.replay import Record, Replay
+    from smoothcert.certificates.runs import Run
     from smoothcert.tables import Table
 
 TABLES = ("table2", "table3", "replay")
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         write_table(args.out, table)
         print(to_markdown(table), end="")
         return 0
-    from smoothcert.figures.style import save
+    from smoothcert.report.style import save
 
     if args.what == "coverage":
         _write(f"{args.out}.csv", _coverage(spec))
@@ -124,16 +124,16 @@ def compared(kbar: int, look: int) -> list[str]:
 
 def _table(what: str, files: list[str], spec: dict[str, Any]) -> Table:
     if what == "table2":
-        from smoothcert.runs import read_runs
-        from smoothcert.tables.iss_settings import settings
+        from smoothcert.certificates.runs import read_runs
+        from smoothcert.papers.iss.settings_table import settings
 
         return settings(read_runs(files))
     if what == "table3":
-        from smoothcert.tables.iss import mapping_times
+        from smoothcert.papers.iss.tables import mapping_times
 
         return mapping_times(spec["scale"] or 0.5, spec["kbar"])
-    from smoothcert.tables.base import Options
-    from smoothcert.tables.iss_replay import Replayed, replayed
+    from smoothcert.papers.iss.replay_table import Replayed, replayed
+    from smoothcert.report.table import Options
 
     models = []
     for file in files:
@@ -146,7 +146,7 @@ def _table(what: str, files: list[str], spec: dict[str, Any]) -> Table:
 
 
 def _figure(what: str, files: list[str], spec: dict[str, Any]) -> Figure:
-    from smoothcert.figures import iss as figures
+    from smoothcert.papers.iss import figures
 
     scale, kbar = spec["scale"] or 0.5, spec["kbar"]
     if what == "fig3":
@@ -171,9 +171,9 @@ def _figure(what: str, files: list[str], spec: dict[str, Any]) -> Figure:
 
 def _read(file: str, spec: dict[str, Any]) -> tuple[str, Record, Run | None]:
     """A name for print, the votes, and for a published table what it is of."""
-    from smoothcert.published import import_certificates
-    from smoothcert.replay import record
-    from smoothcert.runs import read_run
+    from smoothcert.certificates.published import import_certificates
+    from smoothcert.certificates.replay import record
+    from smoothcert.certificates.runs import read_run
     from smoothcert.votes import VoteStore
 
     if file.endswith(".npz"):
@@ -191,7 +191,7 @@ def _read(file: str, spec: dict[str, Any]) -> tuple[str, Record, Run | None]:
 
 
 def _replays(record: Record, slugs: list[str], spec: dict[str, Any]) -> list[Replay]:
-    from smoothcert.replay import replay_all
+    from smoothcert.certificates.replay import replay_all
 
     budgets = [BUDGETS.parse(slug) for slug in slugs]
     settings = {key: spec[key] for key in ("repeats", "seed", "look")}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smoothcert.cli.common import json_mapping
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic, write_text
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic, write_text
 from smoothcert.lbrs import norms
 from smoothcert.lbrs.results import (
     SPIRAL_COLUMNS,
@@ -92,7 +92,7 @@ def _numbers(spec: dict[str, Any], key: str) -> np.ndarray:
 
 
 def _record(base: Path, spec: dict[str, Any], device: str | None = None, **more: Any) -> None:
-    from smoothcert import provenance
+    from smoothcert.core import provenance
 
     record = {"specification": spec, **more, "made": provenance.record(device)}
     write_text(base.with_name(base.name + ".json"), json.dumps(record, indent=1, sort_keys=True))
@@ -156,9 +156,9 @@ def _device(wanted: str) -> str:
 
 def _certify(args: argparse.Namespace) -> None:
     from smoothcert.certificates import write_certificates
+    from smoothcert.certificates.metrics import average_certified_radius
     from smoothcert.lbrs import image, smooth
     from smoothcert.lbrs.train import Recipe
-    from smoothcert.metrics import average_certified_radius
     from smoothcert.training.settings import from_mapping
 
     spec = _spec(args, norms=["l2"], bias=[1.0], head="logit")
@@ -177,8 +177,8 @@ def _certify(args: argparse.Namespace) -> None:
 
 
 def _figure(args: argparse.Namespace) -> None:
-    from smoothcert.figures import lbrs as figures
-    from smoothcert.figures.style import save
+    from smoothcert.papers.lbrs import figures
+    from smoothcert.report.style import save
 
     if args.name in ("regions", "radii"):
         if len(args.files) != 1:
@@ -191,7 +191,7 @@ def _figure(args: argparse.Namespace) -> None:
 
 
 def _claims(args: argparse.Namespace) -> None:
-    from smoothcert.lbrs import claims
+    from smoothcert.papers.lbrs import verdicts as claims
 
     named: dict[str, list[str]] = {}
     for text in args.files:

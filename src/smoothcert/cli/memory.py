@@ -18,22 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert import memory, metrics, printing
-from smoothcert.balls import nearest_misses, survey
-from smoothcert.certificates import write_certificates
+from smoothcert.certificates import memory, metrics, write_certificates
+from smoothcert.certificates.balls import nearest_misses, survey
+from smoothcert.certificates.runs import AXES, Run, read_run
 from smoothcert.cli.common import Kind, add_spec, specification
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import write_text
-from smoothcert.runs import AXES, Run, read_run
-from smoothcert.streams import numpy_generator
+from smoothcert.compute.streams import numpy_generator
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
+from smoothcert.report import printing
 
 if TYPE_CHECKING:
     import argparse
 
     from numpy.typing import NDArray
 
-    from smoothcert.balls import Neighbours, Pair
     from smoothcert.certificates import CertificateTable
+    from smoothcert.certificates.balls import Neighbours, Pair
     from smoothcert.datasets import Dataset
 
 KEYS: dict[str, Kind] = {

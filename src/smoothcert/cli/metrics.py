@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert import metrics, printing
-from smoothcert.certificates import read_certificates
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates import metrics, read_certificates
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report import printing
 
 if TYPE_CHECKING:
     import argparse
 
     from smoothcert.certificates import CertificateTable
-    from smoothcert.metrics import Estimate
+    from smoothcert.certificates.metrics import Estimate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -113,11 +113,7 @@ def _envelope(
 
 
 def _difference(
-    path: str,
-    table: CertificateTable,
-    first: CertificateTable,
-    radii: np.ndarray,
-    strict: bool,
+    path: str, table: CertificateTable, first: CertificateTable, radii: np.ndarray, strict: bool
 ) -> dict[str, Any]:
     return {
         "file": f"{path} - first",

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.cli.common import json_mapping
-from smoothcert.errors import SmoothcertError
-from smoothcert.noise.study.ablation import NUMBERS, Point, ablation
-from smoothcert.noise.study.results import read_points, write_points
-from smoothcert.noise.study.toy import ToyPoint, toy
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.nongaussian.study.ablation import NUMBERS, Point, ablation
+from smoothcert.papers.nongaussian.study.results import read_points, write_points
+from smoothcert.papers.nongaussian.study.toy import ToyPoint, toy
 
 if TYPE_CHECKING:
     import argparse
@@ -91,7 +91,8 @@ def _spec(text: str, part: str) -> dict[str, Any]:
 
 
 def _figure(args: argparse.Namespace) -> None:
-    from smoothcert.figures import nongaussian, save
+    from smoothcert.figures import save
+    from smoothcert.papers.nongaussian import figures as nongaussian
 
     if (args.file is None) == (args.name in ("fig3", "ablation")):
         wanted = "a CSV file" if args.file is None else "no file"

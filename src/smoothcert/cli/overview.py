@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     import argparse
@@ -39,8 +39,8 @@ def run(args: argparse.Namespace) -> int:
         return _compare(args)
     if args.part == "claims":
         return _claims(args)
-    from smoothcert.files import write_text
-    from smoothcert.reporting.page import Page
+    from smoothcert.core.files import write_text
+    from smoothcert.report.page import Page
 
     results = Path(args.results)
     if not results.is_dir():
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from smoothcert.figures.style import save
-    from smoothcert.reporting.comparison import differences, write_differences
-    from smoothcert.reporting.heat_map import heat_map
+    from smoothcert.report.comparison import differences, write_differences
+    from smoothcert.report.heat_map import heat_map
+    from smoothcert.report.style import save
 
     cells = differences(args.table)
     if not cells:
@@ -66,7 +66,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _claims(args: argparse.Namespace) -> int:
-    from smoothcert.reporting.claims.ledger import count, ledger, write_ledger
+    from smoothcert.report.ledger import count, ledger, write_ledger
 
     rows = ledger(args.results)
     paths = write_ledger(args.out, rows)

@@ -36,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the plan, or the comparison."""
     from smoothcert.cli.common import json_mapping
-    from smoothcert.errors import SmoothcertError
-    from smoothcert.planning.compare import compare
-    from smoothcert.planning.estimate import Estimate
-    from smoothcert.planning.jobs import dry_run
-    from smoothcert.planning.report import compared_text, plan_text
-    from smoothcert.planning.throughput import Throughput
+    from smoothcert.core.errors import SmoothcertError
+    from smoothcert.workflow.planning.compare import compare
+    from smoothcert.workflow.planning.estimate import Estimate
+    from smoothcert.workflow.planning.jobs import dry_run
+    from smoothcert.workflow.planning.report import compared_text, plan_text
+    from smoothcert.workflow.planning.throughput import Throughput
 
     cores = args.jobs if args.jobs is not None else os.cpu_count() or 1
     for name, value in (("--gpus", args.gpus), ("--jobs", cores)):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smoothcert.certification import predict
+from smoothcert.certificates.certification import predict
 from smoothcert.cli.common import require, specification
 from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import write_text
-from smoothcert.spec import number
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
+from smoothcert.core.slugs import number
 from smoothcert.votes import VoteStore
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.cli.common import add_spec, require, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smoothcert import metrics, printing
 from smoothcert.budget import BUDGETS
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import write_text
-from smoothcert.published import import_certificates
-from smoothcert.replay import Record, Replay, record, replay_all
+from smoothcert.certificates import metrics
+from smoothcert.certificates.published import import_certificates
+from smoothcert.certificates.replay import Record, Replay, record, replay_all
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
+from smoothcert.report import printing
 from smoothcert.votes import VoteStore
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smoothcert.cli.common import Kind, checked
-from smoothcert.errors import SmoothcertError
-from smoothcert.tables.base import Options
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.table import Options
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.cli.common import add_spec, require, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     import argparse
@@ -67,8 +67,8 @@ def sample(args: argparse.Namespace, spec: dict[str, Any], out: Path, shard: str
         return
     from tqdm import tqdm
 
-    from smoothcert import run_sampling
-    from smoothcert.devices import job_device
+    from smoothcert.compute.devices import job_device
+    from smoothcert.sampling import job as run_sampling
 
     job_device(args.device)
     top_up = getattr(args, "top_up", None)
@@ -107,7 +107,7 @@ def sample(args: argparse.Namespace, spec: dict[str, Any], out: Path, shard: str
 
 def _sample_in_parts(args: argparse.Namespace, spec: dict[str, Any], out: Path) -> None:
     """One process a shard, then gather: on CPUs the fastest use of several cores."""
-    from smoothcert.stores import gather_files, record_path
+    from smoothcert.votes.records import gather_files, record_path
 
     parts = [out.with_name(f".{out.stem}.{i}-of-{args.jobs}.npz") for i in range(args.jobs)]
     common = ["--spec", json.dumps(spec), "--model", args.model, "--device", args.device]

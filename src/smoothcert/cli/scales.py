@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smoothcert.cli.common import Kind, checked, require
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     import argparse
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
         raise SmoothcertError(f"scalings: expected a list of texts, found {spec['scalings']!r}")
     from tqdm import tqdm
 
-    from smoothcert import run_scales
-    from smoothcert.devices import job_device
+    from smoothcert.compute.devices import job_device
+    from smoothcert.scaling import job as run_scales
 
     job_device(args.device)
     out = Path(args.out)

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Copy, and print one line."""
-    from smoothcert.reporting.ship import ship
+    from smoothcert.report.ship import ship
 
     results = Path(args.results)
     written = ship(results, Path(args.out), args.preset or results.resolve().name)

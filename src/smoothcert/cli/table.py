@@ -1,23 +1,33 @@
-"""``smoothcert table NAME --out BASE CERT.tsv...``: BASE.csv, BASE.md and BASE.tex."""
+"""``smoothcert table NAME --out BASE FILE...``: BASE.csv, BASE.md, BASE.tex and its numbers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import ClassVar, Literal
 
-from smoothcert.cli.report import add_report_arguments, options
-from smoothcert.runs import read_runs
-from smoothcert.tables import TABLES, to_markdown, write_table
-
-if TYPE_CHECKING:
-    import argparse
+from smoothcert.cli.outputs import OutputCommand, catalogued
+from smoothcert.report.numbers import write_numbers
+from smoothcert.report.write import to_markdown, write_table
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_report_arguments(parser, "table", TABLES, "writes BASE.csv, BASE.md and BASE.tex")
+class Table(OutputCommand):
+    """A table of the catalogue, as CSV, Markdown and LaTeX.
+
+    FILE is a certificate table, or GROUP=FILE where a table is made from several kinds of files.
+    """
+
+    kind: ClassVar[Literal["table", "figure"]] = "table"
+    epilog: ClassVar[str] = (
+        "example: smoothcert table cohen_table --out cohen results/smoke/certificates/digits/"
+        "tiny_cnn/cohen-fs-0.25/gaussian-0.25/fixed/fixed-10000.tsv"
+    )
+
+    def run(self) -> None:
+        output = catalogued(self.name, self.kind)
+        table = self.made(output)
+        write_table(self.out, table)
+        if self.numbers:
+            write_numbers(self.numbers, table.numbers(output.name))
+        print(to_markdown(table), end="")
 
 
-def run(args: argparse.Namespace) -> None:
-    make = TABLES[args.name]
-    table = make(read_runs(args.files), options(args))
-    write_table(args.out, table)
-    print(to_markdown(table), end="")
+COMMAND = Table

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if "recipe" in flags:
         flags["recipe"] = json_mapping(args.recipe, "--recipe")
 
-    from smoothcert.devices import job_device
+    from smoothcert.compute.devices import job_device
     from smoothcert.training import Job, train
     from smoothcert.training.settings import from_mapping
 

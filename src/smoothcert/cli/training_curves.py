@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the logs; those of one method and scale share a column."""
-    from smoothcert.figures.style import save
-    from smoothcert.figures.training import read_log, training_curves
+    from smoothcert.papers.training.figure import read_log, training_curves
+    from smoothcert.report.style import save
 
     spec = specification(args, KEYS)
     spec.pop("code", None)

@@ -11,13 +11,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.datasets.base import (
-    Dataset,
-    DatasetInfo,
-    Source,
-    check_split,
-    select_rows,
-)
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.datasets.base import Dataset, DatasetInfo, Source, check_split, select_rows
 from smoothcert.datasets.cifar10 import Cifar10
 from smoothcert.datasets.cifar10_jpeg import Cifar10Jpeg
 from smoothcert.datasets.digits import Digits
@@ -25,7 +20,6 @@ from smoothcert.datasets.imagenet import ImageNet
 from smoothcert.datasets.mnist import Mnist
 from smoothcert.datasets.spiral import Spiral
 from smoothcert.datasets.storage import data_directory
-from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

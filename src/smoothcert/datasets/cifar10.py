@@ -11,27 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
 from smoothcert.datasets.storage import download as fetch
 from smoothcert.datasets.storage import find, read_bytes, scratch, verify
-from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-CLASSES = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _FOLDER = "cifar-10-batches-py"
 _ARCHIVE = "cifar-10-python.tar.gz"
 _PLACES = ("", "cifar10/", "CIFAR10/", "cifar-10/", "CIFAR-10/", "cifar/")
@@ -57,7 +46,7 @@ class Cifar10(Source):
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
         """The split, from the folder of batches or the archive in ``folder``, or downloaded."""
-        from smoothcert.torchvision_shim import torchvision
+        from smoothcert.compute.torchvision_shim import torchvision
 
         cifar = torchvision.datasets.CIFAR10
         checksums = dict(cifar.train_list if split == "train" else cifar.test_list)
@@ -114,7 +103,7 @@ def _members(archive: Path, checksums: Mapping[str, str]) -> dict[str, bytes]:
 
 def _download(folder: Path, checksums: Mapping[str, str], download: bool) -> dict[str, bytes]:
     """Fetch the archive and keep its batch files; returns those in ``checksums``."""
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     cifar = torchvision.datasets.CIFAR10
     missing = f"cifar10: neither {_FOLDER}/ with {', '.join(checksums)} nor {_ARCHIVE} in {folder}"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source
 from smoothcert.datasets.cifar10 import CLASSES
 from smoothcert.datasets.storage import find, read_bytes, verify
-from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
-from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

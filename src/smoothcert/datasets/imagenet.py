@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source
-from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ class LazyImages:
 
 def centre_crop(image: Image) -> torch.Tensor:
     """Resize the shorter side to 256, crop the central 224x224, scale to [0,1]."""
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     functional = torchvision.transforms.functional
     return functional.to_tensor(functional.center_crop(functional.resize(image, 256), [224, 224]))
@@ -148,7 +148,7 @@ class ImageNet(Source):
 
 def _class_names(wnids: list[str]) -> tuple[str, ...]:
     """The names torchvision gives the 1,000 classes, which it sorts by WordNet id too."""
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     names = torchvision.models.ResNet50_Weights.IMAGENET1K_V1.meta["categories"]
     return tuple(names) if len(names) == len(wnids) else tuple(wnids)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
 from smoothcert.datasets.storage import download as fetch
 from smoothcert.datasets.storage import find, read_bytes, scratch, verify
-from smoothcert.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +73,7 @@ def _content(name: str, folder: Path, download: bool) -> bytes:
     # Both spellings are about: t10k-images-idx3-ubyte and t10k-images.idx3-ubyte.
     spellings = (name, name.replace("-idx", ".idx"))
     path = find(
-        folder,
-        (f"{sub}/{s}{end}" for end in ("", ".gz") for sub in _FOLDERS for s in spellings),
+        folder, (f"{sub}/{s}{end}" for end in ("", ".gz") for sub in _FOLDERS for s in spellings)
     )
     if path is None:
         path = _download(name, folder, download)
@@ -97,7 +96,7 @@ def _content(name: str, folder: Path, download: bool) -> bytes:
 
 
 def _download(name: str, folder: Path, download: bool) -> Path:
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     mnist = torchvision.datasets.MNIST
     archive, md5 = next((file, md5) for file, md5 in mnist.resources if file == f"{name}.gz")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from smoothcert.compute.streams import stream_seed
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest
-from smoothcert.errors import SmoothcertError
-from smoothcert.streams import stream_seed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,7 +97,7 @@ def download(name: str, urls: Iterable[str], md5: str, folder: Path) -> Path:
     Raises:
         SmoothcertError: no source gives a file of this MD5; says what each one answered.
     """
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     path, failures = folder / name, []
     before = socket.getdefaulttimeout()

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from smoothcert.attacks import gradient_of, pgd
 from smoothcert.lbrs.classifier import binary_logit
 from smoothcert.lbrs.norms import DUAL
+from smoothcert.models.attacks import gradient_of, pgd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Generator, Tensor, nn
 
-    from smoothcert.attacks import AttackNorm
     from smoothcert.lbrs.classifier import Head
+    from smoothcert.models.attacks import AttackNorm
 
 _ORDER = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import nnls
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

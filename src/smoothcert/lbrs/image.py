@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smoothcert import datasets
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator, numpy_generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs.classifier import HEADS, Head, Network, binary_logit, effective_bias
 from smoothcert.lbrs.oracle import Oracle
 from smoothcert.lbrs.train import Recipe, fit
-from smoothcert.streams import generator, numpy_generator
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
     from torch import nn
 
-    from smoothcert.attacks import AttackNorm
+    from smoothcert.models.attacks import AttackNorm
 
 COLUMNS = (
     "seed", "draw", "method", "head", "parameter", "norm", "radius", "attack", "inputs", "correct",

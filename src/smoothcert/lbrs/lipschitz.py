@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 
 if TYPE_CHECKING:
@@ -51,8 +51,7 @@ class Bounds:
         if head == "logit":
             return self
         return Bounds(
-            _TANH_FIRST * self.score,
-            _TANH_FIRST * self.gradient + _TANH_SECOND * self.score**2,
+            _TANH_FIRST * self.score, _TANH_FIRST * self.gradient + _TANH_SECOND * self.score**2
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 from smoothcert.lbrs.certificate import root
 
@@ -48,12 +48,7 @@ def predict(g: ArrayLike, slopes: ArrayLike, answer: ArrayLike, bias: float) -> 
 
 
 def held_radius(
-    g: NDArray,
-    slopes: NDArray,
-    answer: NDArray,
-    top: NDArray,
-    bias: float,
-    lipschitz: NDArray,
+    g: NDArray, slopes: NDArray, answer: NDArray, top: NDArray, bias: float, lipschitz: NDArray
 ) -> NDArray:
     """The radius within which class ``top`` wins if the oracle says ``answer`` throughout.
 

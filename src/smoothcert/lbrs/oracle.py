@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 
 if TYPE_CHECKING:

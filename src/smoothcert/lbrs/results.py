@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
 
 if TYPE_CHECKING:
     import os

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.spiral import Spirals
-from smoothcert.errors import SmoothcertError
 from smoothcert.lbrs import certificate
 from smoothcert.lbrs.classifier import LBRS, Kernel, Linear
 from smoothcert.lbrs.exact import exact_radius

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from smoothcert.compute.streams import generator, stream_seed
 from smoothcert.lbrs.classifier import binary_logit
-from smoothcert.streams import generator, stream_seed
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.spec import Family, Part, arg
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import Family, Part, arg
 
 if TYPE_CHECKING:
     from torch import nn
@@ -178,7 +178,7 @@ class ResNet50(Architecture):
     sides = (224,)
 
     def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from smoothcert.torchvision_shim import torchvision
+        from smoothcert.compute.torchvision_shim import torchvision
 
         if shape[0] != 3:
             raise SmoothcertError(f"architecture resnet50: takes 3 channels, not {shape[0]}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import stream_seed
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.architectures import ARCHITECTURES
 from smoothcert.models.normalization import Normalization
-from smoothcert.streams import stream_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

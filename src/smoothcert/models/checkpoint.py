@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
 from smoothcert.models.build import build
 
 if TYPE_CHECKING:

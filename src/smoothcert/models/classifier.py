@@ -24,11 +24,7 @@ class Classifier(nn.Module):
     std: Tensor
 
     def __init__(
-        self,
-        architecture: Architecture,
-        shape: Shape,
-        n_classes: int,
-        normalization: Normalization,
+        self, architecture: Architecture, shape: Shape, n_classes: int, normalization: Normalization
     ) -> None:
         super().__init__()
         self.architecture = architecture

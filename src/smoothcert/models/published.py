@@ -11,8 +11,8 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import sha256
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import sha256
 from smoothcert.models.build import build
 from smoothcert.models.checkpoint import fill
 from smoothcert.models.normalization import normalization as normalization_of
@@ -83,13 +83,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
         pass  # a missing or unreadable file is the operating system's error, not torch's
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        OSError,
-    ) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         reason = str(error).strip().split("\n")[0]
         raise SmoothcertError(f"{path}: cannot be read as plain tensors: {reason}") from None
     if not isinstance(content, dict):

@@ -13,7 +13,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from smoothcert.spec import Family, Part, main
+from smoothcert.core.slugs import Family, Part, main
 
 if TYPE_CHECKING:
     import torch

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import arg
 from smoothcert.noise.base import Noise
 from smoothcert.noise.radius_table import RadiusTable
-from smoothcert.spec import arg
 
 if TYPE_CHECKING:
     import os

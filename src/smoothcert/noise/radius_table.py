@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import write_text
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
 
 if TYPE_CHECKING:
     import os

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
-from smoothcert.spec import arg, main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

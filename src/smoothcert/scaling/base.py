@@ -10,7 +10,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from smoothcert.spec import Family, Part
+from smoothcert.core.slugs import Family, Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check
-from smoothcert.spec import arg, main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,8 @@ class Grid(Scaling):
         import torch
 
         from smoothcert.models.mode import evaluating, wide
+        from smoothcert.noise.soft_radius import soft_radius
         from smoothcert.scaling.problem import GRID
-        from smoothcert.soft_radius import soft_radius
 
         start = time.perf_counter()
         bounds = Bounds(problem.sigma_0, self.bound)

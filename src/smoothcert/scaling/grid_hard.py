@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Cost, Found, Scaling, check
-from smoothcert.spec import arg, main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

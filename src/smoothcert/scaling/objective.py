@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from smoothcert.models.mode import evaluating, wide
+from smoothcert.noise.soft_radius import soft_radius
 from smoothcert.scaling.dual import Dual
-from smoothcert.soft_radius import soft_radius
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

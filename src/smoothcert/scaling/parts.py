@@ -8,8 +8,8 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import write_text
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

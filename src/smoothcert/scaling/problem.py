@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.mode import evaluating, wide
-from smoothcert.soft_radius import soft_radius
-from smoothcert.streams import generator
+from smoothcert.noise.soft_radius import soft_radius
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

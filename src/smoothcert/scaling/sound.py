@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
-from smoothcert.spec import arg, main
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from smoothcert.streams import numpy_generator
+from smoothcert.compute.streams import numpy_generator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def random_view(image: Image, stream: np.random.Generator, side: int = 224) -> T
     The part has 8% to 100% of the area and a ratio of sides between 3/4 and 4/3 (Szegedy et al.
     2015, as torchvision's RandomResizedCrop): ten attempts, then the largest central square.
     """
-    from smoothcert.torchvision_shim import torchvision
+    from smoothcert.compute.torchvision_shim import torchvision
 
     functional = torchvision.transforms.functional
     top, left, height, width = random_part(image.height, image.width, stream)

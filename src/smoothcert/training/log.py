@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from smoothcert.files import write_text
+from smoothcert.core.files import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.streams import generator
+from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.training.augmentation import crop_flip
 from smoothcert.training.method import Batch, Loss
 

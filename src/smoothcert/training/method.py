@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from smoothcert.streams import generator
+from smoothcert.compute.streams import generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from smoothcert import models
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import sha256
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import sha256
 from smoothcert.training import state as states
 
 if TYPE_CHECKING:

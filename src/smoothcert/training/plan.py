@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from smoothcert import datasets
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import Training
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
-from smoothcert.spec import Training
 from smoothcert.training.method import METHODS
 from smoothcert.training.recipe import Recipe
 from smoothcert.training.scales import DataDependent

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from smoothcert import datasets, models, provenance
-from smoothcert.devices import choose_device
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
+from smoothcert import datasets, models
+from smoothcert.compute.devices import choose_device
+from smoothcert.core import provenance
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
 from smoothcert.training import state as states
 from smoothcert.training.inputs import Decoded, InMemory
 from smoothcert.training.log import Progress, write_log
@@ -165,16 +166,7 @@ def _loop(
     else:
         inputs = Decoded(dataset, device, seed, recipe.augmentation != "none")
     return Loop(
-        model,
-        optimizer,
-        parts.method,
-        scales,
-        inputs,
-        parts.noise,
-        recipe,
-        seed,
-        device,
-        precision,
+        model, optimizer, parts.method, scales, inputs, parts.noise, recipe, seed, device, precision
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from smoothcert.soft_radius import soft_radius_ascent_step
+from smoothcert.noise.soft_radius import soft_radius_ascent_step
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

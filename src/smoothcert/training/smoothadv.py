@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch.nn.functional as F
 
-from smoothcert.attacks import gradient_of, pgd, smoothed_cross_entropy, zeroth_order
+from smoothcert.models.attacks import gradient_of, pgd, smoothed_cross_entropy, zeroth_order
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
 

@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
 from smoothcert.models.checkpoint import fill
 
 if TYPE_CHECKING:

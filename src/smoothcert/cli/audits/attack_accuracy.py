@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
 
 if TYPE_CHECKING:
     import argparse
@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attack one table, or draw earlier results."""
-    from smoothcert.figures.audits_attack import under_attack
-    from smoothcert.figures.style import save
+    from smoothcert.audits.figure_attack import under_attack
+    from smoothcert.report.style import save
 
     given = specification(args, KEYS)
     if args.model is None:
@@ -73,13 +73,13 @@ def run(args: argparse.Namespace) -> int:
 def _attack(args: argparse.Namespace, spec: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
     import numpy as np
 
-    from smoothcert import provenance
     from smoothcert.audits.attack_accuracy import accuracy_under_attack, some_rows, verdict
     from smoothcert.audits.falsification import Votes
     from smoothcert.audits.smooth_attack import Search
-    from smoothcert.audits.verdict import write_verdicts
+    from smoothcert.certificates.metrics import parse_radii
     from smoothcert.cli.audits.subjects import subject
-    from smoothcert.metrics import parse_radii
+    from smoothcert.core import provenance
+    from smoothcert.report.verdict import write_verdicts
 
     of = subject(args.files[0], args.model, args.data_dir, args.device)
     table, images = some_rows(of.run.table, of.images, spec["max"])

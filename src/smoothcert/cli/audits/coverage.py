@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert.audits.verdict import BROKEN, HOLDS, Verdict, write_verdicts
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
+from smoothcert.report.verdict import BROKEN, HOLDS, Verdict, write_verdicts
 
 if TYPE_CHECKING:
     import argparse
@@ -52,10 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compute, draw, judge; 1 where a procedure that is called valid is not."""
-    from smoothcert import provenance
+    from smoothcert.audits.figure_coverage import coverage
     from smoothcert.audits.procedures import full_exact, full_simulated, small_curves
-    from smoothcert.figures.audits_coverage import coverage
-    from smoothcert.figures.style import save
+    from smoothcert.core import provenance
+    from smoothcert.report.style import save
 
     spec = {**_DEFAULTS, **specification(args, KEYS)}
     for key in ("n", "look", "runs", "points", "looks"):

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert.audits.verdict import Verdict, write_verdicts
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
-from smoothcert.files import atomic
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import atomic
+from smoothcert.report.verdict import Verdict, write_verdicts
 
 if TYPE_CHECKING:
     import argparse
 
-    from smoothcert.runs import Run
+    from smoothcert.certificates.runs import Run
 
 KEYS = {
     "max": int,
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Attack; 1 where certificates that this project calls sound are broken."""
-    from smoothcert import provenance
+    from smoothcert.core import provenance
 
     spec = {**_DEFAULTS, **specification(args, KEYS)}
     verdicts: list[Verdict] = []
@@ -91,7 +91,7 @@ def _table(
     args: argparse.Namespace, spec: dict[str, Any], table: str, number: int,
     rows: list[dict[str, Any]], arrays: dict[str, np.ndarray],
 ) -> Verdict:  # fmt: skip
-    from smoothcert.runs import read_run
+    from smoothcert.certificates.runs import read_run
 
     run = read_run(table)
     if "form" in run.record:
@@ -134,7 +134,7 @@ def _lbrs(
     rows: list[dict[str, Any]], arrays: dict[str, np.ndarray],
 ) -> Verdict:  # fmt: skip
     from smoothcert.audits.falsify_lbrs import falsify, rebuild, verdict
-    from smoothcert.devices import job_device
+    from smoothcert.compute.devices import job_device
 
     job_device("cpu")
     model = rebuild(run.record, run.table)

@@ -12,15 +12,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.audits.verdict import Verdict, write_verdicts
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import Verdict, write_verdicts
 
 if TYPE_CHECKING:
     import argparse
 
     from smoothcert.audits.honesty import Choice, Family
-    from smoothcert.runs import Run
+    from smoothcert.certificates.runs import Run
 
 KEYS = {"budget": str, "radii": str, "repeats": int, "seed": int}
 FOLDS = (2, 10)
@@ -39,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Judge, tabulate and draw."""
-    from smoothcert import provenance
-    from smoothcert.figures.audits_honesty import honesty
-    from smoothcert.figures.style import save
-    from smoothcert.tables.audits import families as families_table
-    from smoothcert.tables.audits import optimism as optimism_table
-    from smoothcert.tables.write import to_markdown, write_table
+    from smoothcert.audits.figure_honesty import honesty
+    from smoothcert.audits.tables import families as families_table
+    from smoothcert.audits.tables import optimism as optimism_table
+    from smoothcert.core import provenance
+    from smoothcert.report.style import save
+    from smoothcert.report.write import to_markdown, write_table
 
     spec = {"repeats": 20, "seed": 0, "radii": None, **specification(args, KEYS)}
     if spec["repeats"] < 1:
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     base = Path(args.out)
     made = []
     if families:
-        from smoothcert.metrics import default_radii
+        from smoothcert.certificates.metrics import default_radii
 
         radii = spec["radii"] or default_radii([f.plain for _, f in families], most=8)
         made.append(("together", families_table(families, radii)))
@@ -100,8 +100,8 @@ def _choices(
     args: argparse.Namespace, spec: dict[str, Any], verdicts: list[Verdict]
 ) -> list[tuple[str, int, Choice]]:
     from smoothcert.audits.honesty import choice_verdict, choices
-    from smoothcert.metrics import default_radii, parse_radii
-    from smoothcert.runs import read_runs
+    from smoothcert.certificates.metrics import default_radii, parse_radii
+    from smoothcert.certificates.runs import read_runs
 
     def key(run: Run) -> tuple[str, ...]:
         parts = (run.dataset, run.arch, run.recipe, run.noise_name, run.budget)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     import argparse
@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from smoothcert.audits.attacked import read_attacked
+    from smoothcert.audits.figure_memory import memory_figure
     from smoothcert.certificates import read_certificates
     from smoothcert.figures import save
-    from smoothcert.figures.audits_memory import memory_figure
 
     files = _named(args.files)
     fixed = _named(args.fixed)

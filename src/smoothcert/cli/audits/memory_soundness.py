@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
 
 if TYPE_CHECKING:
     import argparse
@@ -76,11 +76,11 @@ def run(args: argparse.Namespace) -> int:
 def _audit(args: argparse.Namespace, spec: dict[str, Any], of: Subject) -> int:
     from dataclasses import fields, replace
 
-    from smoothcert import provenance
     from smoothcert.audits.adversary import Effort
     from smoothcert.audits.attacked import write_attacked
     from smoothcert.audits.memory_soundness import Audit, Plan
-    from smoothcert.audits.verdict import write_verdicts
+    from smoothcert.core import provenance
+    from smoothcert.report.verdict import write_verdicts
 
     base = Path(args.out)
     slug = spec.get("budget") or of.run.budget
@@ -137,11 +137,11 @@ def _recheck(args: argparse.Namespace, spec: dict[str, Any]) -> int:
     from smoothcert import datasets
     from smoothcert.audits.deployed import Deployed
     from smoothcert.audits.witness import Witnesses, again
-    from smoothcert.devices import job_device
+    from smoothcert.compute.devices import job_device
     from smoothcert.models.classifier import Classifier
     from smoothcert.noise import NOISES
-    from smoothcert.run_sampling import load_model
     from smoothcert.sampling import Sampler, default_batch
+    from smoothcert.sampling.job import load_model
     from smoothcert.scaling import SCALINGS
 
     old = Witnesses.read(args.recheck)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smoothcert.audits.verdict import write_verdicts
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import write_verdicts
 
 if TYPE_CHECKING:
     import argparse
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare, tabulate, draw, judge."""
-    from smoothcert import provenance
     from smoothcert.audits.arithmetic import bits_verdicts
     from smoothcert.audits.attack_accuracy import some_rows
+    from smoothcert.audits.figure_numerics import arithmetic as figure
     from smoothcert.audits.numerics import compare, lattice, variants
     from smoothcert.audits.numerics_verdicts import (
         bound_verdict,
@@ -47,11 +47,11 @@ def run(args: argparse.Namespace) -> int:
         rounding_verdict,
         variant_verdicts,
     )
+    from smoothcert.audits.tables import arithmetic as table
     from smoothcert.cli.audits.subjects import subject
-    from smoothcert.figures.audits_numerics import arithmetic as figure
-    from smoothcert.figures.style import save
-    from smoothcert.tables.audits import arithmetic as table
-    from smoothcert.tables.write import to_markdown, write_table
+    from smoothcert.core import provenance
+    from smoothcert.report.style import save
+    from smoothcert.report.write import to_markdown, write_table
 
     spec = {**_DEFAULTS, **specification(args, KEYS)}
     for key in ("max", "n", "look"):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.audits.verdict import write_verdicts
 from smoothcert.cli.common import add_spec, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import write_verdicts
 
 if TYPE_CHECKING:
     import argparse
@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Try each noise; 1 where a radius is too large."""
-    from smoothcert import provenance
     from smoothcert.audits.extremal import radii_verdict
-    from smoothcert.devices import job_device
+    from smoothcert.compute.devices import job_device
+    from smoothcert.core import provenance
     from smoothcert.noise import NOISES
 
     spec = {**_DEFAULTS, **specification(args, KEYS)}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from smoothcert.audits.verdict import write_verdicts
 from smoothcert.cli.common import add_spec, require, specification
-from smoothcert.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import write_verdicts
 
 if TYPE_CHECKING:
     import argparse
@@ -37,12 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """1 where a vector is used twice."""
-    from smoothcert import datasets, provenance
+    from smoothcert import datasets
     from smoothcert.audits.reuse import record_pipeline, reuse_verdict
     from smoothcert.budget import BUDGETS
-    from smoothcert.devices import job_device
+    from smoothcert.compute.devices import job_device
+    from smoothcert.core import provenance
     from smoothcert.noise import NOISES
-    from smoothcert.run_sampling import load_model
+    from smoothcert.sampling.job import load_model
 
     spec = {**_DEFAULTS, **specification(args, KEYS)}
     require(spec, "dataset", "noise")

@@ -9,12 +9,12 @@ import numpy as np
 
 from smoothcert import datasets
 from smoothcert.budget import BUDGETS
-from smoothcert.devices import job_device
-from smoothcert.errors import SmoothcertError
+from smoothcert.certificates.runs import Run, read_run
+from smoothcert.compute.devices import job_device
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.run_sampling import load_model
-from smoothcert.runs import Run, read_run
 from smoothcert.sampling import Sampler, default_batch
+from smoothcert.sampling.job import load_model
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smoothcert.audits.summary import page
-from smoothcert.audits.verdict import read_verdicts
-from smoothcert.files import write_text
+from smoothcert.core.files import write_text
+from smoothcert.report.verdict import read_verdicts
 
 if TYPE_CHECKING:
     import argparse

@@ -1,0 +1,95 @@
+"""Votes -> certificates; and, for a model at hand, images -> votes -> certificates.
+
+Needs no torch: the thousands of small jobs of a full run start at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betainc
+
+from smoothcert.budget.adaptive import Adaptive, Outcome
+from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
+from smoothcert.core.confidence import check_alpha
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import NOISES
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from smoothcert.budget import Budget
+    from smoothcert.noise import Noise
+    from smoothcert.votes import VoteStore
+
+
+def certify(
+    store: VoteStore, budget: Budget, noise: Noise | None = None, seconds: ArrayLike = 0.0
+) -> CertificateTable:
+    """The certificates of a vote store under a budget.
+
+    With probability at least 1 - alpha over the noise, for each input by itself: the
+    smoothed classifier x -> argmax_c P(f(x + scale * noise) = c) is constant, equal to
+    ``predict``, on the open ball of ``radius`` (in the noise's norm) around the input. An
+    abstention (``predict`` -1, radius 0) promises nothing.
+
+    ``noise`` defaults to the store's own. ``seconds`` [N] is the time of all the store's samples;
+    the time column gets the share of those that the budget draws. A fixed budget needs the n0 it
+    names; an adaptive one takes the selection votes there are, and ISS fills its first stage up
+    from the estimation samples. Raises SmoothcertError for another n0, or where the store has
+    fewer samples than the budget needs.
+    """
+    noise = NOISES.parse(store.identity["noise"]) if noise is None else noise
+    own = isinstance(budget, Adaptive) or "published" in store.identity
+    if store.n0 and budget.n0 != store.n0 and not own:
+        raise SmoothcertError(
+            f"budget {budget.slug}: n0 {budget.n0}; the store has {store.n0} selection samples"
+        )
+    bounds = budget.beside(noise).bounds(store, noise, store.d)
+    drawn = bounds.samples if isinstance(bounds, Outcome) else store.n0 + bounds.n
+    share = np.minimum(drawn / np.maximum(store.n0 + store.samples(), 1), 1.0)
+    radius = noise.radius(bounds.p_lower, store.scale, store.d)
+    return make_table(
+        idx=store.idx,
+        label=store.label,
+        predict=np.where(radius > 0, bounds.predict, ABSTAIN),
+        radius=radius,
+        time=np.asarray(seconds, np.float64) * share,
+        p_lower=bounds.p_lower,
+        count=bounds.count,
+        n=bounds.n,
+        n0=store.n0,
+        samples=drawn,
+        alpha=budget.alpha,
+        sigma=store.scale,
+        noise=noise.slug,
+        norm=noise.norm,
+        budget=budget.slug,
+        scaling=store.identity.get("scaling", "fixed"),
+    )
+
+
+def predict(counts: ArrayLike, alpha: float) -> NDArray[np.int64]:
+    """Cohen's PREDICT: the class with most votes, or -1 where the top two may be tied.
+
+    ``counts`` [N, C] are votes of n samples. With probability at least 1 - alpha the answer
+    is -1 or the class the smoothed classifier returns (Cohen et al. 2019, Proposition 2): a
+    two-sided exact binomial test of the top two counts against 1/2. Raises SmoothcertError
+    for an (n, alpha) that can never answer, with the smallest n that can.
+    """
+    check_alpha(alpha)
+    counts = np.asarray(counts, np.int64)
+    n = int(counts.sum(1).max(initial=0))
+    least = int(np.ceil(np.log2(2 / alpha) - 1e-12))
+    if n < least:
+        raise SmoothcertError(
+            f"n {n} can never predict at alpha {alpha:g}: expected at least {least} samples"
+        )
+    top = counts.argmax(1)
+    most = counts.max(1)
+    second = np.sort(counts, 1)[:, -2] if counts.shape[1] > 1 else np.zeros_like(most)
+    total = most + second
+    # P(Bin(total, 1/2) >= most) is a regularized incomplete beta; doubled for two sides.
+    p_value = np.where(most > second, 2 * betainc(np.maximum(most, 1), second + 1, 0.5), 1.0)
+    return np.where((total > 0) & (p_value <= alpha), top, ABSTAIN)

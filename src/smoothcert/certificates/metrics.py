@@ -1,0 +1,419 @@
+"""What a table of certificates says: certified accuracy, ACR, abstentions, envelopes.
+
+An input is certified at radius r when its prediction is correct and its certified radius is at
+least r (Cohen et al. 2019; ``strict=True`` asks for more than r, as the ISS paper does). An
+abstention is wrong and has radius 0.
+
+Ties. Published logs print radii with three significant digits, so that many inputs share one
+radius (0.953 at sigma 0.25). Radii are compared as the doubles nearest to their decimals, which
+is the exact comparison of the decimals as long as both have at most 15 significant digits. A
+radius that arithmetic made (``0.001 * 953``) is another double than 0.953 and falls beside the
+tie: write radii as text ("0.953"), or make grids with :func:`radius_grid`.
+
+Intervals are about the number of inputs: they say how far the same classifier could be from its
+value on the whole population of inputs, not how certificates vary when sampled again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import bdtr, ndtri, stdtrit
+
+from smoothcert.certificates import ABSTAIN, CertificateTable
+from smoothcert.core.errors import SmoothcertError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Radius = str | float | Decimal
+    Radii = str | Sequence[Radius] | NDArray[np.float64]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its two-sided interval; ``value``, ``low``, ``high`` are float64, shape [R]
+    for R radii or [] for one number; ``inputs`` is how many inputs it rests on."""
+
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    inputs: int
+
+    def __getitem__(self, i: int) -> Estimate:
+        return Estimate(self.value[i], self.low[i], self.high[i], self.inputs)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers for JSON."""
+        ends = {"value": self.value, "low": self.low, "high": self.high}
+        return {k: np.asarray(v).tolist() for k, v in ends.items()} | {"inputs": self.inputs}
+
+
+# --- radii ---------------------------------------------------------------------------------
+
+
+def parse_radius(radius: Radius) -> float:
+    """The double nearest to a radius given as text, Decimal or number; text may be ``2/255``.
+
+    Raises SmoothcertError unless it is a finite number >= 0.
+    """
+    try:
+        if isinstance(radius, str) and "/" in radius:
+            above, below = radius.split("/")
+            value = float(Decimal(above) / Decimal(below))
+        else:
+            value = float(Decimal(radius) if isinstance(radius, str) else radius)
+    except (InvalidOperation, ValueError, ZeroDivisionError, TypeError):
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise SmoothcertError(f"radius {radius!r}: expected a finite number >= 0")
+    return value
+
+
+def parse_radii(radii: Radii) -> NDArray[np.float64]:
+    """Radii, float64 [R], from a sequence, ``"0,0.25,0.5"`` or ``"START:STOP:STEP"`` (inclusive).
+
+    Raises SmoothcertError for no radius, a negative one, or a list that does not rise.
+    """
+    if isinstance(radii, str):
+        if ":" in radii:
+            return radius_grid(*_three(radii))
+        radii = [part.strip() for part in radii.split(",") if part.strip()]
+    values = np.array([parse_radius(r) for r in radii], dtype=np.float64)
+    if len(values) == 0:
+        raise SmoothcertError("radii: expected at least one, found none")
+    if (np.diff(values) <= 0).any():
+        raise SmoothcertError(f"radii: expected a rising list, found {_texts(radii)}")
+    return values
+
+
+def radius_grid(start: Radius, stop: Radius, step: Radius) -> NDArray[np.float64]:
+    """start, start + step, ..., up to and with stop: each the double nearest its decimal."""
+    for part in (start, stop, step):
+        parse_radius(part)
+    first, last, width = (Decimal(str(v)) for v in (start, stop, step))
+    if width <= 0 or last < first:
+        raise SmoothcertError(
+            f"radii {start}:{stop}:{step}: expected START <= STOP and a positive STEP"
+        )
+    return np.array([float(first + i * width) for i in range(int((last - first) / width) + 1)])
+
+
+def default_radii(
+    tables: Sequence[CertificateTable], most: int | None = None
+) -> NDArray[np.float64]:
+    """0, 0.25, 0.5, ... up to the largest certified radius of the tables.
+
+    At most ``most`` radii if given, the step doubled until they are few enough.
+    """
+    reach = [t.radius[np.isfinite(t.radius)].max(initial=0.0) for t in tables]
+    largest, step = Decimal(float(max(reach, default=0.0))), Decimal("0.25")
+    while most is not None and largest // step + 1 > most:
+        step *= 2
+    return radius_grid(0, step * (largest // step), step)
+
+
+def _three(text: str) -> tuple[str, str, str]:
+    parts = text.split(":")
+    if len(parts) != 3:
+        raise SmoothcertError(f"radii {text!r}: expected START:STOP:STEP")
+    return parts[0], parts[1], parts[2]
+
+
+def _texts(radii: Sequence[Radius] | NDArray[np.float64]) -> str:
+    return ", ".join(str(r) for r in radii)
+
+
+# --- one table -----------------------------------------------------------------------------
+
+
+def certified(table: CertificateTable, radii: Radii, strict: bool = False) -> NDArray[np.bool_]:
+    """Which inputs are certified at which radius: bool [R, N].
+
+    Correct, and radius >= r (``strict``: > r). ``radii`` as :func:`parse_radii` takes them.
+    """
+    at = parse_radii(radii)[:, None]
+    reaches = table.radius[None] > at if strict else table.radius[None] >= at
+    return reaches & (table.correct == 1)[None]
+
+
+def certified_accuracy(
+    table: CertificateTable, radii: Radii, strict: bool = False, level: float = LEVEL
+) -> Estimate:
+    """The share of inputs certified at each radius, [R], with Wilson intervals.
+
+    Raises SmoothcertError for an empty table or bad radii.
+    """
+    return proportion(_counts(table, parse_radii(radii), strict), inputs(table), level)
+
+
+def _counts(table: CertificateTable, radii: NDArray[np.float64], strict: bool) -> NDArray[np.int64]:
+    """How many inputs are certified at each radius: int64 [R], by one sort."""
+    reached = np.sort(table.radius[table.correct == 1])
+    missed = np.searchsorted(reached, radii, side="right" if strict else "left")
+    return np.asarray(len(reached) - missed, np.int64)
+
+
+def average_certified_radius(table: CertificateTable, level: float = LEVEL) -> Estimate:
+    """ACR of one classifier: the mean of radius where correct, else 0 (Zhai et al. 2020).
+
+    Student's t interval (see :func:`mean`). This is the ACR that DDRS and ISS define; see
+    :func:`envelope_area` and :func:`per_input_maximum` for what else goes by the name.
+    """
+    return mean(_certified_radius(table), level, least=0.0)
+
+
+def abstention_rate(table: CertificateTable, level: float = LEVEL) -> Estimate:
+    """The share of inputs without a prediction, with a Wilson interval."""
+    return proportion(int((table.predict == ABSTAIN).sum()), inputs(table), level)
+
+
+def clean_accuracy(table: CertificateTable, level: float = LEVEL) -> Estimate:
+    """The share of inputs that the smoothed classifier gets right, with a Wilson interval.
+
+    Equal to certified accuracy at 0 with >=; a correct prediction whose radius was printed as
+    0.0000 counts here and not in certified accuracy at 0 with >.
+    """
+    return proportion(int((table.correct == 1).sum()), inputs(table), level)
+
+
+def inputs(table: CertificateTable) -> int:
+    """The number of inputs; raises SmoothcertError for a table without rows."""
+    if len(table) == 0:
+        raise SmoothcertError("certificate table: expected at least one row, found none")
+    return len(table)
+
+
+def _certified_radius(table: CertificateTable) -> NDArray[np.float64]:
+    """The radius where correct, else 0: float64 [N]."""
+    return np.where(table.correct == 1, table.radius, 0.0)
+
+
+# --- several tables on the same inputs -----------------------------------------------------
+
+
+def common_inputs(tables: Sequence[CertificateTable]) -> list[CertificateTable]:
+    """The tables restricted to the inputs that all of them have, in one order (rising idx).
+
+    Raises SmoothcertError if no input is common, an idx is twice in a table, or two tables
+    disagree about the label of an input (they are of different data).
+    """
+    shared = tables[0].idx
+    for table in tables:
+        if len(np.unique(table.idx)) != len(table):
+            raise SmoothcertError("certificate table: expected each idx once, found one repeated")
+        shared = np.intersect1d(shared, table.idx)
+    if len(shared) == 0:
+        raise SmoothcertError("certificate tables: expected inputs in common, found none")
+    chosen = []
+    for table in tables:
+        order = np.argsort(table.idx)
+        rows = order[np.searchsorted(table.idx, shared, sorter=order)]
+        chosen.append(CertificateTable({k: v[rows] for k, v in table.columns.items()}))
+    for table in chosen[1:]:
+        wrong = np.flatnonzero(table.label != chosen[0].label)
+        if len(wrong):
+            i = wrong[0]
+            raise SmoothcertError(
+                f"certificate tables: idx {shared[i]} has label {chosen[0].label[i]} in one and"
+                f" {table.label[i]} in another; expected tables of the same data"
+            )
+    return chosen
+
+
+def _aligned(tables: Sequence[CertificateTable]) -> list[CertificateTable]:
+    """The tables in one order of inputs; raises unless all have the same inputs."""
+    if not tables:
+        raise SmoothcertError("certificate tables: expected at least one, found none")
+    for table in tables:
+        inputs(table)
+    aligned = common_inputs(tables)
+    for table in tables:
+        if len(table) != len(aligned[0]):
+            raise SmoothcertError(
+                f"certificate tables: expected the same inputs, found {len(table)} in one and"
+                f" {len(aligned[0])} in common (common_inputs restricts them)"
+            )
+    return aligned
+
+
+def envelope(
+    tables: Sequence[CertificateTable], radii: Radii, strict: bool = False, level: float = LEVEL
+) -> Estimate:
+    """The best certified accuracy of several classifiers at each radius, [R].
+
+    The choice is made on the inputs that also measure it, as the papers do. The interval holds
+    all the same: the largest of the upper Wilson ends, and the largest of the lower ends at a
+    level that is split over the tables (Bonferroni), bound the largest true accuracy.
+    Raises SmoothcertError unless the tables have the same inputs.
+    """
+    tables, at = _aligned(tables), parse_radii(radii)
+    counts = np.stack([_counts(table, at, strict) for table in tables])
+    split = 1 - (1 - level) / len(tables)
+    return Estimate(
+        counts.max(0) / len(tables[0]),
+        proportion(counts, len(tables[0]), split).low.max(0),
+        proportion(counts, len(tables[0]), level).high.max(0),
+        len(tables[0]),
+    )
+
+
+def envelope_area(tables: Sequence[CertificateTable], level: float = LEVEL) -> Estimate:
+    """The area under the envelope: what choosing the best classifier for each radius gives.
+
+    Not the ACR of any classifier; at least the ACR of each. The mean over inputs of the length
+    of radii at which the classifier that is best there certifies the input; the t interval of
+    that mean takes the choice as given, which is exact to first order (where two classifiers
+    are equally good the choice does not matter). Raises as :func:`envelope`.
+    """
+    tables = _aligned(tables)
+    radius = np.stack([_certified_radius(table) for table in tables])  # [M, N]
+    if not np.isfinite(radius).all():
+        return mean(radius.max(0), level, least=0.0)
+    ends = np.unique(radius)
+    ends = ends[ends > 0]
+    # Counts are constant on each (previous end, end]: choose the best table there.
+    counts = np.stack([len(r) - np.searchsorted(np.sort(r), ends) for r in radius])
+    best = counts.argmax(0)
+    width = np.diff(ends, prepend=0.0)
+    lengths = np.zeros(radius.shape[1])
+    for m, r in enumerate(radius):
+        reach = np.concatenate([[0.0], np.cumsum(np.where(best == m, width, 0.0))])
+        lengths += reach[np.searchsorted(ends, r, side="right")]
+    return mean(lengths, level, least=0.0)
+
+
+def per_input_maximum(tables: Sequence[CertificateTable], level: float = LEVEL) -> Estimate:
+    """The mean over inputs of the largest radius at which any classifier is correct.
+
+    An oracle that knows the label chooses the classifier for each input, so it is no
+    certificate of any classifier; the ACR printed in DDRS tables 1-3 fits this reading only.
+    At least :func:`envelope_area`. Raises as :func:`envelope`.
+    """
+    radius = np.stack([_certified_radius(table) for table in _aligned(tables)])
+    return mean(radius.max(0), level, least=0.0)
+
+
+# --- paired differences --------------------------------------------------------------------
+
+
+def accuracy_difference(
+    a: CertificateTable,
+    b: CertificateTable,
+    radii: Radii,
+    strict: bool = False,
+    level: float = LEVEL,
+) -> Estimate:
+    """Certified accuracy of ``a`` minus that of ``b`` on the same inputs, [R].
+
+    The adjusted Wald interval for paired proportions (Bonett and Price 2012): only inputs that
+    one of the two certifies count, so it is far narrower than two separate intervals suggest.
+    Raises SmoothcertError unless both have the same inputs.
+    """
+    first, second = (certified(t, parse_radii(radii), strict) for t in _aligned([a, b]))
+    n = first.shape[1]
+    only_a, only_b = (first & ~second).sum(1), (second & ~first).sum(1)
+    pa, pb = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
+    half = _z(level) * np.sqrt(np.maximum(pa + pb - (pa - pb) ** 2, 0) / (n + 2))
+    low, high = np.maximum(pa - pb - half, -1.0), np.minimum(pa - pb + half, 1.0)
+    return Estimate((only_a - only_b) / n, low, high, n)
+
+
+def acr_difference(a: CertificateTable, b: CertificateTable, level: float = LEVEL) -> Estimate:
+    """ACR of ``a`` minus ACR of ``b`` on the same inputs, with the paired t interval.
+
+    Raises SmoothcertError unless both have the same inputs.
+    """
+    first, second = (_certified_radius(t) for t in _aligned([a, b]))
+    with np.errstate(invalid="ignore"):
+        return mean(first - second, level)
+
+
+# --- the failure probability, over a data set ----------------------------------------------
+
+
+def correction(inputs: int, alpha: float, rho: float = 0.001) -> float:
+    """How much certified accuracy to give up for the certificates that may be wrong.
+
+    Each certificate fails with probability at most ``alpha``, independently of the others (each
+    input has its own noise), so that the failures among ``inputs`` are stochastically at most
+    Binomial(inputs, alpha): with probability at least 1 - rho the share of inputs whose
+    certificate is wrong is at most the returned value, for all radii at once. It is the exact
+    (1 - rho)-quantile of the binomial over ``inputs``; Cohen et al. 2019 (section 4) bound it
+    by Bernstein's inequality. Raises SmoothcertError unless 0 < alpha, rho < 1, inputs >= 1.
+    """
+    for name, value in (("alpha", alpha), ("rho", rho)):
+        if not 0 < value < 1:
+            raise SmoothcertError(f"{name} {value:g}: expected a probability in (0, 1)")
+    if inputs < 1:
+        raise SmoothcertError(f"inputs {inputs}: expected at least 1")
+    low, high = 0, inputs  # the quantile is in [low, high]
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if bdtr(middle, inputs, alpha) >= 1 - rho else (middle + 1, high)
+    return low / inputs
+
+
+def corrected_accuracy(
+    table: CertificateTable,
+    radii: Radii,
+    alpha: float | None = None,
+    rho: float = 0.001,
+    strict: bool = False,
+) -> NDArray[np.float64]:
+    """A bound on the accuracy on these very inputs under any attack of norm r: float64 [R].
+
+    With probability at least 1 - rho over the noise of certification, at least this share of
+    the inputs is classified correctly everywhere within r. ``alpha`` is read from the table
+    (the largest, if rows differ); raises SmoothcertError if neither has one.
+    """
+    if alpha is None:
+        column = table.optional("alpha")
+        if column is None:
+            raise SmoothcertError("certificate table: has no column alpha; give alpha")
+        alpha = float(column.max())
+    value = certified_accuracy(table, radii, strict).value
+    return np.maximum(value - correction(inputs(table), alpha, rho), 0.0)
+
+
+# --- intervals -----------------------------------------------------------------------------
+
+
+def proportion(count: Any, n: int, level: float = LEVEL) -> Estimate:
+    """``count`` of ``n``, with the score interval of Wilson (1927); shapes follow ``count``."""
+    k, z2 = np.asarray(count, np.float64), _z(level) ** 2
+    p = k / n
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    # At 0 of n and n of n the end is the value itself; rounding must not cross it.
+    low = np.where(k == 0, 0.0, np.clip(centre - half, 0.0, p))
+    high = np.where(k == n, 1.0, np.clip(centre + half, p, 1.0))
+    return Estimate(p, low, high, n)
+
+
+def mean(values: NDArray[np.float64], level: float = LEVEL, least: float = -np.inf) -> Estimate:
+    """The mean of ``values`` [N] with Student's t interval, cut off at ``least``.
+
+    Certified radii are bounded, so that the t interval is good from some tens of inputs on;
+    it has no seed to name. With one input, or an infinite radius, it says nothing (least, inf).
+    """
+    n = len(values)
+    value = np.asarray(values.mean(), np.float64)
+    if n < 2 or not np.isfinite(values).all():
+        return Estimate(value, np.asarray(least), np.asarray(np.inf), n)
+    half = stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / math.sqrt(n)
+    return Estimate(value, np.asarray(np.maximum(value - half, least)), value + half, n)
+
+
+def _z(level: float) -> float:
+    if not 0 < level < 1:
+        raise SmoothcertError(f"level {level:g}: expected a probability in (0, 1)")
+    return float(ndtri((1 + level) / 2))

@@ -1,0 +1,1 @@
+"""What needs torch and no model: devices, named random streams."""

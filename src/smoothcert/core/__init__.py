@@ -1,0 +1,1 @@
+"""What everything stands on: errors, slugs, files, confidence bounds, provenance."""

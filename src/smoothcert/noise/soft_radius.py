@@ -1,0 +1,107 @@
+"""Choosing the noise scale of an input by gradient ascent on a soft radius.
+
+The objective is the radius formula with the mean softmax outputs under noise in the place of
+the class probabilities. It is a guide only: whatever scale comes out, a certificate rests on
+fresh votes at that scale.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.mode import evaluating, wide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Generator, Tensor, nn
+
+    from smoothcert.noise import Noise
+
+# Radius at scale 1 from (p_A, p_B), by the name of the noise.
+_STANDARD_RADII: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    # Cohen et al. 2019, Theorem 1
+    "gaussian": lambda a, b: (torch.special.ndtri(a) - torch.special.ndtri(b)) / 2,
+    # Yang et al. 2020; a shift by r in l1 moves a probability by at most r / (2 lam)
+    "uniform": lambda a, b: a - b,
+    # Teng et al. 2020: the branch of their bound that is the larger one near p_A = 1
+    "laplace": lambda a, b: -torch.log1p(b - a),
+}
+
+
+def soft_radius(
+    probabilities: Tensor, scale: Tensor, noise: Noise, clamp: float, c_a: Tensor | None = None
+) -> Tensor:
+    """The soft radius [B] of class probabilities [B, C] at noise scales [B].
+
+    p_A and p_B are those of class ``c_a`` [B] and of the best other class; without ``c_a``,
+    the two largest (DDRS Algorithm 1 and its code, anew at every step; equations 2 and 3 of the
+    paper hold c_A fixed). Both are clamped to [clamp, 1 - clamp], as in the released code, and
+    give no gradient there. Raises SmoothcertError for a noise without such a formula.
+    """
+    if noise.name not in _STANDARD_RADII:
+        known = ", ".join(_STANDARD_RADII)
+        raise SmoothcertError(f"noise {noise.name}: no soft radius to ascend; known: {known}")
+    if c_a is None:
+        p_a, p_b = probabilities.topk(2, dim=1).values.unbind(1)
+    else:
+        mine = torch.nn.functional.one_hot(c_a, probabilities.shape[1]).bool()
+        p_a = probabilities[mine]
+        p_b = probabilities.masked_fill(mine, -1.0).amax(1)
+    p_a, p_b = (p.clamp(clamp, 1 - clamp) for p in (p_a, p_b))
+    return scale * _STANDARD_RADII[noise.name](p_a, p_b)
+
+
+def soft_radius_gradient(
+    model: nn.Module,
+    x: Tensor,
+    scale: Tensor,
+    eps: Tensor,
+    noise: Noise,
+    clamp: float,
+    c_a: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(soft radius [B], its derivative by the scale [B]) with the noise ``eps`` held fixed.
+
+    x: [B, C, H, W]; eps: standard noise [B * n, C, H, W], the copies of an input consecutive.
+    The derivative has both parts: of the factor in front of the formula, and through the noisy
+    inputs x + scale * eps (reparameterization). The model is in eval mode meanwhile and its
+    parameters get no gradient.
+    """
+    n = len(eps) // len(x)
+    scale = scale.detach().requires_grad_()
+    with evaluating(model), torch.enable_grad():
+        spread = scale.repeat_interleave(n).view(-1, *[1] * (x.dim() - 1))
+        logits = model(x.repeat_interleave(n, 0) + spread * eps)
+        softmax = wide(logits).softmax(1)
+        radius = soft_radius(softmax.unflatten(0, (-1, n)).mean(1), scale, noise, clamp, c_a)
+        (gradient,) = torch.autograd.grad(radius.sum(), scale)
+    return radius.detach(), gradient
+
+
+def soft_radius_ascent_step(
+    model: nn.Module,
+    x: Tensor,
+    scale: Tensor,
+    noise: Noise,
+    stream: Generator,
+    *,
+    n: int = 1,
+    step_size: float = 1e-4,
+    clamp: float = 0.02,
+    bounds: tuple[float, float],
+    c_a: Tensor | None = None,
+) -> Tensor:
+    """One step of plain gradient ascent on the scales [B] of the inputs x [B, C, H, W].
+
+    ``n`` fresh noisy copies an input are drawn from ``stream``; arguments as for
+    :func:`soft_radius`. The new scales are clipped to ``bounds`` (pixels); where the gradient is
+    not finite the scale stays. The result is a new tensor without history.
+    """
+    eps = noise.sample((len(x) * n, *x.shape[1:]), stream)
+    _, gradient = soft_radius_gradient(model, x, scale, eps, noise, clamp, c_a)
+    step = torch.where(gradient.isfinite(), step_size * gradient, 0.0)
+    return (scale.detach() + step).clamp(*bounds)

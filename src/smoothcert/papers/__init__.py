@@ -1,0 +1,1 @@
+"""The papers: each folder has one paper's tables, figures, claims and studies."""

@@ -1,0 +1,1 @@
+"""Cohen, Rosenfeld and Kolter 2019: Gaussian smoothing, the baseline of the others."""

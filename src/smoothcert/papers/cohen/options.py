@@ -1,0 +1,17 @@
+"""Options of the tables and figures of certified accuracy."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from smoothcert.report.output import Options
+
+
+class AccuracyOptions(Options):
+    """What a reader may choose of a table or figure of certified accuracy."""
+
+    radii: str | tuple[str | float, ...] | None = Field(
+        None, description="0,0.25,... or START:STOP:STEP; by default a grid that fits the data"
+    )
+    title: str | None = Field(None, description="its heading")
+    strict: bool = Field(False, description="count radius > r in place of >= r")

@@ -1,0 +1,40 @@
+"""The outputs of Cohen et al. 2019."""
+
+from __future__ import annotations
+
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.report.output import Need, Output, Section
+
+_NEEDS = (Need("certificates", "cohen"),)
+
+SECTION = Section(
+    key="cohen",
+    title="Gaussian smoothing",
+    claim=(
+        "Cohen, Rosenfeld and Kolter 2019: a majority vote under Gaussian noise cannot be changed"
+        " within a radius that the vote's margin gives. The baseline of all that follows."
+    ),
+    notebook="cohen",
+    outputs=(
+        Output(
+            name="cohen_table",
+            kind="table",
+            title="Certified accuracy and average certified radius by noise scale",
+            make="smoothcert.papers.cohen.table:cohen",
+            needs=_NEEDS,
+            options=AccuracyOptions,
+            config="outputs.cohen_table",
+            compared=True,
+        ),
+        Output(
+            name="cohen_figure",
+            kind="figure",
+            title="Certified accuracy against the l2 radius, one curve a noise scale",
+            make="smoothcert.papers.cohen.figure:measure",
+            draw="smoothcert.papers.cohen.figure:draw",
+            needs=_NEEDS,
+            options=AccuracyOptions,
+            config="outputs.cohen_figure",
+        ),
+    ),
+)

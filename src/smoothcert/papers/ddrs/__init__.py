@@ -1,0 +1,1 @@
+"""Alfarra, Bibi, Torr and Ghanem 2022: data-dependent randomized smoothing (DDRS)."""

@@ -1,0 +1,239 @@
+"""Runs in the terms of DDRS: Cohen, Cohen-DS, Cohen-DS2; and the paper's row for each.
+
+A method's name says how the model was trained (2: with data-dependent scales) and that it is
+certified with them (DS). Uniform noise is Yang's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
+from smoothcert.report.printing import number
+from smoothcert.report.reference import NotComparable, Row, cells
+from smoothcert.scaling import SCALINGS, Ascent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from smoothcert.certificates.runs import Run
+    from smoothcert.scaling import Scaling
+
+BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
+YANG = "Yang"
+# Samples of an ascent step, of training and certification, where the paper's tables 1-3 say none.
+_N = {"MACER": 8}
+_TABLES = {"Cohen": ("table1", "appendix_H1"), "SmoothAdv": ("table2", "appendix_H2"),
+           "MACER": ("table3", "appendix_H3")}  # fmt: skip
+# The network of the paper's CIFAR-10 models by its text, and by its code.
+_SAME_ARCH = {"resnet18_stem7": "resnet18"}
+_DS2_EPOCHS = {("cifar10", "Cohen"): 200}  # 50 with the fixed scale, then 150
+
+
+def base(run: Run) -> str | None:
+    """Cohen, SmoothAdv, MACER, Yang (uniform noise), or None for what DDRS does not have."""
+    trained = run.trained
+    if trained is None or trained.noise != run.noise_name or trained.method not in BASES:
+        return None
+    if run.noise_name == "uniform":
+        return YANG if trained.method == "cohen" else None
+    return BASES[trained.method] if run.noise_name == "gaussian" else None
+
+
+def scaling(run: Run) -> Scaling:
+    """How the noise scales of a run were chosen; raises SmoothcertError for an unknown slug."""
+    return SCALINGS.parse(run.scaling or "fixed")
+
+
+def kind(part: Scaling) -> str:
+    """The slug without K: ``ascent_n8``, ``grid-n4``, ``fixed``."""
+    return part.slug.removesuffix(f"-K{getattr(part, 'K', '')}")
+
+
+def steps(run: Run) -> int | None:
+    """K, if the scales were found in that many steps."""
+    part = scaling(run)
+    return None if kind(part) == part.slug else getattr(part, "K", None)
+
+
+def own_scale(run: Run) -> bool:
+    """Whether the noise of certification (at sigma_0) is that of training."""
+    return run.trained is not None and run.trained.scale == run.sigma
+
+
+def training_n(run: Run) -> int:
+    """Samples of an ascent step in DS2 training, from the variant ``_n8``."""
+    assert run.trained is not None
+    variant = run.trained.variant.removeprefix("_n")
+    return int(variant) if variant.isdigit() else _N.get(base(run) or "", 1)
+
+
+def label(run: Run) -> str:
+    """The name of the method, for a run with a :func:`base`: Cohen-DS, MACER-DS2 (n = 1)."""
+    trained, part, name = run.trained, scaling(run), base(run)
+    assert trained is not None
+    assert name is not None
+    tuned = "_ft" in trained.variant
+    usual = _N.get(name, 1)
+    notes = []
+    if isinstance(part, Ascent):
+        if part != Ascent(part.K, n=part.n):
+            notes.append(kind(part))
+        elif part.n != usual:
+            notes.append(f"n = {part.n}")
+        name += "-DS2" if trained.schedule == "ds2" else "-DS"
+        if trained.schedule == "ds2" and training_n(run) not in (usual, part.n):
+            notes.append(f"trained with n = {training_n(run)}")
+    elif part.name != "fixed":
+        notes.append(kind(part))
+    elif not own_scale(run):
+        notes.append("another fixed scale")
+    if not isinstance(part, Ascent) and trained.schedule == "ds2":
+        notes.insert(0, "DS2 in training only")
+    if tuned:
+        notes.insert(0, "fine-tuned")
+    return f"{name} ({', '.join(notes)})" if notes else name
+
+
+def model_name(run: Run) -> str:
+    """The model and K among those of one method: ``σ 0.25, K 900``."""
+    symbol = "λ" if run.noise_name == "uniform" else "σ"
+    text = f"{symbol} {number(run.sigma)}" if run.sigma is not None else run.path.name
+    if not own_scale(run) and run.trained is not None:
+        text += f" (trained {number(run.trained.scale)})"
+    return text if steps(run) is None else f"{text}, K {steps(run)}"
+
+
+def order(run: Run) -> tuple[object, ...]:
+    """Sorts the runs of a model family: training, kind of scaling, noise scale, K."""
+    trained = run.trained
+    schedule = {"fs": 0, "ds2": 2}.get(trained.schedule if trained else "", 3)
+    tuned = trained is not None and "_ft" in trained.variant
+    variant = trained.variant if trained else ""
+    part = scaling(run)
+    place = {"fixed": "", "ascent": "a", "ascent-sound": "b"}.get(part.name, f"c{kind(part)}")
+    return (
+        schedule + tuned,
+        variant,
+        place,
+        kind(part),
+        run.sigma or 0.0,
+        steps(run) or 0,
+        str(run.path),
+    )
+
+
+def memory_changes(run: Run) -> int | None:
+    """Certificates that the memory changed; None if the table has not been through it."""
+    event = run.table.optional("memory_event")
+    if event is None:
+        return None
+    return int(((event == "trimmed") | (event == "inside")).sum())
+
+
+# --- the paper's rows ----------------------------------------------------------------------
+
+
+def paper_row(run: Run) -> Row | NotComparable:
+    """The row of appendix H for this model and K, if data, architecture and settings agree."""
+    ours = settings_of(run)
+    ours = replace(ours, arch=_SAME_ARCH.get(ours.arch or "", ours.arch))
+    trained, part, name = run.trained, scaling(run), base(run)
+    if trained is None or name not in _TABLES:
+        return NotComparable("not in the paper")
+    if trained.schedule == "fs" and part.name == "fixed":
+        return cohen_row(ours)
+    epochs = ours.epochs
+    if trained.schedule == "ds2":
+        expected = _DS2_EPOCHS.get((str(run.dataset), name))
+        if None not in (epochs, expected) and epochs != expected:
+            return NotComparable("different length of training")
+        epochs = None
+    same_model = replace(
+        ours, schedule="fs" if trained.schedule == "ds2" else ours.schedule, scaling="fixed",
+        epochs=epochs,
+    )  # fmt: skip
+    checked = cohen_row(same_model)
+    if isinstance(checked, NotComparable):
+        return checked
+    if not isinstance(part, Ascent) or not _published(part):
+        return NotComparable("another search")
+    if trained.schedule == "ds2" and training_n(run) != part.n:
+        return NotComparable("not in the paper")
+    found = cells(
+        "ddrs", _TABLES[name][1], dataset=run.dataset, method=_method(name, trained.schedule),
+        sigma=run.sigma, K=part.K, n=part.n,
+    )  # fmt: skip
+    return Row(found) if found else NotComparable("not in the paper")
+
+
+def paper_best(runs: Sequence[Run]) -> tuple[Row | NotComparable, str]:
+    """The row of tables 1-3 (best over sigma and K) for the runs of one method, and its source.
+
+    Comparable if each run is, with the paper's sigma; fewer K than the paper's are allowed, and
+    the source says so.
+    """
+    first = runs[0]
+    name, trained = base(first), first.trained
+    if name == YANG:
+        return _yang(runs)
+    each = [paper_row(run) for run in runs]
+    reason = next((r for r in each if isinstance(r, NotComparable)), None)
+    if reason is not None or name is None or trained is None:
+        reason = reason or NotComparable("not in the paper")
+        return reason, reason.reason
+    table, appendix = _TABLES[name]
+    # The block n = 8 of the appendix is the one that table 3 prints.
+    if getattr(scaling(first), "n", None) not in (None, _N.get(name, 1)):
+        return NotComparable("not in the paper"), "not in the paper's table: appendix only"
+    searched = scaling(first).name != "fixed"
+    method = _method(name, trained.schedule) if searched else name
+    key = {"dataset": first.dataset, "method": method}
+    theirs = cells("ddrs", appendix, **key)
+    if searched:
+        theirs = tuple(c for c in theirs if c.n == getattr(scaling(first), "n", None))
+    if {run.sigma for run in runs} != {c.sigma for c in theirs}:
+        return NotComparable("different choice of sigma"), "different choice of σ"
+    row = Row(cells("ddrs", table, **key))
+    ours = len({(run.sigma, steps(run)) for run in runs})
+    searches = len({(c.sigma, c.K) for c in theirs})
+    return row, row.source if ours == searches else f"{row.source}: best of {searches}"
+
+
+def _yang(runs: Sequence[Run]) -> tuple[Row | NotComparable, str]:
+    """The row of table 4, whose architecture, training and K the paper does not state."""
+    first = runs[0]
+    fixed = scaling(first).name == "fixed"
+    method = YANG if fixed else f"{YANG}-DS"
+    found = cells("ddrs", "table4", dataset=first.dataset, method=method)
+    for reason, differs in {
+        "different data": not cells("ddrs", "table4", dataset=first.dataset),
+        "not in the paper": not found or label(first) != method,
+        "different samples or alpha": {(r.n, r.alpha) for r in runs} != {(100_000, 0.001)},
+        "different choice of lambda": {r.sigma for r in runs} != {0.25, 0.5, 1.0},
+    }.items():
+        if differs:
+            return NotComparable(reason), reason.replace("lambda", "λ")
+    return Row(found), "DDRS table 4 (architecture and K not stated)"
+
+
+def _method(name: str, schedule: str) -> str:
+    return f"{name}-DS2" if schedule == "ds2" else f"{name}-DS"
+
+
+def _published(part: Ascent) -> bool:
+    """Whether an ascent is the paper's; bounds on sigma and the class pair it leaves open."""
+    return (part.step, part.clamp) == (1e-4, 0.02)
+
+
+def check(runs: Sequence[Run], bases: Sequence[str]) -> list[Run]:
+    """The runs of these methods; raises SmoothcertError if there are none."""
+    chosen = [run for run in runs if base(run) in bases]
+    if not chosen:
+        raise SmoothcertError(
+            f"certificate tables: found none of {' or '.join(bases)}: expected models trained"
+            " with the noise that certifies them"
+        )
+    return chosen

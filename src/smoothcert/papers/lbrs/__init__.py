@@ -1,0 +1,1 @@
+"""Anderson and Sojoudi 2022: locally biased randomized smoothing (LBRS)."""

@@ -1,0 +1,261 @@
+"""Figures of Zhang et al. 2020 that need no classifier (1, 2, 3), and the ablation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from scipy.special import gammaln
+
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.nongaussian.study.toy import BALL, DIMENSION, frontier
+from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from smoothcert.papers.nongaussian.study.ablation import Point
+    from smoothcert.papers.nongaussian.study.toy import ToyPoint
+
+_EQUATIONS = {
+    "eq11": r"eq. 11: $\|z\|_2^{-k}\,e^{-\|z\|_2^2/2\sigma^2}$",
+    "eq12": r"eq. 12: $\|z\|_\infty^{-k}\,e^{-\|z\|_\infty^2/2\sigma^2}$",
+    "eq13": r"eq. 13: $\|z\|_\infty^{-k}\,e^{-\|z\|_2^2/2\sigma^2}$",
+}
+
+
+def norm_moments(d: int, k: NDArray, sigma: NDArray) -> tuple[NDArray, NDArray]:
+    """Mean and variance of ||z||_2 under equation 11: sigma times chi with d - k degrees."""
+    m = d - np.asarray(k, np.float64)
+    mean = np.sqrt(2) * np.exp(gammaln((m + 1) / 2) - gammaln(m / 2))
+    return sigma * mean, sigma**2 * (m - mean**2)
+
+
+def figure1(d: int = 100) -> Figure:
+    """Mean and variance of the norm of the noise: growing k against falling sigma."""
+    ks = np.arange(0, d)
+    sigmas = np.linspace(1, 0.02, 200)
+    with style():
+        figure = Figure(figsize=PANEL)
+        axes = figure.subplots()
+        curves = (
+            (norm_moments(d, ks, np.ones(d)), COLOURS[2], "-", r"k grows, $\sigma = 1$"),
+            (norm_moments(d, np.zeros(200), sigmas), COLOURS[1], "--", r"$\sigma$ falls, k = 0"),
+        )
+        for (mean, variance), colour, dash, label in curves:
+            axes.plot(mean, variance, color=colour, linestyle=dash, label=label)
+        marks = ((50, 1.0), (90, 1.0), (98, 1.0), (0, 0.75), (0, 0.5), (0, 0.25))
+        for k, sigma in marks:
+            x, y = (float(v) for v in norm_moments(d, np.array(k), np.array(sigma)))
+            colour = COLOURS[2] if k else COLOURS[1]
+            axes.plot(x, y, marker="o", markersize=4, color=colour)
+            text = f"k = {k}" if k else rf"$\sigma$ = {sigma:g}"
+            offset = (4, -12) if k else (6, -9)
+            axes.annotate(text, (x, y), offset, textcoords="offset points", fontsize=8)
+        x, y = (float(v) for v in norm_moments(d, np.array(0), np.array(1.0)))
+        axes.plot(x, y, marker="s", markersize=6, color="black", zorder=4)
+        start = f"start: k = 0, $\\sigma$ = 1\n(Gaussian, d = {d})"
+        axes.annotate(start, (x, y), (-6, 8), textcoords="offset points", ha="right", fontsize=8)
+        axes.set_xlim(0, 1.08 * x)
+        axes.set_ylim(0, 1.3 * y)
+        axes.set_xlabel(r"mean of $\|z\|_2$")
+        axes.set_ylabel(r"variance of $\|z\|_2$")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+    return figure
+
+
+def plane_density(family: str, k: float, x: NDArray, y: NDArray, cell: float) -> NDArray:
+    """The density of equations 11 to 13 in the plane, up to a constant, sigma = 1.
+
+    Constant within half a ``cell`` of the pole at 0, where a grid cannot resolve it.
+    """
+    euclid, top = np.hypot(x, y), np.maximum(np.abs(x), np.abs(y))
+    inner = euclid if family == "eq11" else top
+    outer = top if family == "eq12" else euclid
+    inner = np.maximum(inner, cell / 2)
+    return np.asarray(inner**-k * np.exp(-(outer**2) / 2), np.float64)
+
+
+def overlap(family: str, k: float, r: float, size: int = 800) -> tuple[NDArray, ...]:
+    """Grid [n], density before and after the shift (r, r) [n, n], and their overlap.
+
+    The plane is scaled to E ||z||_2^2 = 2, so that families are compared at equal energy.
+    """
+    wide = np.linspace(-9, 9, 2 * size)
+    cell = wide[1] - wide[0]
+    a, b = np.meshgrid(wide, wide)
+    f = plane_density(family, k, a, b, cell)
+    unit = np.sqrt((f * (a**2 + b**2)).sum() / f.sum() / 2)
+    x = np.linspace(-4.5, 4.5 + r, size)
+    a, b = np.meshgrid(x, x)
+    cell = (x[1] - x[0]) * unit
+    before = plane_density(family, k, a * unit, b * unit, cell)
+    after = plane_density(family, k, (a - r) * unit, (b - r) * unit, cell)
+    area = (x[1] - x[0]) ** 2
+    before, after = before / (before.sum() * area), after / (after.sum() * area)
+    return x, before, after, np.asarray(np.minimum(before, after).sum() * area)
+
+
+def figure2(k: float = 1.0, r: float = 0.8) -> Figure:
+    """The noise, its shift by (r, r) and their overlap in the plane, at equal energy."""
+    with style():
+        figure = Figure(figsize=(PANEL[0] * 2.1, PANEL[1] * 0.95))
+        for axes, family in zip(figure.subplots(1, 3), _EQUATIONS, strict=True):
+            x, before, after, common = overlap(family, k, r)
+            inside = np.sort(before.ravel())[::-1]
+            mass = np.cumsum(inside) * (x[1] - x[0]) ** 2
+            levels = [inside[np.searchsorted(mass, share)] for share in (0.9, 0.6, 0.3)]
+            shade = np.minimum(before, after)
+            extent = (x[0], x[-1], x[0], x[-1])
+            grey: dict[str, Any] = {"cmap": "Greys", "vmin": 0, "vmax": 2.5 * levels[1]}
+            axes.imshow(shade, origin="lower", extent=extent, interpolation="bilinear", **grey)
+            for density, colour, dash in (
+                (before, COLOURS[0], "solid"),
+                (after, COLOURS[1], "dashed"),
+            ):
+                look: dict[str, Any] = {"colors": colour, "linestyles": dash, "linewidths": 1.2}
+                axes.contour(x, x, density, levels, **look)
+            axes.plot([0, r], [0, r], color="black", linewidth=1, marker="o", markersize=3)
+            axes.set_title(f"{_EQUATIONS[family]}\noverlap {float(common):.3f}", fontsize=9)
+            axes.set_aspect("equal")
+            axes.set_xlim(-2.6, 2.6 + r)
+            axes.set_ylim(-2.6, 2.6 + r)
+            axes.set_xlabel(r"$z_1$")
+            axes.set_ylabel(r"$z_2$")
+            axes.grid(visible=False)
+        handles = [
+            Line2D([], [], color=COLOURS[0], label="noise (30, 60, 90% of its mass)"),
+            Line2D([], [], color=COLOURS[1], linestyle="--", label=f"shifted by ({r:g}, {r:g})"),
+            Line2D([], [], color="0.6", linewidth=6, label="overlap"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        figure.suptitle(rf"k = {k:g}, $\mathbb{{E}}\|z\|_2^2 = 2$ in all panels")
+    return figure
+
+
+def figure3(points: Sequence[ToyPoint]) -> Figure:
+    """Frontiers of accuracy and robustness on the toy, one panel an attack radius.
+
+    Below, the difference to the frontier of equation 11 with three standard errors.
+    """
+    attacks = sorted({p.attack for p in points})
+    with style():
+        figure = Figure(figsize=(PANEL[0] * len(attacks), PANEL[1] * 1.45))
+        panels = figure.subplots(2, len(attacks), squeeze=False, height_ratios=(3, 1.3))
+        for column, attack in enumerate(attacks):
+            axes, below = panels[0, column], panels[1, column]
+            base = {p.accuracy: p for p in frontier(points, "eq11", attack)}
+            for i, family in enumerate(_EQUATIONS):
+                best = frontier(points, family, attack)
+                look: dict[str, Any] = {"color": COLOURS[i], "linestyle": DASHES[i]}
+                if family == "eq11":
+                    look.update(linewidth=3.5, alpha=0.5)
+                accuracy = [p.accuracy for p in best]
+                axes.plot(accuracy, [p.robustness for p in best], label=_EQUATIONS[family], **look)
+                if family == "eq13":
+                    _difference(below, [p for p in best if p.accuracy in base], base, look)
+                    _fixed_k(axes, points, attack)
+            axes.set_title(rf"$\ell_\infty$ attack radius {attack:g}")
+            axes.set_ylabel(r"robustness: $-D(\lambda = 1)$")
+            below.axhline(0, color="0.5", linewidth=0.8)
+            below.set_ylabel("eq. 13 − eq. 11")
+            below.set_xlabel(rf"accuracy: $P(\|z\|_2 \leq {BALL})$, d = {DIMENSION}")
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure
+
+
+def _fixed_k(axes: Axes, points: Sequence[ToyPoint], attack: float) -> None:
+    """Thin curves of equations 11 and 13 at one k > 0, to show what k does."""
+    k = next((k for k in (2.0, 3.0, 1.0, 4.0) if any(p.k == k for p in points)), None)
+    for i, family in ((0, "eq11"), (2, "eq13")):
+        chosen = [p for p in points if (p.family, p.attack, p.k) == (family, attack, k)]
+        chosen.sort(key=lambda p: p.accuracy)
+        if chosen:
+            axes.plot(
+                [p.accuracy for p in chosen],
+                [p.robustness for p in chosen],
+                color=COLOURS[i],
+                linewidth=0.9,
+                linestyle=(0, (1, 1)) if i else (0, (4, 2)),
+                label=f"eq. {family[2:]} with k = {k:g}",
+            )
+
+
+def _difference(
+    axes: Axes, best: list[ToyPoint], base: dict[float, ToyPoint], look: dict[str, Any]
+) -> None:
+    accuracy = np.array([p.accuracy for p in best])
+    value = np.array([p.robustness - base[p.accuracy].robustness for p in best])
+    error = 3 * np.array([p.robustness_error for p in best])
+    axes.plot(accuracy, value, **look)
+    axes.fill_between(
+        accuracy, value - error, value + error, color=look["color"], alpha=0.2, linewidth=0
+    )
+    reach = max(1e-4, float((np.abs(value) + error).max()))
+    axes.set_ylim(-1.3 * reach, 1.3 * reach)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+
+
+def ablation_figure(points: Sequence[Point], p: float = 0.99) -> Figure:
+    """Certified radius relative to the baseline at equal noise energy, against k / d."""
+    chosen = [point for point in points if point.p == p]
+    if not chosen:
+        known = ", ".join(f"{v:g}" for v in sorted({point.p for point in points}))
+        raise SmoothcertError(f"ablation: no points at p = {p:g}; expected one of {known}")
+    panels = (
+        (r"$\ell_1$, against Laplace", ("centripetal-l1",)),
+        (r"$\ell_2$, against Gaussian", ("centripetal-l2",)),
+        (r"$\ell_\infty$, against Gaussian", ("mixed-linf", "centripetal-linf")),
+    )
+    dimensions = sorted({point.d for point in chosen})
+    with style():
+        figure = Figure(figsize=(PANEL[0] * 2.1, PANEL[1] * 0.95))
+        for axes, (title, names) in zip(figure.subplots(1, 3), panels, strict=True):
+            axes.axhline(1, color="0.5", linewidth=0.8)
+            for name in names:
+                for i, d in enumerate(dimensions):
+                    own = [q for q in chosen if (q.noise, q.d) == (name, d)]
+                    own.sort(key=lambda q: q.k)
+                    if own:
+                        _curve(axes, own, i, hollow=name == "centripetal-linf")
+            axes.set_title(title)
+            axes.set_xlabel("k / d")
+            axes.set_xlim(-0.02, 1.02)
+        for axes in figure.axes[:2]:
+            low = min(q.ratio for q in chosen if q.noise in ("centripetal-l1", "centripetal-l2"))
+            axes.set_ylim(min(0.9, low - 0.02), 1.02)
+        figure.axes[2].set_ylim(0, 1.05)
+        figure.axes[0].set_ylabel(f"certified radius / baseline's, p = {p:g}")
+        handles = [
+            Line2D([], [], color=COLOURS[i], linestyle=DASHES[i], marker="o", markersize=3,
+                   label=f"d = {d:,}")
+            for i, d in enumerate(dimensions)
+        ]  # fmt: skip
+        handles.append(
+            Line2D([], [], color="0.4", marker="o", markersize=4, markerfacecolor="white",
+                   label="eq. 12 (right panel; filled: eq. 13)")
+        )  # fmt: skip
+        figure.legend(handles=handles, loc="outside lower center", ncols=5)
+        figure.suptitle("The certificate alone, at equal noise energy")
+    return figure
+
+
+def _curve(axes: Axes, points: list[Point], i: int, hollow: bool) -> None:
+    axes.errorbar(
+        [q.k / q.d for q in points],
+        [q.ratio for q in points],
+        yerr=[3 * q.error for q in points] if any(q.error for q in points) else None,
+        color=COLOURS[i],
+        linestyle=DASHES[i],
+        marker="o",
+        markersize=4 if hollow else 3,
+        markerfacecolor="white" if hollow else COLOURS[i],
+        linewidth=1.2,
+        capsize=2,
+    )

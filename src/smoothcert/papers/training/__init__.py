@@ -1,0 +1,1 @@
+"""The trainings of the base classifier, side by side."""

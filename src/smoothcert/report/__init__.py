@@ -1,0 +1,1 @@
+"""From numbers to print: the result frame, tables, figures, claims, the page."""

@@ -1,0 +1,199 @@
+"""Claims of the papers, judged in one place: a claim is a row of data with a check.
+
+``papers/claims.csv`` has a row a claim; its column ``check`` is a call such as
+``gain("Cohen-DS", "Cohen", at=0.5)``. A check reads the numbers of a run (:class:`Evidence`) and
+returns what it measured; :func:`conclude` turns that into a verdict, the same way for all.
+
+*reproduced* and *not reproduced* are said only of a measurement on the paper's own data,
+architecture and settings, or where no data is needed. The same comparison elsewhere is
+*different data*, with its direction: same, opposite, or not distinguishable. Without evidence a
+claim is *not run*.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.numbers import read_results
+from smoothcert.report.verdict import Verdict, read_verdicts
+
+REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
+DIFFERENT, NOT_RUN = "different data", "not run"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, DIFFERENT, NOT_RUN)
+SAME, OPPOSITE, NEITHER = "same direction", "opposite direction", "not distinguishable"
+IN_PART = "in part"  # of several comparisons, some have the claim's direction and some do not
+LEVEL = ""  # a level has no direction
+DIRECTIONS = (SAME, OPPOSITE, NEITHER, IN_PART, LEVEL)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row of claims.csv: ``papers`` is its result against the papers' own tables."""
+
+    paper: str
+    section: str
+    claim: str
+    value: str
+    unit: str
+    papers: str
+    note: str
+    check: str
+
+    @property
+    def stated(self) -> str:
+        """Value and unit."""
+        return f"{self.value} {self.unit}".strip()
+
+    @property
+    def number(self) -> float:
+        """The stated value; ValueError where it is none. ``3/10`` is a fraction."""
+        above, _, below = self.value.partition("/")
+        return float(above) / float(below or 1)
+
+    @property
+    def step(self) -> float:
+        """A unit of the last printed digit: ``40.1`` -> 0.1."""
+        return 10.0 ** -len(self.value.partition(".")[2])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One comparison of ours, on one data set and model.
+
+    ``text`` says what was measured, on what. ``papers_own``: data, architecture and settings are
+    the paper's. ``agrees``: it meets the claim, by the check's rule. ``direction``: of DIRECTIONS.
+    """
+
+    text: str
+    papers_own: bool
+    agrees: bool
+    direction: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a claim comes to: ours, verdict, direction, the file that shows it, and why."""
+
+    ours: str
+    verdict: str
+    direction: str = LEVEL
+    evidence: str = ""
+    why: str = ""
+
+
+def conclude(measured: Sequence[Measured], evidence: str, why: str, missing: str) -> Finding:
+    """The verdict of several comparisons: of those at the paper's own settings, if there are."""
+    own = [m for m in measured if m.papers_own]
+    shown = own or measured
+    if not shown:
+        return not_run(missing)
+    said = {m.direction for m in shown}
+    direction = said.pop() if len(said) == 1 else IN_PART
+    ours = "; ".join(m.text if m.direction == LEVEL else f"{m.text} ({m.direction})" for m in shown)
+    verdict = DIFFERENT
+    if own:
+        verdict = REPRODUCED if all(m.agrees for m in own) else NOT_REPRODUCED
+    return Finding(ours, verdict, direction, evidence, why)
+
+
+def closed_form(ours: str, agrees: bool, evidence: str, why: str) -> Finding:
+    """Of a claim that needs no data."""
+    return Finding(ours, REPRODUCED if agrees else NOT_REPRODUCED, LEVEL, evidence, why)
+
+
+def not_run(why: str) -> Finding:
+    return Finding("", NOT_RUN, LEVEL, "", why)
+
+
+def toward(value: float, stated: float, low: float | None = None, high: float | None = None) -> str:
+    """Direction of a difference; NEITHER for 0 or where its 95% interval holds 0."""
+    if value == 0 or (low is not None and high is not None and low <= 0 <= high):
+        return NEITHER
+    return SAME if (value > 0) == (stated > 0) else OPPOSITE
+
+
+@dataclass
+class Evidence:
+    """A results folder. ``numbers`` is the result frame of the run (report/numbers.py)."""
+
+    results: Path
+
+    @cached_property
+    def numbers(self) -> pd.DataFrame:
+        return read_results(self.results)
+
+    def of(self, output: str, **labels: Any) -> pd.DataFrame:
+        """The numbers of one output whose labels have these values; empty if it was not made."""
+        found = self.numbers[self.numbers.output == output]
+        for name, value in labels.items():
+            if name not in found:
+                return found.iloc[:0]
+            found = found[found[name] == value]
+        return found
+
+    def first(self, *paths: str) -> str:
+        """The first of these files, from the folder, that is there; or nothing."""
+        return next((path for path in paths if (self.results / path).exists()), "")
+
+    @cached_property
+    def audits(self) -> list[tuple[str, Verdict]]:
+        """(file from the folder, verdict) of every audit."""
+        paths = sorted((self.results / "audits").glob("**/*.json"))
+        return [
+            (path.relative_to(self.results).as_posix(), verdict)
+            for path in paths
+            for verdict in read_verdicts(path).verdicts
+        ]
+
+
+Check = Callable[..., Finding]  # (claim, evidence, *arguments of the call in claims.csv)
+_CHECKS: dict[str, Check] = {}
+
+
+def check(function: Check) -> Check:
+    """Decorator: a check by its name, which the column ``check`` of claims.csv calls."""
+    if function.__name__ in _CHECKS and _CHECKS[function.__name__] is not function:
+        raise ValueError(f"two checks are called {function.__name__}")
+    _CHECKS[function.__name__] = function
+    return function
+
+
+def read_claims() -> list[Claim]:
+    """The claims of the four papers, in the order of the papers."""
+    names = {"paper": "paper", "section": "section", "claim": "claim", "value": "value",
+             "unit": "unit", "result": "papers", "note": "note", "check": "check"}  # fmt: skip
+    file = resources.files("smoothcert.papers") / "claims.csv"
+    with file.open(encoding="utf-8", newline="") as handle:
+        return [Claim(**{names[k]: v for k, v in row.items()}) for row in csv.DictReader(handle)]
+
+
+def judge(claim: Claim, evidence: Evidence) -> Finding:
+    """What the claim's check says; raises SmoothcertError for a call that names no check."""
+    try:
+        call = ast.parse(claim.check, mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert isinstance(call.func, ast.Name)
+        words = [ast.literal_eval(a) for a in call.args]
+        named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        function = _CHECKS[call.func.id]
+    except (AssertionError, SyntaxError, ValueError, KeyError) as error:
+        raise SmoothcertError(
+            f"claims.csv: {claim.claim!r}: check {claim.check!r}: expected one of"
+            f" {', '.join(sorted(_CHECKS))} ({error})"
+        ) from None
+    return function(claim, evidence, *words, **named)
+
+
+def ledger(claims: Iterable[Claim], evidence: Evidence) -> list[tuple[Claim, Finding]]:
+    """Every claim with what it comes to."""
+    return [(claim, judge(claim, evidence)) for claim in claims]

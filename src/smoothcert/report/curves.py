@@ -1,0 +1,77 @@
+"""Certified accuracy as a function of the radius: measured into rows, drawn from the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from smoothcert.certificates import CertificateTable, metrics
+from smoothcert.report.numbers import PERCENT, Label, Metric, Number, Row, share
+from smoothcert.report.reference import Row as PaperRow
+
+ACCURACY = "accuracy_percent"
+
+
+def breakpoints(tables: Sequence[CertificateTable], most: int = 800) -> NDArray[np.float64]:
+    """0 and the radii at which an accuracy steps down, rising; thinned to about ``most``.
+
+    Thinning leaves out steps and never the largest radius of a table; the curve through what
+    remains lies on or below the true one.
+    """
+    own = [np.unique(t.radius[(t.correct == 1) & np.isfinite(t.radius)]) for t in tables]
+    ends = [radii[-1] for radii in own if len(radii)]
+    radii = np.unique(np.concatenate([[0.0], *own]))
+    if len(radii) > most:
+        chosen = np.linspace(0, len(radii) - 1, most).round().astype(int)
+        radii = np.unique(np.concatenate([[0.0], radii[chosen], ends]))
+    return radii
+
+
+def curve(tables: Sequence[CertificateTable], strict: bool, **labels: Label) -> Row:
+    """The accuracy of one table, or the envelope of several on the same inputs, at every step."""
+    radii = breakpoints(tables)
+    if len(tables) == 1:
+        accuracy = metrics.certified_accuracy(tables[0], radii, strict)
+    else:
+        accuracy = metrics.envelope(tables, radii, strict)
+    return {
+        **labels,
+        **{Metric(ACCURACY, float(r)): share(accuracy[i]) for i, r in enumerate(radii)},
+    }
+
+
+def printed(row: PaperRow, **labels: Label) -> Row:
+    """A paper's accuracies above 0, to be marked beside a curve."""
+    known = [(c.radius, c.value) for c in row.accuracies if c.value and c.radius is not None]
+    return {
+        **labels, "series": f"paper: {row.source}",
+        **{Metric(ACCURACY, r): Number(v, unit=PERCENT) for r, v in known},
+    }  # fmt: skip
+
+
+def draw(axes: Axes, part: pd.DataFrame, band: bool = True, **line: Any) -> None:
+    """One curve of the frame, exact at its radii, in percent, with its interval as a band.
+
+    Accuracy at r counts radius >= r, so it is constant on (previous, r] and falls after r.
+    """
+    part = part[part.value > 0].sort_values("radius")
+    if part.empty:
+        axes.plot([], [], **line)
+        return
+    x = np.append(part.radius, part.radius.iloc[-1])
+    axes.plot(x, np.append(part.value, 0.0), drawstyle="steps-pre", **line)
+    if band:
+        look = {"color": line.get("color"), "alpha": 0.18, "linewidth": 0}
+        axes.fill_between(part.radius, part.low, part.high, step="pre", **look)
+
+
+def mark(axes: Axes, part: pd.DataFrame, **marker: Any) -> None:
+    """A paper's values, one mark a printed radius."""
+    look = {"linestyle": "none", "markersize": 5, "markerfacecolor": "white",
+            "markeredgewidth": 1.2, "zorder": 4}  # fmt: skip
+    axes.plot(part.radius, part.value, **{**look, **marker})

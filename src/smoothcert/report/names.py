@@ -1,0 +1,54 @@
+"""How a choice reads in print: "Cohen, σ = 0.25" for ``cohen-fs-0.25``; its slug stands in CSVs.
+
+What no member of a family answers to is printed as it is.
+"""
+
+from __future__ import annotations
+
+from smoothcert.budget import BUDGETS
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import Family, Part, Training, number
+from smoothcert.noise import NOISES
+from smoothcert.scaling import SCALINGS
+
+METHODS = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
+_VARIANTS = {"": "", "_ft": ", fine-tuned as long", "_n1": " (n = 1)"}
+
+
+def method(name: str) -> str:
+    """A training method: ``smoothadv`` -> SmoothAdv."""
+    return METHODS.get(name, name)
+
+
+def training(slug: str) -> str:
+    """``macer-ds2_n1-0.25`` -> "MACER-DS2 (n = 1), σ = 0.25"."""
+    try:
+        one = Training.parse(slug)
+    except SmoothcertError:
+        return slug
+    schedule = {"fs": "", "ds2": "-DS2"}.get(one.schedule, f"-{one.schedule}")
+    shape = "" if one.noise == "gaussian" else f", {noise(one.noise_slug)}"
+    scale = shape or f", σ = {number(one.scale)}"
+    return f"{method(one.method)}{schedule}{_VARIANTS.get(one.variant, one.variant)}{scale}"
+
+
+def noise(slug: str) -> str:
+    """``centripetal-l2_k48-1.00`` -> "centripetal ℓ₂, k = 48, σ = 1.00"."""
+    return _title(NOISES, slug)
+
+
+def scaling(slug: str) -> str:
+    """``ascent-K900`` -> "DS, K = 900"; ``fixed`` -> "fixed"."""
+    return _title(SCALINGS, slug)
+
+
+def budget(slug: str) -> str:
+    """``fixed-10000`` -> "n = 10,000"."""
+    return _title(BUDGETS, slug)
+
+
+def _title(family: Family[Part], slug: str) -> str:  # type: ignore[type-var]
+    try:
+        return family.parse(slug).title
+    except SmoothcertError:
+        return slug

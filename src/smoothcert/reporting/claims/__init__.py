@@ -1,1 +1,0 @@
-"""Every claim of the four papers with a verdict that a check computes from a results folder."""

@@ -1,0 +1,270 @@
+"""One sampling job: a model and a data set -> a vote store on disk, resumable.
+
+A job has one specification (:class:`SampleSpec`); its shards, its partial store and its
+top-up all follow from that and from the digests of the model and the data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from smoothcert import datasets, models
+from smoothcert.budget import BUDGETS
+from smoothcert.compute.devices import choose_device
+from smoothcert.core import provenance
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.classifier import Classifier
+from smoothcert.noise import NOISES
+from smoothcert.sampling import Inputs, Sampler, check_look, collect, default_batch
+from smoothcert.votes import VoteStore, first_difference
+from smoothcert.votes.journal import Journal, partial_path
+from smoothcert.votes.records import read_record, seconds_of, write_record
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from smoothcert.sampling import Progress
+
+
+@dataclass(frozen=True)
+class SampleSpec:
+    """All that decides a vote store beside its model, data and scales."""
+
+    dataset: str
+    noise: str
+    budget: str
+    split: str = "test"
+    skip: int = 1
+    max: int | None = None
+    scaling: str = "fixed"
+    look: int = 1000
+    batch: int | None = None
+    precision: str = "float32"
+    seed: int = 0
+    code: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.look < 1:
+            raise SmoothcertError(f"look {self.look}: expected at least 1 sample")
+        if self.batch is not None and self.batch < 1:
+            raise SmoothcertError(f"batch {self.batch}: expected at least 1 sample")
+
+
+def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """A checkpoint, or ``package.module:function`` that returns a network of your own.
+
+    The network takes images in [0,1] and returns logits. Returns it with its record.
+    """
+    if Path(name).suffix == ".safetensors" or ":" not in name:
+        model, record = models.load(name)
+        if record["n_classes"] != info.n_classes or tuple(record["shape"]) != tuple(info.shape):
+            raise SmoothcertError(
+                f"{name}: a model of {record['n_classes']} classes for inputs of shape"
+                f" {tuple(record['shape'])}; data set {info.name} has {info.n_classes} classes"
+                f" and shape {tuple(info.shape)}"
+            )
+        return model, record
+    module, _, function = name.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SmoothcertError(f"model {name!r}: {error}") from None
+    own = make()
+    if not isinstance(own, torch.nn.Module):
+        raise SmoothcertError(
+            f"model {name!r}: expected a function that returns a torch.nn.Module, it returns"
+            f" {type(own).__name__}"
+        )
+    return own, {"arch": name, "training": None, "digest": models.digest(own)}
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """``i/k`` -> (i, k) with 0 <= i < k; raises SmoothcertError otherwise."""
+    try:
+        i, k = (int(part) for part in text.split("/"))
+    except ValueError:
+        i, k = -1, 0
+    if not 0 <= i < k:
+        raise SmoothcertError(f"shard {text!r}: expected i/k with 0 <= i < k, such as 0/4")
+    return i, k
+
+
+def read_scales(
+    path: str | Path, idx: NDArray[np.int64], scaling: str | None = None
+) -> NDArray[np.float64]:
+    """Noise scales [N] of the inputs ``idx`` from a table with columns idx and sigma.
+
+    Where the table has a column ``scaling`` (it holds several choices for each input), only its
+    rows of ``scaling`` count. Raises SmoothcertError for a malformed row and for the first idx
+    without a scale.
+    """
+    scales: dict[int, float] = {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SmoothcertError(f"{path}: no table of noise scales: {error}") from None
+    names = lines[0].split("\t") if lines else []
+    if not {"idx", "sigma"} <= set(names):
+        raise SmoothcertError(f"{path}:1: expected the columns idx and sigma, found {names}")
+    for number, line in enumerate(lines[1:], 2):
+        row = dict(zip(names, line.split("\t"), strict=False))
+        try:
+            i, sigma = int(row["idx"]), float(row["sigma"])
+        except (ValueError, KeyError):
+            raise SmoothcertError(f"{path}:{number}: expected idx and sigma") from None
+        if row.get("scaling", scaling) != scaling:
+            continue
+        if scales.setdefault(i, sigma) != sigma:
+            raise SmoothcertError(f"{path}:{number}: a second noise scale for idx {i}: {sigma:g}")
+    missing = [int(i) for i in idx if int(i) not in scales]
+    if missing:
+        of = f" of scaling {scaling!r}" if "scaling" in names else ""
+        raise SmoothcertError(f"{path}: no noise scale{of} for idx {missing[0]}")
+    return np.array([scales[int(i)] for i in idx])
+
+
+def _with_scaling(spec: SampleSpec, scales: str | None) -> SampleSpec:
+    """The specification with a true word for where the noise scales come from."""
+    if scales is None and spec.scaling != "fixed":
+        raise SmoothcertError(
+            f"scaling {spec.scaling!r}: its noise scales are missing; give them (--scales)"
+        )
+    if scales is not None and spec.scaling == "fixed":
+        return dataclasses.replace(spec, scaling="given")
+    return spec
+
+
+def run(
+    spec: SampleSpec,
+    model: str,
+    out: Path,
+    shard: tuple[int, int] = (0, 1),
+    *,
+    scales: str | None = None,
+    top_up: Path | None = None,
+    data_dir: str | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> VoteStore:
+    """Sample the shard of the store into ``out`` (and its record beside it).
+
+    A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
+    ``top_up`` are taken over if there is such a store and it is of the same specification;
+    else those of ``out``, which must be of the same specification and shard if it exists.
+    Raises SmoothcertError for all that does not fit, before any sampling.
+    """
+    start = time.time()
+    budget, noise = BUDGETS.parse(spec.budget), NOISES.parse(spec.noise)
+    check_look(budget, spec.look)
+    spec = _with_scaling(spec, scales)
+    info = datasets.info(spec.dataset)
+    network, made = load_model(model, info)
+    data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
+    where = choose_device(device)
+    batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
+    ours = isinstance(network, Classifier)  # a network of the user's may branch on its input
+    trace = ours and where.type == "cpu" and spec.precision == "float32"
+    sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision, trace)
+    identity = {
+        **{k: v for k, v in dataclasses.asdict(spec).items() if k != "budget"},
+        "batch": batch,
+        "traced": trace,
+        "n0": budget.n0,
+        "device": where.type,
+        "shape": list(data.shape),
+        "n_classes": info.n_classes,
+        "data_digest": data.digest,
+        "model_digest": made["digest"],
+        "arch": made.get("arch"),
+        "training": made.get("training"),
+    }
+    rows = np.arange(shard[0], len(data), shard[1])
+    inputs = Inputs(
+        images=_Lazy(data.images, rows),  # type: ignore[arg-type]
+        row=rows,
+        idx=data.idx[rows],
+        label=data.labels[rows],
+        scale=(
+            np.full(len(rows), noise.scale)
+            if scales is None
+            else read_scales(scales, data.idx[rows], spec.scaling)
+        ),
+    )
+    before = _existing(out, top_up, identity, inputs)
+    partial = partial_path(out, {**identity, "shard": list(shard), "scales": inputs.scale.tolist()})
+    with Journal(partial, {**identity, "shard": list(shard)}) as journal:
+        store, seconds = collect(
+            sampler, inputs, budget, identity, len(data), journal, before and before[0], progress
+        )
+        if before:
+            seconds += seconds_of(before[1], store)
+        store.write(out)
+        _write_record(out, store, spec.budget, seconds, made, start, where)
+        journal.remove()
+    return store
+
+
+class _Lazy:
+    """The rows of a data set's images, fetched one at a time."""
+
+    def __init__(self, images: Any, rows: NDArray[np.int64]) -> None:
+        self._images, self._rows = images, rows
+
+    def __getitem__(self, i: int) -> torch.Tensor:
+        return self._images[int(self._rows[i])]
+
+
+def _existing(
+    out: Path, top_up: Path | None, identity: dict[str, Any], inputs: Inputs
+) -> tuple[VoteStore, dict[str, Any]] | None:
+    """The store to take looks from, with its record: ``top_up`` if it exists, else ``out``."""
+    rows = inputs.row
+    for path in (top_up, out):
+        if path is not None and path.exists():
+            store = VoteStore.read(path)
+            difference = first_difference(store.identity, identity)
+            if difference and path == out:
+                raise SmoothcertError(f"{path} holds votes of another specification: {difference}")
+            if path == out and not np.isin(store.row, rows).all():
+                raise SmoothcertError(
+                    f"{path} holds {len(store)} inputs of {store.rows} that are not all in this"
+                    " shard; give another --out, or the store as --top-up"
+                )
+            if not difference and (path == out or _same_scales(store, inputs)):
+                return store, read_record(path)
+    return None
+
+
+def _same_scales(store: VoteStore, inputs: Inputs) -> bool:
+    """Whether the inputs that both have were sampled at the noise scales wanted now."""
+    ours = dict(zip(inputs.row.tolist(), inputs.scale.tolist(), strict=True))
+    theirs = zip(store.row.tolist(), store.scale.tolist(), strict=True)
+    return all(ours.get(row, scale) == scale for row, scale in theirs)
+
+
+def _write_record(
+    out: Path,
+    store: VoteStore,
+    budget: str,
+    seconds: NDArray[np.float64],
+    made: dict[str, Any],
+    start: float,
+    device: torch.device,
+) -> None:
+    record = {
+        "identity": store.identity,
+        "budget": budget,  # what this run sampled for; the votes may serve others
+        "model": made,
+        "surroundings": provenance.record(str(device)),
+        "wall_seconds": round(time.time() - start, 3),
+        "seconds": {str(i): round(float(s), 6) for i, s in zip(store.idx, seconds, strict=True)},
+    }
+    write_record(out, record)

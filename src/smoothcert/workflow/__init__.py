@@ -1,0 +1,1 @@
+"""The workflow: configuration, runs, specifications of jobs, the catalogue, planning."""

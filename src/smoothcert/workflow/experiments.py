@@ -1,0 +1,446 @@
+"""The configuration of the workflow: checked, expanded into runs, cut into jobs' settings.
+
+A section of ``experiments`` is a list of grids, and its runs are their union: each key of a
+grid is one value or a list of values, and a text may refer to another key, as
+``training: cohen-fs-{scale}`` does. All of this is plain Python on the dictionary of config.yaml.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import Training, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+Config = dict[str, Any]
+Run = dict[str, str]
+
+# A run is a point in the space of these, in the order of a certificate's path.
+AXES = ("dataset", "arch", "training", "noise", "scaling", "budget")
+STORE = AXES[:-1]  # what a vote store is for; its budgets only read it
+
+
+def expand(grids: list[Mapping[str, Any]]) -> list[Run]:
+    """The runs of a list of grids, each with the keys AXES, without duplicates.
+
+    Raises SmoothcertError for a reference to a key that the grid does not have.
+    """
+    runs: dict[tuple[str, ...], Run] = {}
+    for grid in grids:
+        values = [v if isinstance(v, list) else [v] for v in grid.values()]
+        for choice in itertools.product(*values):
+            point = dict(zip(grid, map(str, choice), strict=True))
+            run = {axis: _filled(axis, point) for axis in AXES}
+            runs.setdefault(tuple(run.values()), run)
+    return list(runs.values())
+
+
+def _filled(axis: str, point: Mapping[str, str]) -> str:
+    try:
+        return point[axis].format(**point)
+    except (KeyError, IndexError, ValueError) as error:
+        raise SmoothcertError(
+            f"{axis}: {point[axis]!r} refers to {error}; expected one of {', '.join(point)}"
+        ) from None
+
+
+def runs(config: Config, section: str) -> list[Run]:
+    """The runs of one section of ``experiments``; SmoothcertError names section and key."""
+    try:
+        return expand(config["experiments"][section])
+    except SmoothcertError as error:
+        raise SmoothcertError(f"configuration: experiments.{section}.{error}") from None
+
+
+def all_runs(config: Config) -> Iterator[Run]:
+    """The runs of every section."""
+    for section in config["experiments"]:
+        yield from runs(config, section)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the runs of all sections want, in their order, by what they share."""
+
+    experiments: Config  # that it was made for
+    budgets: dict[tuple[str, ...], dict[str, None]]  # of a vote store
+    scalings: dict[tuple[str, ...], dict[str, None]]  # of a model and a noise
+
+
+_last_wanted: list[_Wanted] = []
+
+
+def _wanted(config: Config) -> _Wanted:
+    """Made once for a configuration: a specification is asked for by every job of thousands."""
+    if not _last_wanted or _last_wanted[0].experiments != config["experiments"]:
+        made = _Wanted(copy.deepcopy(config["experiments"]), {}, {})
+        for run in all_runs(config):
+            *model, scaling = (run[axis] for axis in STORE)
+            made.budgets.setdefault(_store(run), {})[run["budget"]] = None
+            made.scalings.setdefault(tuple(model), {})[scaling] = None
+        _last_wanted[:] = [made]
+    return _last_wanted[0]
+
+
+def _store(run: Mapping[str, str]) -> tuple[str, ...]:
+    """The vote store that a run reads, as the choices of STORE."""
+    return tuple(drawn_as(run[axis]) if axis == "noise" else run[axis] for axis in STORE)
+
+
+def drawn_as(noise: str) -> str:
+    """The slug of the noise whose votes certify for ``noise``: its own, but for gaussian-linf.
+
+    Gaussian noise certifies l2 and linf by the same draws.
+    """
+    return re.sub("^gaussian-linf-", "gaussian-", noise)
+
+
+def tabulated(noise: str) -> str | None:
+    """The slug without scale of a noise whose radii are read from a table; None for a formula."""
+    shape = noise.rpartition("-")[0]
+    tables = r"centripetal-linf(_k\d+)?|(centripetal-l[12]|mixed-linf)_k\d+"
+    return shape if re.fullmatch(tables, shape) else None
+
+
+def noise_parts(noise: str) -> list[str]:
+    """What the provenance module calls the members that a noise slug may name."""
+    return [f"noise.{name}" for name in _names(noise)]
+
+
+def dimension(dataset: str) -> int:
+    """The number of pixel values of an input."""
+    from smoothcert import datasets
+
+    return math.prod(datasets.info(dataset).shape)
+
+
+def live_runs(config: Config, table: str) -> list[Run]:
+    """The runs of a table of ISS that are sampled for their own budget alone.
+
+    Raises SmoothcertError that names section and key.
+    """
+    try:
+        return expand(config["iss"]["live"].get(table, []))
+    except SmoothcertError as error:
+        raise SmoothcertError(f"configuration: iss.live.{table}.{error}") from None
+
+
+def published_dir(config: Config) -> str | None:
+    """The folder of published certificate tables: configured, or $SMOOTHCERT_PUBLISHED."""
+    return config["iss"]["published_dir"] or os.environ.get("SMOOTHCERT_PUBLISHED") or None
+
+
+def published(config: Config) -> list[str]:
+    """The published certificate tables; SmoothcertError says what to set if there are none."""
+    folder = published_dir(config)
+    if folder is None:
+        raise SmoothcertError(
+            "configuration: iss.published_dir: null; expected the folder of published certificate"
+            " tables to replay (or set SMOOTHCERT_PUBLISHED)"
+        )
+    names = ("*_sigma*.tsv", "*_sigma*.tsv.gz")
+    files = sorted(str(path) for name in names for path in Path(folder).glob(name))
+    if not files:
+        raise SmoothcertError(
+            f"configuration: iss.published_dir: {folder}: no published table; expected names such"
+            " as cifar10_resnet110_gaussian_train0.25_sigma0.25.tsv.gz"
+        )
+    return files
+
+
+def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
+    """Raise SmoothcertError that names the key of the first value the schema refuses."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    error = best_match(Draft202012Validator(schema).iter_errors(config))
+    if error is None:
+        return
+    key = ".".join(map(str, error.absolute_path))
+    found = error.message
+    if error.validator == "additionalProperties":
+        allowed, patterns = (
+            error.schema.get(kind, {}) for kind in ("properties", "patternProperties")
+        )
+        known = ", ".join([*sorted(allowed), *(f"a name that matches {p}" for p in patterns)])
+        unknown = [
+            k
+            for k in error.instance
+            if not (k in allowed or any(re.search(p, k) for p in patterns))
+        ]
+        key = ".".join([*filter(None, [key]), str(unknown[0])])
+        found = f"unknown key; expected one of {known}"
+    elif "description" in error.schema:
+        found = f"{error.instance!r}; expected {error.schema['description']}"
+    raise SmoothcertError(f"configuration: {key or 'top level'}: {found}")
+
+
+def check_choices(config: Config) -> None:
+    """Raise SmoothcertError that names the key of a slug which no member of a family answers to.
+
+    Also for a training run without a recipe, and a data set without settings.
+    """
+    from smoothcert import datasets
+    from smoothcert.budget import BUDGETS
+    from smoothcert.models import ARCHITECTURES
+    from smoothcert.noise import NOISES
+    from smoothcert.scaling import SCALINGS
+
+    parsers: dict[str, Callable[[str], object]] = {
+        "dataset": datasets.info,
+        "arch": ARCHITECTURES.parse,
+        "training": Training.parse,
+        "noise": NOISES.parse,
+        "scaling": SCALINGS.parse,
+        "budget": BUDGETS.parse,
+    }
+    sections = [(f"experiments.{name}", runs(config, name)) for name in config["experiments"]]
+    sections += [(f"iss.live.{name}", live_runs(config, name)) for name in config["iss"]["live"]]
+    known: set[tuple[str, ...]] = set()  # slugs and runs that are right
+    for section, members in sections:
+        for run in members:
+            if tuple(run.values()) in known:
+                continue
+            known.add(tuple(run.values()))
+            for axis, parse in parsers.items():
+                if (axis, run[axis]) in known:
+                    continue
+                known.add((axis, run[axis]))
+                try:
+                    parse(run[axis])
+                except SmoothcertError as error:
+                    raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
+            try:
+                settings(config, "train", run)
+                settings(config, "sample", run)
+            except SmoothcertError as error:
+                raise SmoothcertError(f"configuration: {section}: {error}") from None
+
+
+def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
+    """All that decides the result of one job, but for its input files and its code.
+
+    ``stage`` is train, scales, sample, sample_alone (for the run's own budget, whatever other
+    runs want), certify or memory; ``wildcards`` are the axes in the job's path, and ``search``
+    for scales.
+    Raises SmoothcertError if the configuration has no settings for them.
+    """
+    cell = {axis: wildcards[axis] for axis in AXES if axis in wildcards}
+    if stage == "train":
+        keep = {axis: cell[axis] for axis in ("dataset", "arch", "training")}
+        return {**keep, "seed": config["seed"], "recipe": recipe(config, cell)}
+    if stage == "scales":
+        inputs = _inputs(config, cell["dataset"])
+        return {
+            "dataset": cell["dataset"],
+            "noise": cell["noise"],
+            "scalings": searched(config, cell, wildcards["search"]),
+            "seed": config["seed"],
+            **{key: inputs[key] for key in ("skip", "max")},
+        }
+    if stage == "sample":
+        inputs = _inputs(config, cell["dataset"])
+        return {
+            "dataset": cell["dataset"],
+            "noise": cell["noise"],
+            "scaling": cell["scaling"],
+            "budget": store_budget(config, cell),
+            "seed": config["seed"],
+            **{key: inputs[key] for key in ("skip", "max")},
+            **{key: config["sampling"][key] for key in ("look", "batch", "precision")},
+        }
+    if stage == "sample_alone":
+        return {**settings(config, "sample", cell), "budget": cell["budget"]}
+    if stage == "certify":
+        return {"budget": cell["budget"]}
+    if stage == "memory":
+        return {"dataset": cell["dataset"]}
+    raise ValueError(f"no stage {stage!r}")
+
+
+def recipe(config: Config, cell: Mapping[str, str]) -> Config:
+    """The training recipe, with the snapshots that other recipes branch from.
+
+    The method's own (``macer``), overridden by that of the schedule (``macer-ds2``), of the
+    variant (``macer-ds2_n1``) and of the noise (``cohen-fs-uniform``), as far as there are such;
+    and in each, ``default`` overridden by the data set, and that by DATASET/ARCHITECTURE. The keys
+    of :func:`parent` are left out.
+    """
+    training = Training.parse(cell["training"])
+    merged = _recipe(config, training, cell)
+    epochs = set()
+    if (training.schedule, training.variant) == ("fs", ""):
+        for key in config["recipes"]:
+            child = f"{key}-{number(training.scale)}"
+            if key.startswith(f"{training.method}-") and _is_training(child):
+                heir = replace(Training.parse(child), noise=training.noise)
+                branch = _recipe(config, heir, cell).get("parent")
+                if isinstance(branch, int) and branch <= merged.get("epochs", 0):
+                    epochs.add(branch)
+    return {
+        **{key: value for key, value in merged.items() if key not in PARENT},
+        **({"snapshots": sorted(epochs)} if epochs else {}),
+    }
+
+
+# Keys of a recipe that say where its weights come from, not how they are trained.
+PARENT = ("parent",)
+
+
+def parent(config: Config, cell: Mapping[str, str]) -> tuple[str, str | int] | None:
+    """The training that this one starts from, and from what of it; None for a fresh network.
+
+    ``model`` (the finished model), the epoch of a snapshot, or ``published`` (a checkpoint of the
+    method's authors): the recipe's key ``parent``, by default ``model``.
+    """
+    training = Training.parse(cell["training"])
+    if (training.schedule, training.variant) == ("fs", ""):
+        return None
+    origin = replace(training, schedule="fs", variant="").slug
+    return origin, _recipe(config, training, cell).get("parent", "model")
+
+
+def checkpoint(config: Config, wildcards: Mapping[str, str]) -> str:
+    """The file of the authors' published checkpoint of a training on a data set."""
+    folder = config["checkpoints_dir"] or os.environ.get("SMOOTHCERT_CHECKPOINTS", "checkpoints")
+    axes = (wildcards[axis] for axis in ("dataset", "arch", "training"))
+    return str(Path(folder, *axes)) + ".pth.tar"
+
+
+def _recipe(config: Config, training: Training, cell: Mapping[str, str]) -> Config:
+    dataset = cell["dataset"]
+    method, schedule = training.method, f"{training.method}-{training.schedule}"
+    exact = training.slug.removesuffix(f"-{number(training.scale)}")
+    keys = dict.fromkeys([method, schedule, f"{schedule}{training.variant}", exact])
+    recipes = [config["recipes"].get(key, {}) for key in keys]
+    if not any(dataset in by_dataset for by_dataset in recipes):
+        raise SmoothcertError(
+            f"training {training.slug!r} on {dataset}: no recipe; expected the key"
+            f" recipes.{method}.{dataset}"
+        )
+    merged: Config = {}
+    for by_dataset in recipes:
+        for part in ("default", dataset, f"{dataset}/{cell['arch']}"):
+            merged |= by_dataset.get(part, {})
+    return merged
+
+
+def _is_training(slug: str) -> bool:
+    try:
+        return Training.parse(slug).slug == slug
+    except SmoothcertError:
+        return False
+
+
+def store_budget(config: Config, cell: Mapping[str, str]) -> str:
+    """The budget a store is sampled for, so that every budget that reads it finds its samples.
+
+    The one budget of all runs that share the store, or a fixed one of the largest n, with the n0
+    of the fixed budgets, which must agree; adaptive ones do with any (the least of theirs, if
+    there are no others). Raises SmoothcertError for fixed budgets of different n0.
+    """
+    from smoothcert.budget import BUDGETS
+
+    wanted = set(_wanted(config).budgets.get(_store(cell), ()))
+    wanted |= {cell["budget"]} if "budget" in cell else set()
+    if len(wanted) == 1:
+        return wanted.pop()
+    if not wanted:
+        raise SmoothcertError(f"no experiment has a run with {dict(cell)}: its budget is unknown")
+    budgets = [BUDGETS.parse(slug) for slug in sorted(wanted)]
+    fixed = [budget for budget in budgets if budget.name == "fixed"]
+    if len({budget.n0 for budget in fixed}) > 1:
+        slugs = ", ".join(budget.slug for budget in fixed)
+        raise SmoothcertError(f"budgets {slugs} share a vote store: expected one n0")
+    most = max(budgets, key=lambda budget: budget.n)
+    n0 = min(budget.n0 for budget in fixed or budgets)
+    return BUDGETS["fixed"](n=most.n, alpha=most.alpha, n0=n0).slug
+
+
+def searched(config: Config, cell: Mapping[str, str], search: str) -> list[str]:
+    """The scalings of all runs with the model and noise of ``cell`` that one search gives."""
+    wanted = _wanted(config).scalings.get(tuple(cell[axis] for axis in STORE[:-1]), ())
+    return sorted((slug for slug in wanted if search_of(slug) == search), key=_natural)
+
+
+def search_of(scaling: str) -> str | None:
+    """The search that gives a scaling's noise scales, among others; None for the fixed one."""
+    from smoothcert.scaling import SCALINGS
+
+    return SCALINGS.parse(scaling).search
+
+
+def _natural(slug: str) -> list[tuple[str, float]]:
+    """Sorts K400 before K1000."""
+    return [(text, float(n or 0)) for text, n in re.findall(r"(\D*)(\d*\.?\d*)", slug)]
+
+
+def shards(config: Config, dataset: str) -> int:
+    """Into how many jobs the sampling of one store is cut."""
+    return int(_inputs(config, dataset)["shards"])
+
+
+def _inputs(config: Config, dataset: str) -> Config:
+    if dataset not in config["inputs"]:
+        raise SmoothcertError(f"dataset {dataset!r}: expected the key inputs.{dataset}")
+    return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
+
+
+# What the figures and audits of ISS are made with, beside the command itself.
+ISS_PARTS = frozenset(
+    {"noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential"}
+)
+
+# Where the code begins that decides a stage's result: the command, but for `certify`, which can
+# also sample and print a summary.
+_ENTRIES = {
+    "sample_alone": ("smoothcert.cli.sample",),
+    "certify": (
+        "smoothcert.budget",
+        "smoothcert.certificates.certification",
+        "smoothcert.votes.records",
+    ),
+}
+
+# The package of the library whose members an axis names.
+_PACKAGES = dict(
+    zip(AXES, ("datasets", "models", "training", "noise", "scaling", "budget"), strict=True)
+)
+
+
+def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> Config:
+    """The arguments of provenance.fingerprint for the job of ``stage`` in ``run``.
+
+    A fixed budget decides a store by its numbers alone: sampling for one does not depend on
+    how bounds are computed.
+    """
+    slugs = {axis: slug for axis, slug in {**run, **settings}.items() if axis in AXES}
+    fixed = stage.startswith("sample") and slugs["budget"].startswith(("fixed-", "fixed_"))
+    if fixed:
+        del slugs["budget"]
+    chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
+    names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in chosen for n in _names(slug)}
+    if stage == "train":
+        names |= set(noise_parts(Training.parse(slugs["training"]).noise_slug))
+    return {
+        "modules": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
+        "parts": frozenset(names),
+        "without": frozenset({"smoothcert.core.confidence"} if fixed else ()),
+    }
+
+
+def _names(slug: str) -> list[str]:
+    """What may be the member's name in a slug: ``a-b_c1-2`` starts with a, a-b and a-b_c1."""
+    starts = (slug[: match.start()] for match in re.finditer(r"[-_]|$", slug))
+    # No name has a number's point or ends in -2: runs that differ in numbers share a fingerprint.
+    return [name for name in starts if not re.search(r"\.|-\d+$", name)]
