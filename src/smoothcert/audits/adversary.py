@@ -8,28 +8,23 @@ confirmed apart, with votes and seeds that the search has not seen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.norm_ball import length
+from smoothcert.audits.pair_bounds import Floats, Ints
 from smoothcert.audits.smooth_attack import nearest_others
 from smoothcert.audits.tactics import Tactics
 from smoothcert.certificates import ABSTAIN
 from smoothcert.certificates.certification import predict
 from smoothcert.compute.streams import generator, stream_seed
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from smoothcert.audits.deployed import Balls, Deployed
-    from smoothcert.audits.pair_bounds import Floats, Ints
-
-    Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 _NEAR = -0.35  # a lead from which on a longer climb is worth its cost

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import ndtr
+from torch import Generator, Tensor
 
 from smoothcert.budget import Fixed
 from smoothcert.certificates.certification import certify, predict
@@ -29,10 +30,6 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 from smoothcert.sampling import sample
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Generator, Tensor
 
 _BITS = 62  # of the uniform integers that choose a lattice point
 # Largest error of one tabulated probability (ndtr of a negative argument is good to 1e-15,

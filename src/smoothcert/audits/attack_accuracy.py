@@ -6,33 +6,33 @@ noise of its votes); what lies between is undecided, and interesting in itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from smoothcert.audits.falsification import Claims, allowed, differentiable, screened, votes_at
+from smoothcert.audits.falsification import (
+    Claims,
+    Votes,
+    allowed,
+    differentiable,
+    screened,
+    votes_at,
+)
 from smoothcert.audits.norm_ball import within
-from smoothcert.audits.smooth_attack import STREAM, ascend, nearest_others
+from smoothcert.audits.smooth_attack import STREAM, Search, ascend, nearest_others
 from smoothcert.audits.subset import evenly
 from smoothcert.certificates import CertificateTable
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, Verdict
+from smoothcert.sampling import Sampler
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from smoothcert.audits.falsification import Votes
-    from smoothcert.audits.smooth_attack import Search
-    from smoothcert.noise.base import Noise
-    from smoothcert.sampling import Sampler
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
-
-if TYPE_CHECKING:
-    import os
 
 # Column -> type. Those after ``lead`` are of Gaussian noise only.
 COLUMNS: dict[str, type] = {

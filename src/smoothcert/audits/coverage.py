@@ -22,26 +22,21 @@ A bound of NaN is reported apart (:func:`undefined`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, gammaln, ndtri, xlog1py, xlogy
 
+from smoothcert.budget import Budget
+from smoothcert.budget.psi import Mapping
 from smoothcert.budget.simulated import BinomialStream, decide
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import Noise
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.budget import Budget
-    from smoothcert.budget.psi import Mapping
-    from smoothcert.noise import Noise
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 READINGS = ("fresh", "reuse", "first", "program", "maximum")
 _NEGLIGIBLE = 1e-15  # probability of stage-1 counts that are left out, each

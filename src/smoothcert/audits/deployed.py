@@ -8,26 +8,23 @@ answer depends on the seed of that search; here a seed is given, so it is a func
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
+from smoothcert.audits.pair_bounds import Floats, Ints
+from smoothcert.budget import Budget
+from smoothcert.certificates import CertificateTable
 from smoothcert.certificates.certification import certify, predict
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import Noise
 from smoothcert.sampling import Inputs, Sampler, collect, default_batch
+from smoothcert.scaling import Scaling
 from smoothcert.scaling.job import default_inputs
 from smoothcert.scaling.problem import Problem
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from smoothcert.audits.pair_bounds import Floats, Ints
-    from smoothcert.budget import Budget
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.noise import Noise
-    from smoothcert.scaling import Scaling
 
 
 @dataclass(frozen=True)

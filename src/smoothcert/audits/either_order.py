@@ -9,15 +9,12 @@ asked before: an attacker who comes first plants a ball of his own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from smoothcert.audits.overlap import overlaps
+from smoothcert.audits.pair_bounds import Floats, Ints
 from smoothcert.certificates import ABSTAIN, memory
-
-if TYPE_CHECKING:
-    from smoothcert.audits.pair_bounds import Floats, Ints
 
 # A trimmed ball touches the one it was trimmed for, up to the rounding of a difference.
 _TOUCH = 1 - 1e-12

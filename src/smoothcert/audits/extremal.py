@@ -16,28 +16,24 @@ or the formula is loose by that much.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import bdtrik
+from torch import Tensor
 
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise.base import Noise
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    from smoothcert.noise.base import Noise
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 STREAM = "extremal"
 _VALUES = 1 << 22  # noise values drawn at a time

@@ -14,32 +14,28 @@ probability alpha allows for a share alpha of the certificates, and no more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import bdtrik
+from torch import Tensor, nn
 
 from smoothcert.audits.norm_ball import length
 from smoothcert.audits.smooth_attack import STREAM, Search, Target, candidates, nearest_others
 from smoothcert.audits.subset import evenly
-from smoothcert.certificates import ABSTAIN
+from smoothcert.certificates import ABSTAIN, CertificateTable
 from smoothcert.certificates.certification import predict
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
+from smoothcert.sampling import Sampler
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.noise.base import Noise
-    from smoothcert.sampling import Sampler
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 LEVEL = 0.999  # confidence that alpha alone does not explain that many breaks
 _LOOK = 1000  # votes of one named stream

@@ -7,14 +7,18 @@ exact distance to the nearest input of another prediction stands beside each rad
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from smoothcert.audits.norm_ball import length, project, steepest, vertices
 from smoothcert.audits.subset import evenly
+from smoothcert.certificates import CertificateTable
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
@@ -25,14 +29,6 @@ from smoothcert.lbrs.oracle import Oracle
 from smoothcert.lbrs.train import Recipe, fit
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.training.settings import from_mapping
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from smoothcert.certificates import CertificateTable
 
 _INSIDE = 1 - 1e-9  # of the radius; everything here is float64
 

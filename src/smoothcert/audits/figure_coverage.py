@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from smoothcert.audits.procedures import Curve
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-
-    from smoothcert.audits.procedures import Curve
 
 
 def coverage(small: Sequence[Curve], exact: Sequence[Curve], simulated: Sequence[Curve]) -> Figure:

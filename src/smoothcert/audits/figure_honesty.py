@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from smoothcert.audits.honesty import Choice, Family
 from smoothcert.certificates import metrics
 from smoothcert.report import curves
 from smoothcert.report.printing import norm as symbol
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.audits.honesty import Choice, Family
 
 
 def honesty(

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from smoothcert.certificates import CertificateTable
 from smoothcert.report.style import COLOURS, PANEL, style
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates import CertificateTable
-
-    Columns = Mapping[str, NDArray[Any]]
+Columns = Mapping[str, NDArray[Any]]
 
 _BLUE, _RED, _GREEN = COLOURS[:3]
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from smoothcert.audits.numerics import Outcome
+from smoothcert.audits.numerics_verdicts import Difference
 from smoothcert.report.style import COLOURS, PANEL, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.audits.numerics import Outcome
-    from smoothcert.audits.numerics_verdicts import Difference
 
 
 def arithmetic(rows: Sequence[tuple[Outcome, Difference]], subject: str) -> Figure:

@@ -13,32 +13,26 @@ the inputs; ten come near to a choice on all inputs. Random folds are drawn ``re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtrik
 
 from smoothcert.audits.coverage import Procedure
-from smoothcert.budget import Fixed
-from smoothcert.certificates import ABSTAIN, metrics
+from smoothcert.budget import Budget, Fixed
+from smoothcert.certificates import ABSTAIN, CertificateTable, metrics
 from smoothcert.certificates.certification import certify
+from smoothcert.certificates.metrics import Estimate
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
+from smoothcert.votes import VoteStore
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.budget import Budget
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.votes import VoteStore
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 STREAM = "held-out-folds"
 

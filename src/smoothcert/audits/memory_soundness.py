@@ -13,32 +13,28 @@ Six promises of one table of raw certificates (before any memory):
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from smoothcert.audits.adversary import Effort, Searched, search
-from smoothcert.audits.deployed import Balls
+from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.mismatch import Variation, variation
 from smoothcert.audits.orders import spread
 from smoothcert.audits.overlap import Overlaps, overlaps
 from smoothcert.audits.subset import evenly
 from smoothcert.audits.witness import Witnesses, confirm
-from smoothcert.certificates import memory, metrics
+from smoothcert.budget.fixed import Fixed
+from smoothcert.certificates import CertificateTable, memory, metrics
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
 
-    from smoothcert.audits.deployed import Deployed
-    from smoothcert.budget.fixed import Fixed
-    from smoothcert.certificates import CertificateTable
-
-    Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]
 
 CONSTANT = ("fixed", "ramp")  # scalings that give every query one scale
 

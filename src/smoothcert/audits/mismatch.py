@@ -15,16 +15,13 @@ differ by Phi^-1(p_A) / sqrt(2 d) at most: 20% at d = 64 and p_A = 0.99, 3% on C
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 from scipy.stats import ncx2
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from smoothcert.audits.pair_bounds import Floats, Ints
+from smoothcert.audits.pair_bounds import Floats, Ints
 
 # Below this |ln(s2 / s1)| the noncentrality is beyond what chi-square series resolve. Equal scales
 # are Gaussian; in between, the line from there (to first order the square of it, thus above).

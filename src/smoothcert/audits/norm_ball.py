@@ -6,14 +6,12 @@ of space, so nothing here is clipped to [0,1].
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Generator, Tensor
 
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
 
 ORDERS: dict[str, float] = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}
 

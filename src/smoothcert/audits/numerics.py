@@ -11,11 +11,14 @@ and alpha is split between its bound and that of p.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from smoothcert.audits.arithmetic import lattice_error, lattice_noise, on_lattice
 from smoothcert.budget import Fixed
@@ -24,18 +27,11 @@ from smoothcert.certificates.certification import certify
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import Noise
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.journal import ESTIMATION, SELECTION
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from smoothcert.noise import Noise
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
 

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.special import betainc
+from torch import Tensor, nn
 
-from smoothcert.audits.numerics import Variant, Way
+from smoothcert.audits.numerics import Outcome, Variant, Way
 from smoothcert.certificates import metrics
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.noise import Noise
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from smoothcert.audits.numerics import Outcome
-    from smoothcert.noise import Noise
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 def rounding_verdict(

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from smoothcert.audits.pair_bounds import Floats, Ints
 from smoothcert.certificates import ABSTAIN, CertificateTable, memory, metrics
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.audits.pair_bounds import Floats, Ints
 
 
 @dataclass(frozen=True)

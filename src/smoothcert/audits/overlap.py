@@ -8,22 +8,18 @@ the memory, so that the one can check the other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.audits.pair_bounds import ORDERS, UNIT, Bounds, Distances, Found, Products, exact
 from smoothcert.certificates import ABSTAIN
 from smoothcert.core.errors import SmoothcertError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _CHEAP = 3e11  # coordinate differences that l1 and linf may cost for margins: minutes
 _HELD = 4_000_000  # candidates held at once

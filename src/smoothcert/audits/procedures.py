@@ -15,31 +15,27 @@ counts as well.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
 from smoothcert.audits.coverage import Procedure, iss_procedure, simulate
 from smoothcert.budget import Anytime, Fixed, Iss, IssFresh, Sequential
+from smoothcert.budget.base import Budget
 from smoothcert.budget.eprocess import mixture_lower
 from smoothcert.budget.simulated import decide
+from smoothcert.budget.stream import Stream
 from smoothcert.certificates.certification import predict
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
+from smoothcert.noise.base import Noise
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.budget.base import Budget
-    from smoothcert.budget.stream import Stream
-    from smoothcert.noise.base import Noise
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _MOST = 3_000_000  # paths
 

@@ -11,24 +11,21 @@ import copy
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
 
 from smoothcert.audits.smooth_attack import Search, Target, ascend
+from smoothcert.budget import Budget
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import Noise
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
 from smoothcert.sampling import Inputs, Sampler, collect
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.problem import Problem
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Generator, Tensor, nn
-
-    from smoothcert.budget import Budget
-    from smoothcert.noise import Noise
 
 SEARCH, CERTIFY, ATTACK = "search for the scale", "certificate", "attack"
 

@@ -12,24 +12,19 @@ Every candidate is judged later by fresh votes, so what matters here is to find 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Generator, Tensor, nn
 
 from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.attacks import gradient_of, smoothed_cross_entropy
 from smoothcert.models.mode import evaluating, wide
+from smoothcert.noise.base import Noise
 from smoothcert.sampling import default_batch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Generator, Tensor, nn
-
-    from smoothcert.noise.base import Noise
 
 STREAM = "falsification"  # no stream of training, scales, votes or certificates
 STARTS = ("clean", "boundary", "toward")

@@ -8,14 +8,12 @@ from __future__ import annotations
 import html
 import os
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from smoothcert.report.verdict import BROKEN, VERDICTS, Audit, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 _STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;

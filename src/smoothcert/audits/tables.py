@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from smoothcert.audits.honesty import Choice, Family
+from smoothcert.audits.numerics import Outcome
+from smoothcert.audits.numerics_verdicts import Difference
 from smoothcert.certificates import ABSTAIN, metrics
 from smoothcert.report.printing import number
 from smoothcert.report.table import Column, Entry, Table, acr, share, words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.audits.honesty import Choice, Family
-    from smoothcert.audits.numerics import Outcome
-    from smoothcert.audits.numerics_verdicts import Difference
 
 
 def families(members: Sequence[tuple[str, Family]], radii: metrics.Radii) -> Table:

@@ -7,24 +7,19 @@ query held still while the query moves) or its way (the gradient through the asc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Generator, Tensor
 
+from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
-from smoothcert.models.attacks import gradient_of
+from smoothcert.models.attacks import Direction, gradient_of
 from smoothcert.models.mode import wide
 from smoothcert.noise.soft_radius import soft_radius
 from smoothcert.sampling import default_batch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Generator, Tensor
-
-    from smoothcert.audits.deployed import Balls, Deployed
-    from smoothcert.models.attacks import Direction
 
 
 def inside(x: Tensor, balls: Balls, norm: str) -> Tensor:

@@ -15,29 +15,25 @@ most seeds, two certificates contradict each other; this is counted apart.
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from smoothcert.audits.deployed import Balls
+from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.norm_ball import length
+from smoothcert.audits.pair_bounds import Floats, Ints
+from smoothcert.budget.fixed import Fixed
 from smoothcert.certificates import ABSTAIN
 from smoothcert.compute.streams import stream_seed
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
-
-    from smoothcert.audits.deployed import Deployed
-    from smoothcert.audits.pair_bounds import Floats, Ints
-    from smoothcert.budget.fixed import Fixed
-
-    Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.budget.base import Bounds, Budget
-from smoothcert.budget.stream import PrefixStream, Short, StoreStream
+from smoothcert.budget.stream import PrefixStream, Short, StoreStream, Stream
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.budget.stream import Stream
-    from smoothcert.noise.base import Noise
-    from smoothcert.votes import VoteStore
+from smoothcert.noise.base import Noise
+from smoothcert.votes import VoteStore
 
 
 @dataclass(frozen=True)

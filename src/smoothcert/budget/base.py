@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.confidence import check_alpha, smallest_n
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Family, Part, arg, main
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from smoothcert.noise.base import Noise
-    from smoothcert.votes import VoteStore
+from smoothcert.noise.base import Noise
+from smoothcert.votes import VoteStore
 
 
 @dataclass(frozen=True)

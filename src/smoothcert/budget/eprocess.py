@@ -19,15 +19,11 @@ used on: 1/2 a class, plus the selection votes, which are independent of the est
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincc, betaln, xlog1py, xlogy
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 
 def log_wealth(p0: ArrayLike, count: ArrayLike, n: ArrayLike, a: ArrayLike, b: ArrayLike) -> Floats:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.budget.base import BUDGETS, Bounds, Budget
 from smoothcert.core.confidence import clopper_pearson_lower
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from smoothcert.noise.base import Noise
-    from smoothcert.votes import VoteStore
+from smoothcert.noise.base import Noise
+from smoothcert.votes import VoteStore
 
 
 @BUDGETS.member("fixed")

@@ -27,23 +27,19 @@ of line 2; we count the class of line 2, as the program does. Sizes are rounded 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless, whole_looks
 from smoothcert.budget.base import BUDGETS
 from smoothcert.budget.psi import Decline, Mapping
+from smoothcert.budget.stream import Stream
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.slugs import arg
+from smoothcert.noise.base import Noise
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.budget.stream import Stream
-    from smoothcert.noise.base import Noise
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 @BUDGETS.member("iss")

@@ -26,21 +26,17 @@ radius is linear in p the rule is valid but samples sure inputs for longer than 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
 from smoothcert.budget.psi import Decline, table
 from smoothcert.budget.spending import looks
+from smoothcert.noise.base import Noise
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from smoothcert.noise.base import Noise
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 # Ratios at which radii are tabled: even steps of Phi^-1 from 1/2 to 1 - 1e-6, and 1.
 _AT = np.append(np.linspace(0.0, 4.75, 286), 5.5)

@@ -18,20 +18,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, betaincinv
 
 from smoothcert.core.confidence import check_alpha, clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise.base import Noise
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.noise.base import Noise
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,10 @@ probabilities are: the class is chosen by the selection votes, which no bound co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
 from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless, whole_looks
@@ -48,18 +49,14 @@ from smoothcert.budget.eprocess import log_wealth, mixture_lower
 from smoothcert.budget.low import decline_thresholds, expected_radii, price_thresholds
 from smoothcert.budget.psi import Decline
 from smoothcert.budget.spending import LAST_SHARE, crossing_boundary, looks, shares, spending_lower
+from smoothcert.budget.stream import Stream
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
+from smoothcert.noise.base import Noise
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.budget.stream import Stream
-    from smoothcert.noise.base import Noise
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 ENGINES = {
     "price": ("low", "fresh", "spending", "mixture"),

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless
+from smoothcert.budget.base import Budget
 from smoothcert.budget.fixed import Fixed
+from smoothcert.budget.stream import Stream
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise.base import Noise
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.budget.base import Budget
-    from smoothcert.budget.stream import Stream
-    from smoothcert.noise.base import Noise
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 class BinomialStream:

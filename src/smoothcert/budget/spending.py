@@ -20,18 +20,15 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
 from smoothcert.core.confidence import clopper_pearson_lower
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Ints = NDArray[np.int64]
-    Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 LAST_SHARE = 0.5  # of alpha for the last look; 0.8 for the union, which wastes the rest
 _LOST = 1e-9  # of alpha: more than what rounding and the cut tails below can hide

@@ -7,18 +7,15 @@ decides when sampling stops, certifies a finished store, and runs in replays and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.votes import VoteStore
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from smoothcert.votes import VoteStore
-
-    Ints = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 class Stream(Protocol):

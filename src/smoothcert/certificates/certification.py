@@ -5,23 +5,17 @@ Needs no torch: the thousands of small jobs of a full run start at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc
 
+from smoothcert.budget import Budget
 from smoothcert.budget.adaptive import Adaptive, Outcome
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.core.confidence import check_alpha
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.budget import Budget
-    from smoothcert.noise import Noise
-    from smoothcert.votes import VoteStore
+from smoothcert.noise import NOISES, Noise
+from smoothcert.votes import VoteStore
 
 
 def certify(

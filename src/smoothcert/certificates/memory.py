@@ -13,17 +13,14 @@ only the triangle inequality and points on the line through the centres, so they
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.certificates import ABSTAIN, CertificateTable
 from smoothcert.certificates.balls import Neighbours, neighbours
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 NONE, SAME, INSIDE, TRIMMED = "none", "same-class overlap", "inside", "trimmed"
 

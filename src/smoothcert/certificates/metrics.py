@@ -17,23 +17,20 @@ value on the whole population of inputs, not how certificates vary when sampled 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr, ndtri, stdtrit
 
 from smoothcert.certificates import ABSTAIN, CertificateTable
 from smoothcert.core.errors import SmoothcertError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    Radius = str | float | Decimal
-    Radii = str | Sequence[Radius] | NDArray[np.float64]
+Radius = str | float | Decimal
+Radii = str | Sequence[Radius] | NDArray[np.float64]
 
 LEVEL = 0.95
 

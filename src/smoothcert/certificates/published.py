@@ -8,12 +8,13 @@ the lattice of possible radii: near the largest ones the lattice is coarser than
 from __future__ import annotations
 
 import math
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betainc, ndtr
 
 from smoothcert.certificates import ABSTAIN, read_certificates, read_column_text
@@ -22,11 +23,6 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import sha256
 from smoothcert.core.slugs import number
 from smoothcert.votes import Counts, VoteStore
-
-if TYPE_CHECKING:
-    import os
-
-    from numpy.typing import NDArray
 
 # Levels at which the field's runs were made; three of nine public CIFAR logs are not at 0.001.
 ALPHAS = (0.001, 0.01, 0.0005)

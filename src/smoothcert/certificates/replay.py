@@ -22,30 +22,24 @@ What it is not:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaincinv
 
+from smoothcert.budget import Budget
 from smoothcert.budget.simulated import PoolStream, decide
 from smoothcert.certificates import metrics
+from smoothcert.certificates.metrics import Estimate
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES
+from smoothcert.noise import NOISES, Noise
+from smoothcert.votes import VoteStore
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.budget import Budget
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.noise import Noise
-    from smoothcert.votes import VoteStore
-
-    Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,16 @@ That is read from the table's sidecar record, else from its path under ``certifi
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert.certificates import CertificateTable, read_certificates, sidecar
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
 
 AXES = ("dataset", "arch", "training", "noise", "scaling", "budget")
 _FOLDERS = ("certificates", "memory")

@@ -7,21 +7,15 @@ on the other, both ways round, so that every input is measured once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smoothcert.certificates import make_table, metrics
+from smoothcert.certificates import CertificateTable, make_table, metrics
+from smoothcert.certificates.metrics import Estimate
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.certificates.metrics import Estimate
 
 
 @dataclass(frozen=True)

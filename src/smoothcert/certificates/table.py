@@ -15,15 +15,13 @@ import zlib
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic, write_text
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 ABSTAIN = -1
 

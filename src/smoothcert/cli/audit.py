@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from types import ModuleType
+from typing import Any
 
 # A kind is a module of smoothcert.cli.audits with add_arguments(parser) and run(args).
 KINDS = {

@@ -6,11 +6,12 @@ names what ``smoothcert radius-table`` has made, else it is made anew.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert.budget import BUDGETS
-from smoothcert.certificates import sidecar, write_certificates
+from smoothcert.certificates import CertificateTable, sidecar, write_certificates
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.metrics import (
     abstention_rate,
@@ -20,18 +21,12 @@ from smoothcert.certificates.metrics import (
 from smoothcert.cli.common import require, specification
 from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES
+from smoothcert.noise import NOISES, Noise
 from smoothcert.noise.centripetal import Centripetal, with_table_file
 from smoothcert.noise.gaussian_linf import same_draws
 from smoothcert.report.printing import percent, radius, radius_interval
 from smoothcert.votes import VoteStore
 from smoothcert.votes.records import read_record, record_path, seconds_of
-
-if TYPE_CHECKING:
-    import argparse
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.noise import Noise
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

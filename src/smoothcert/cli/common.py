@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
 
 Kind = type | tuple[type, ...]
 

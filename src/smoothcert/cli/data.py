@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+import os
+from typing import Any
 
 from smoothcert import datasets
 from smoothcert.cli.common import Kind, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic, write_text
-
-if TYPE_CHECKING:
-    import os
 
 HELP = "fetch or verify a data set"
 _KEYS: dict[str, Kind] = {

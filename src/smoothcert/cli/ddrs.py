@@ -7,16 +7,13 @@ each picture. The other figures of DDRS are read from certificates alone: ``smoo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from collections.abc import Sequence
+from typing import Any
 
+from smoothcert.certificates import CertificateTable
 from smoothcert.cli.common import add_spec, json_mapping, require, specification
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
-    from smoothcert.certificates import CertificateTable
 
 KEYS = {
     "dataset": str,

@@ -18,26 +18,23 @@ What is replayed is a published certificate table (.tsv, .gz) or votes of one si
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.figure import Figure
 
 from smoothcert.budget import BUDGETS
+from smoothcert.budget.psi import Mapping
+from smoothcert.certificates.replay import Record, Replay
+from smoothcert.certificates.runs import Run
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
-
-if TYPE_CHECKING:
-    import argparse
-
-    from matplotlib.figure import Figure
-
-    from smoothcert.budget.psi import Mapping
-    from smoothcert.certificates.replay import Record, Replay
-    from smoothcert.certificates.runs import Run
-    from smoothcert.tables import Table
+from smoothcert.tables import Table
 
 TABLES = ("table2", "table3", "replay")
 FIGURES = ("fig1", "fig3", "fig4", "fig6", "fig6-lower", "coverage")

@@ -6,9 +6,10 @@ the first two wrote, ``claims`` compares it with the paper's claims.
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,6 @@ from smoothcert.lbrs.results import (
     spiral_rows,
     write_rows,
 )
-
-if TYPE_CHECKING:
-    import argparse
 
 # Parts of a specification; "code" is the fingerprint by which the workflow sees changed code.
 _PARTS = {

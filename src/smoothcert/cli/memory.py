@@ -9,32 +9,26 @@ so many random orders of the inputs are in FILE.orders.csv, and their spread in 
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smoothcert.certificates import memory, metrics, write_certificates
-from smoothcert.certificates.balls import nearest_misses, survey
+from smoothcert.certificates import CertificateTable, memory, metrics, write_certificates
+from smoothcert.certificates.balls import Neighbours, Pair, nearest_misses, survey
 from smoothcert.certificates.runs import AXES, Run, read_run
 from smoothcert.cli.common import Kind, add_spec, specification
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
+from smoothcert.datasets import Dataset
 from smoothcert.report import printing
-
-if TYPE_CHECKING:
-    import argparse
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.certificates.balls import Neighbours, Pair
-    from smoothcert.datasets import Dataset
 
 KEYS: dict[str, Kind] = {
     "dataset": str, "split": str, "norm": str, "order": (str, int), "orders": int, "seed": int,

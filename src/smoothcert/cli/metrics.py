@@ -7,21 +7,17 @@ pixels. Intervals are 95% for the number of inputs.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from smoothcert.certificates import metrics, read_certificates
+from smoothcert.certificates import CertificateTable, metrics, read_certificates
+from smoothcert.certificates.metrics import Estimate
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report import printing
-
-if TYPE_CHECKING:
-    import argparse
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.certificates.metrics import Estimate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

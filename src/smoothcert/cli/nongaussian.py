@@ -6,16 +6,14 @@ other two wrote.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
 
 from smoothcert.cli.common import json_mapping
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.nongaussian.study.ablation import NUMBERS, Point, ablation
 from smoothcert.papers.nongaussian.study.results import read_points, write_points
 from smoothcert.papers.nongaussian.study.toy import ToyPoint, toy
-
-if TYPE_CHECKING:
-    import argparse
 
 HELP = "non-Gaussian noise without a classifier: ablation, toy example, figures"
 

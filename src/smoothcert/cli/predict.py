@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoothcert.certificates.certification import predict
 from smoothcert.cli.common import require, specification
@@ -12,9 +12,6 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.core.slugs import number
 from smoothcert.votes import VoteStore
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert.cli.common import add_spec, require, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
-
-if TYPE_CHECKING:
-    import argparse
 
 HELP = "tabulate p*(r) of a centripetal noise"
 KEYS = {"noise": str, "d": int, "samples": int, "seed": int}

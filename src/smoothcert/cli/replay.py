@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.report import printing
 from smoothcert.votes import VoteStore
-
-if TYPE_CHECKING:
-    import argparse
 
 NOTE = (
     "A replay draws the recorded votes again without replacement; it is no new certificate.\n"

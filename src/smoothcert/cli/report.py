@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from collections.abc import Iterable
 
 from smoothcert.cli.common import Kind, checked
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.table import Options
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterable
 
 _KEYS: dict[str, Kind] = {"name": str, "radii": (str, list), "title": str, "strict": bool}
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert.cli.common import add_spec, require, specification
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    import argparse
 
 KEYS = {
     "dataset": str,

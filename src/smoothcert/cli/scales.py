@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoothcert.cli.common import Kind, checked, require
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    import argparse
 
 KEYS: dict[str, Kind] = {
     "dataset": str,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
 
 from smoothcert.cli.common import json_mapping
-
-if TYPE_CHECKING:
-    import argparse
 
 KEYS = ("training", "dataset", "arch", "recipe", "seed", "parent")
 

@@ -5,12 +5,9 @@ A command of its own beside ``figure``, which reads certificate tables: a log is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
 
 from smoothcert.cli.common import add_spec, specification
-
-if TYPE_CHECKING:
-    import argparse
 
 KEYS = {"title": str}
 

@@ -18,14 +18,12 @@ import platform
 import subprocess
 import sys
 import tokenize
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 # Modules that say how something is written or reported and can change no result.
 NEUTRAL = frozenset(

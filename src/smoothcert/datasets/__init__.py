@@ -9,7 +9,8 @@ in the module of each source.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Dataset, DatasetInfo, Source, check_split, select_rows
@@ -20,9 +21,6 @@ from smoothcert.datasets.imagenet import ImageNet
 from smoothcert.datasets.mnist import Mnist
 from smoothcert.datasets.spiral import Spiral
 from smoothcert.datasets.storage import data_directory
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = [
     "NAMES",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source
@@ -14,10 +16,7 @@ from smoothcert.datasets.cifar10 import CLASSES
 from smoothcert.datasets.storage import find, read_bytes, verify
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
-    from numpy.typing import NDArray
 
 PACK = "cifar10-jpeg.npz"
 CANONICAL = "36658cc4d5faa80010366b9d94a519b5daffd6b1b57dba05f08940e5d7daf759"

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Digest of all rows in the bundled order: another scikit-learn must not change the data unseen.
 _CONTENT = "e42612d577f53774ede9eb23067a7cb3e1232133df53680402169f13160b691c"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
 from smoothcert.datasets.storage import download as fetch
 from smoothcert.datasets.storage import find, read_bytes, scratch, verify
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Decompressed bytes and their SHA-256. The same content exists in differently compressed
 # .gz files, so the archive's own checksum says too little.

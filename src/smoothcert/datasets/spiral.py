@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.compute.streams import stream_seed
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,11 @@ import os
 import shutil
 import socket
 import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _SECONDS = 30.0  # without an answer, a server counts as unreachable
 

@@ -8,22 +8,15 @@ the mean over noise. Labels are -1, +1; images are in [0,1] and stay there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Generator, Tensor, nn
 
-from smoothcert.lbrs.classifier import binary_logit
+from smoothcert.lbrs.classifier import Head, binary_logit
 from smoothcert.lbrs.norms import DUAL
-from smoothcert.models.attacks import gradient_of, pgd
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Generator, Tensor, nn
-
-    from smoothcert.lbrs.classifier import Head
-    from smoothcert.models.attacks import AttackNorm
+from smoothcert.models.attacks import AttackNorm, gradient_of, pgd
 
 _ORDER = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}
 

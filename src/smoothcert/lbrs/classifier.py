@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 from smoothcert.lbrs.certificate import FORMS, Form, Radii
+from smoothcert.lbrs.oracle import Oracle
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.lbrs.oracle import Oracle
 
 Head = Literal["logit", "tanh"]
 HEADS: tuple[Head, ...] = ("logit", "tanh")

@@ -6,17 +6,12 @@ reserved point that could come nearest. For figures and tests, not for large inp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.lbrs.oracle import Oracle
+from smoothcert.lbrs.oracle import Oracle
 
 
 def least_distance(a: NDArray, b: NDArray, enough: float = np.inf) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert import datasets
 from smoothcert.compute.streams import generator, numpy_generator
@@ -18,13 +19,11 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs.classifier import HEADS, Head, Network, binary_logit, effective_bias
 from smoothcert.lbrs.oracle import Oracle
 from smoothcert.lbrs.train import Recipe, fit
+from smoothcert.models.attacks import AttackNorm
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
     from torch import nn
-
-    from smoothcert.models.attacks import AttackNorm
 
 COLUMNS = (
     "seed", "draw", "method", "head", "parameter", "norm", "radius", "attack", "inputs", "correct",

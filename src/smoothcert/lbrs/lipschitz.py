@@ -21,12 +21,11 @@ import numpy as np
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
+from smoothcert.lbrs.classifier import Head, Kernel
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-    from smoothcert.lbrs.classifier import Head, Kernel
 
 # Singular values and sums are computed in float64: this covers their rounding many times over.
 _ROUNDING = 1 + 1e-9

@@ -11,18 +11,13 @@ grows the prediction becomes the oracle's. Proof of the certificate: docs/method
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 from smoothcert.lbrs.certificate import root
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.lbrs.oracle import Oracle
+from smoothcert.lbrs.oracle import Oracle
 
 
 def pair_slopes(gradients: ArrayLike, norm: str) -> NDArray:

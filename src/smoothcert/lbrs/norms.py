@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 DUAL = {"l1": "linf", "l2": "l2", "linf": "l1"}
 _ORDER: dict[str, Any] = {"l1": 1, "l2": 2, "linf": np.inf}

@@ -8,15 +8,12 @@ threat model is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
 
 _CHUNK = 4_000_000  # entries of the largest temporary array
 

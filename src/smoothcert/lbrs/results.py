@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
 
 _NUMBERS = {"parameter": float, "radius": float}
 _COUNTS = {"seed": int, "draw": int, "inputs": int, "correct": int}

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.certificates import CertificateTable, make_table
 from smoothcert.lbrs.certificate import FORMS, Form
@@ -21,7 +22,6 @@ from smoothcert.lbrs.lipschitz import Bounds, network_bounds, sampled
 from smoothcert.lbrs.train import Recipe, fit
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import nn
 
 Tables = dict[tuple[str, str, float], CertificateTable]

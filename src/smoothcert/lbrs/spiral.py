@@ -9,9 +9,10 @@ input that is classified otherwise.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.spiral import Spirals
@@ -20,9 +21,6 @@ from smoothcert.lbrs.classifier import LBRS, Kernel, Linear
 from smoothcert.lbrs.exact import exact_radius
 from smoothcert.lbrs.lipschitz import kernel_bounds
 from smoothcert.lbrs.oracle import Oracle
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 NORMS = ("l2", "linf")
 

@@ -8,21 +8,18 @@ backpropagation, :func:`zeroth_order` without.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
+from torch import Generator, Tensor, nn
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.mode import wide
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Generator, Tensor, nn
-
-    Objective = Callable[[Tensor], Tensor]  # inputs [B, ...] -> losses [B]
-    Direction = Callable[[Tensor], Tensor]  # inputs [B, ...] -> directions of ascent [B, ...]
+Objective = Callable[[Tensor], Tensor]  # inputs [B, ...] -> losses [B]
+Direction = Callable[[Tensor], Tensor]  # inputs [B, ...] -> directions of ascent [B, ...]
 
 AttackNorm = Literal["l2", "linf"]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from smoothcert.compute.streams import stream_seed
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.architectures import ARCHITECTURES
+from smoothcert.models.classifier import Classifier
 from smoothcert.models.normalization import Normalization
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.models.classifier import Classifier
 
 
 def build(

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.models.build import build
+from smoothcert.models.classifier import Classifier
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-
     from torch import Tensor, nn
-
-    from smoothcert.models.classifier import Classifier
 
 FORMAT = "smoothcert-model-1"
 _SIDE = "side."  # tensors that describe the training and are no part of the network

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from smoothcert.models.architectures import Architecture, Shape
-    from smoothcert.models.normalization import Normalization
+from smoothcert.models.architectures import Architecture, Shape
+from smoothcert.models.normalization import Normalization
 
 
 class Classifier(nn.Module):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from torch import nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _ACTIVATIONS = {"relu": nn.ReLU, "softplus": nn.Softplus}
 

@@ -7,7 +7,9 @@ Sequential(normalization, network), whose keys are ``1.conv1.weight`` or, behind
 
 from __future__ import annotations
 
+import os
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +17,11 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import sha256
 from smoothcert.models.build import build
 from smoothcert.models.checkpoint import fill
+from smoothcert.models.classifier import Classifier
 from smoothcert.models.normalization import normalization as normalization_of
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
     from torch import Tensor
-
-    from smoothcert.models.classifier import Classifier
 
 _ARCH_NAMES = {"cifar_resnet20": "resnet20", "cifar_resnet110": "resnet110"}
 

@@ -6,15 +6,10 @@ layer2.0.downsample.0, ..., fc), so that those can be imported as they are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch.nn.functional as F
-from torch import nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
+from torch import Tensor, nn
 
 
 class BasicBlock(nn.Module):

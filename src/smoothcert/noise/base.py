@@ -13,11 +13,12 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from numpy.typing import ArrayLike, NDArray
+
 from smoothcert.core.slugs import Family, Part, main
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import ArrayLike, NDArray
 
 Norm = Literal["l1", "l2", "linf"]
 

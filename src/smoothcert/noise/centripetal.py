@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
@@ -18,10 +20,7 @@ from smoothcert.noise.base import Noise
 from smoothcert.noise.radius_table import RadiusTable
 
 if TYPE_CHECKING:
-    import os
-
     import torch
-    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
 from smoothcert.noise.base import NOISES
@@ -14,12 +15,10 @@ from smoothcert.noise.gamma_norm import gamma, scaled
 from smoothcert.noise.laplace import signed_exponential
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
+from smoothcert.noise.radius_table import RadiusTable
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.noise.radius_table import RadiusTable
 
 
 @NOISES.member("centripetal-l1")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from smoothcert.noise.base import NOISES, Noise
@@ -13,7 +14,6 @@ from smoothcert.noise.gaussian import Gaussian
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import ArrayLike, NDArray
 
 
 @NOISES.member("gaussian-linf")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import erf, erfc
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # The median of |N(0, 1)|: at a truncation below it normal rejection keeps under half.
 HALF = 0.6744897501960817

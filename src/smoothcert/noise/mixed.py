@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, ndtr, ndtri
 
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.mixed_sampler import largest_entries, truncated_normal
 from smoothcert.noise.mixed_table import DELTA, mixed_table
+from smoothcert.noise.radius_table import RadiusTable
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.noise.radius_table import RadiusTable
 
 
 @NOISES.member("mixed-linf")

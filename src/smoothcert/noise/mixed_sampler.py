@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.noise.largest_entry import largest_entry_quantiles, log_density
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
 
 # The density of ln T is drawn linear between so many nodes, which is off by about 1e-6 in total
 # variation, by 1e-5 for k = d - 1.

@@ -12,18 +12,14 @@ Y lies in [0, 1], and drawing from pi_delta makes the relative error small also 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.noise.largest_entry import HALF, largest_entry_quantiles
 from smoothcert.noise.radius_table import SMALLEST_FAILURE, RadiusTable
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    # Largest entry, smallest entry, sum: [n] each.
-    Extremes = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+Extremes = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 # Total probability that any entry of a table is wrong.
 DELTA = 1e-6

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from smoothcert.noise.radial_quadrature import Law, failure_bound, largest_radius
-from smoothcert.noise.radius_table import SMALLEST_FAILURE, RadiusTable
-
-if TYPE_CHECKING:
-    from smoothcert.noise.radius_table import Between
+from smoothcert.noise.radius_table import SMALLEST_FAILURE, Between, RadiusTable
 
 
 @lru_cache(maxsize=64)

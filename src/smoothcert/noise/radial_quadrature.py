@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import (
     betainc,
     gammaincc,
@@ -32,9 +32,6 @@ from scipy.special import (
     wrightomega,
 )
 from scipy.special import gammainc as gammainc_lower
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Absolute error granted to the special functions, per probability. The incomplete beta and
 # gamma functions used here are good to about 1e-13; tests compare them with mpmath.

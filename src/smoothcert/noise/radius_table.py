@@ -7,21 +7,18 @@ A table depends on neither the input nor the model. ``failure`` holds lower boun
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
-
-if TYPE_CHECKING:
-    import os
-
-    from numpy.typing import ArrayLike, NDArray
 
 Between = Literal["normal", "exponential", "floor"]
 FORMAT = "smoothcert radius table 1"

@@ -7,19 +7,14 @@ fresh votes at that scale.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
+from torch import Generator, Tensor, nn
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.mode import evaluating, wide
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Generator, Tensor, nn
-
-    from smoothcert.noise import Noise
+from smoothcert.noise import Noise
 
 # Radius at scale 1 from (p_A, p_B), by the name of the noise.
 _STANDARD_RADII: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

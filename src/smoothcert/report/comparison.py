@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.report import sampling_error
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
 
 AGREES, DIFFERS = "within sampling error", "beyond sampling error"
 OTHER, UNJUDGED = "different data or model", "no sampling error known"

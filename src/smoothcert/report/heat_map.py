@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from smoothcert.report.comparison import DIFFERS, OTHER, UNJUDGED
+from smoothcert.report.comparison import DIFFERS, OTHER, UNJUDGED, Difference
 from smoothcert.report.style import style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.report.comparison import Difference
 
 _MOST = 3.0  # allowed differences at which the colours end
 

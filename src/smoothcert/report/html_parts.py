@@ -6,15 +6,12 @@ import base64
 import html
 import io
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import mistune
 
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 _MARKDOWN = mistune.create_markdown(plugins=["table"])
 _BROAD = 720  # pixels of the screen

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
@@ -20,10 +21,6 @@ from smoothcert.papers.nongaussian import claims as zhang
 from smoothcert.report.claims import CHECKS, VERDICTS, Claim, Finding, not_run
 from smoothcert.report.evidence import Evidence
 from smoothcert.report.reference import PAPERS
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
 
 COLUMNS = (
     "paper", "section", "claim", "stated", "papers", "ours", "verdict", "evidence", "why",

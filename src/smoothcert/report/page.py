@@ -7,21 +7,16 @@ a telephone, in print, by keyboard and by screen reader.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from smoothcert.report import page_verdicts as verdicts
 from smoothcert.report.comparison import AGREES, OTHER
-from smoothcert.report.contents import AUDITS, SECTIONS
+from smoothcert.report.contents import AUDITS, SECTIONS, Section
 from smoothcert.report.html_parts import figure, grid, link, markdown_table, section, text
 from smoothcert.report.made import made
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from smoothcert.report.contents import Section
 
 
 @dataclass(frozen=True)

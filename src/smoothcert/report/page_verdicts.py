@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.claims import DIFFERENT, NOT_REPRODUCED, REPRODUCED, VERDICTS
 from smoothcert.report.claims import NOT_RUN as CLAIM_NOT_RUN
 from smoothcert.report.html_parts import badge, grid, link, section, text
 from smoothcert.report.ledger import COLUMNS
-from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, read_verdicts
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from smoothcert.report.verdict import Verdict
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict, read_verdicts
 
 _TONES = {
     REPRODUCED: "good", NOT_REPRODUCED: "bad", DIFFERENT: "plain", CLAIM_NOT_RUN: "faint",

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 
-if TYPE_CHECKING:
-    pass
+pass
 
 # The papers by their key in the CSV files: (folder, name in print).
 PAPERS = {

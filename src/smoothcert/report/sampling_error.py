@@ -8,14 +8,11 @@ differs between two trainings is not in it.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from scipy.special import ndtri
 
 from smoothcert.certificates import metrics
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 # Test inputs behind a paper's numbers. DDRS does not state them: its CIFAR-10 accuracies step by
 # 0.01 percent, its ImageNet ones by 0.2. ISS states 500 of each. Zhang et al. certify with the

@@ -6,17 +6,12 @@ import os
 import platform
 import re
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.report.html_parts import lighter, png_uri
-from smoothcert.report.made import made
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from smoothcert.report.made import Made
+from smoothcert.report.made import Made, made
 
 
 def ship(results: Path, out: Path, preset: str) -> list[Path]:

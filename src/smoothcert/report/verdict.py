@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Sequence
 
 HOLDS, BROKEN, NOT_FOUND, NOT_RUN = "HOLDS", "BROKEN", "NOT FOUND", "NOT RUN"
 VERDICTS = (HOLDS, BROKEN, NOT_FOUND, NOT_RUN)

@@ -11,10 +11,11 @@ import importlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from smoothcert import datasets, models
 from smoothcert.budget import BUDGETS
@@ -23,15 +24,10 @@ from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.classifier import Classifier
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Inputs, Sampler, check_look, collect, default_batch
+from smoothcert.sampling import Inputs, Progress, Sampler, check_look, collect, default_batch
 from smoothcert.votes import VoteStore, first_difference
 from smoothcert.votes.journal import Journal, partial_path
 from smoothcert.votes.records import read_record, seconds_of, write_record
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from smoothcert.sampling import Progress
 
 
 @dataclass(frozen=True)

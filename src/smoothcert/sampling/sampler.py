@@ -10,26 +10,22 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 
+from smoothcert.budget.base import Budget
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise.base import Noise
 from smoothcert.votes import Counts, VoteStore, first_difference
 from smoothcert.votes.journal import ESTIMATION, SELECTION, Journal, Look
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from smoothcert.budget.base import Budget
-    from smoothcert.noise.base import Noise
-
-    Progress = Callable[[int, int, int], None]  # inputs done now, samples drawn now, all inputs
+Progress = Callable[[int, int, int], None]  # inputs done now, samples drawn now, all inputs
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 
 from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.scaling.problem import Problem
+from smoothcert.scaling.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,14 @@ from fresh votes at the scale is as valid as one at a scale that was given.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.slugs import Family, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from smoothcert.scaling.problem import Problem
+from smoothcert.scaling.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.scaling.problem import Problem
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
-
-    from smoothcert.scaling.problem import Problem
 
 _ALPHA = 0.001  # the level of the bounds that are compared; nothing is claimed of the winner
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from smoothcert.scaling.base import SCALINGS, Cost, Found, Scaling
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.scaling.problem import Problem
+from smoothcert.scaling.problem import Problem
 
 
 @SCALINGS.member("fixed")

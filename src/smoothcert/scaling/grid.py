@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.scaling.problem import Problem
+from smoothcert.scaling.problem import Problem
 
 
 @SCALINGS.member("grid")

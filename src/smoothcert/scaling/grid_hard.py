@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Cost, Found, Scaling, check
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.scaling.problem import Problem
+from smoothcert.scaling.problem import Problem
 
 
 @SCALINGS.member("grid-hard")

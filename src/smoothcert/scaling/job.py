@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,8 @@ from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
-from smoothcert.noise import NOISES
+from smoothcert.datasets import Dataset
+from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling import check_images, default_batch
 from smoothcert.sampling.job import load_model
 from smoothcert.scaling import SCALINGS, Scaling
@@ -29,14 +32,7 @@ from smoothcert.scaling.parts import Parts
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
 from smoothcert.votes.records import write_record
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from smoothcert.datasets import Dataset
-    from smoothcert.noise import Noise
-
-    Progress = Callable[[int, int], None]  # passes through the network done now, and in all
+Progress = Callable[[int, int], None]  # passes through the network done now, and in all
 
 COLUMNS = (
     "idx",

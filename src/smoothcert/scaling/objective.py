@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 from smoothcert.models.mode import evaluating, wide
+from smoothcert.noise import Noise
 from smoothcert.noise.soft_radius import soft_radius
 from smoothcert.scaling.dual import Dual
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from smoothcert.noise import Noise
 
 
 def saturated(noise: Noise, clamp: float) -> float:

@@ -6,14 +6,12 @@ import fcntl
 import hashlib
 import json
 import shutil
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 
 class Parts:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.mode import evaluating, wide
+from smoothcert.noise import Noise
 from smoothcert.noise.soft_radius import soft_radius
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Tensor, nn
-
-    from smoothcert.noise import Noise
 
 # What a draw is for: each purpose has random streams of its own, and none of them is a purpose of
 # the certifying votes ("selection", "estimation") or of training.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.scaling.problem import Problem
+from smoothcert.scaling.problem import Problem
 
 
 @SCALINGS.member("ascent-sound")

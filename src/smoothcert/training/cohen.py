@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
+from torch import nn
 
 from smoothcert.models.mode import wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @METHODS.member("cohen")

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from PIL.Image import Image
+from torch import Tensor
 
 from smoothcert.compute.streams import numpy_generator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
-    from PIL.Image import Image
-    from torch import Tensor
-
-    from smoothcert.datasets import Dataset
-    from smoothcert.datasets.imagenet import LazyImages
+from smoothcert.datasets import Dataset
+from smoothcert.datasets.imagenet import LazyImages
 
 
 class InMemory:

@@ -6,14 +6,11 @@ import csv
 import io
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tqdm import tqdm
 
 from smoothcert.core.files import write_text
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def write_log(path: Path, rows: list[dict[str, float]]) -> None:

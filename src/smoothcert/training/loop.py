@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
+from torch import Tensor, nn
 
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import Noise
 from smoothcert.training.augmentation import crop_flip
-from smoothcert.training.method import Batch, Loss
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from torch import Tensor, nn
-
-    from smoothcert.noise import Noise
-    from smoothcert.training.log import Progress
-    from smoothcert.training.method import Method
-    from smoothcert.training.recipe import Recipe
-    from smoothcert.training.scales import DataDependentScale, FixedScale
+from smoothcert.training.log import Progress
+from smoothcert.training.method import Batch, Loss, Method
+from smoothcert.training.recipe import Recipe
+from smoothcert.training.scales import DataDependentScale, FixedScale
 
 CHECK_EVERY = 20  # batches between looks at the loss, each of which waits for the device
 

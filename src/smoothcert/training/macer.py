@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 from smoothcert.models.mode import wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 
 @METHODS.member("macer")

@@ -8,17 +8,15 @@ against the recipe's ``method`` mapping.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from smoothcert.compute.streams import generator
+from smoothcert.noise import Noise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from torch import Generator, Tensor, nn
-
-    from smoothcert.noise import Noise
 
 
 @dataclass

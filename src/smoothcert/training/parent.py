@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from smoothcert import models
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import sha256
+from smoothcert.models.classifier import Classifier
 from smoothcert.training import state as states
-
-if TYPE_CHECKING:
-    from smoothcert.models.classifier import Classifier
-    from smoothcert.training.plan import Plan
+from smoothcert.training.plan import Plan
 
 
 @dataclass

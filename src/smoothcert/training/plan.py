@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert import datasets
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training
 from smoothcert.models import ARCHITECTURES
-from smoothcert.noise import NOISES
-from smoothcert.training.method import METHODS
+from smoothcert.noise import NOISES, Noise
+from smoothcert.training.method import METHODS, Method
 from smoothcert.training.recipe import Recipe
 from smoothcert.training.scales import DataDependent
 from smoothcert.training.settings import as_mapping, from_mapping
-
-if TYPE_CHECKING:
-    from smoothcert.noise import Noise
-    from smoothcert.training.method import Method
 
 SCHEDULES = ("fs", "ds2")
 

@@ -6,10 +6,12 @@ import errno
 import fcntl
 import hashlib
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -18,6 +20,7 @@ from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
+from smoothcert.models.classifier import Classifier
 from smoothcert.training import state as states
 from smoothcert.training.inputs import Decoded, InMemory
 from smoothcert.training.log import Progress, write_log
@@ -25,12 +28,6 @@ from smoothcert.training.loop import Loop
 from smoothcert.training.parent import start
 from smoothcert.training.plan import Job, Plan, plan
 from smoothcert.training.scales import DataDependentScale, FixedScale
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator
-
-    from smoothcert.models.classifier import Classifier
 
 
 def train(

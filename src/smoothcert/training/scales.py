@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 from smoothcert.noise.soft_radius import soft_radius_ascent_step
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from smoothcert.training.method import Batch
+from smoothcert.training.method import Batch
 
 
 class FixedScale:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from smoothcert.models.attacks import gradient_of, pgd, smoothed_cross_entropy, zeroth_order
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 
 @METHODS.member("smoothadv")

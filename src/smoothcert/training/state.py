@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.models.checkpoint import fill
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from smoothcert.models.classifier import Classifier
+from smoothcert.models.classifier import Classifier
 
 FORMAT = "smoothcert-training-1"
 

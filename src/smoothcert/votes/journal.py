@@ -12,14 +12,12 @@ import fcntl
 import hashlib
 import json
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.votes import first_difference
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SELECTION, ESTIMATION = "selection", "estimation"
 

@@ -12,15 +12,13 @@ import itertools
 import math
 import os
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 Config = dict[str, Any]
 Run = dict[str, str]

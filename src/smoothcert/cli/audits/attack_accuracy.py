@@ -7,18 +7,15 @@ into one figure, a panel each.
 
 from __future__ import annotations
 
+import argparse
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from smoothcert.audits.attack_accuracy import Robust
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
-
-if TYPE_CHECKING:
-    import argparse
-
-    from smoothcert.audits.attack_accuracy import Robust
 
 KEYS = {
     "max": int,

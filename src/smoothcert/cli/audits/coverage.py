@@ -5,22 +5,19 @@ Writes BASE.json (a verdict a procedure), BASE.csv (the curves) and BASE.pdf, .p
 
 from __future__ import annotations
 
+import argparse
 import csv
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from smoothcert.audits.procedures import Curve
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict, write_verdicts
-
-if TYPE_CHECKING:
-    import argparse
-
-    from smoothcert.audits.procedures import Curve
 
 KEYS = {
     "n": int,

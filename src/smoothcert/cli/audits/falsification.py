@@ -7,21 +7,18 @@ inputs, by which a break can be checked again). Tables of `smoothcert lbrs certi
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from smoothcert.certificates.runs import Run
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.report.verdict import Verdict, write_verdicts
-
-if TYPE_CHECKING:
-    import argparse
-
-    from smoothcert.certificates.runs import Run
 
 KEYS = {
     "max": int,

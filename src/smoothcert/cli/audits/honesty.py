@@ -8,19 +8,16 @@ figure BASE.pdf, .png.
 
 from __future__ import annotations
 
+import argparse
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from smoothcert.audits.honesty import Choice, Family
+from smoothcert.certificates.runs import Run
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.verdict import Verdict, write_verdicts
-
-if TYPE_CHECKING:
-    import argparse
-
-    from smoothcert.audits.honesty import Choice, Family
-    from smoothcert.certificates.runs import Run
 
 KEYS = {"budget": str, "radii": str, "repeats": int, "seed": int}
 FOLDS = (2, 10)

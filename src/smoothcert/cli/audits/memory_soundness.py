@@ -8,18 +8,15 @@ witnesses again, with fresh votes and other seeds; it ends with 1 if one of them
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from smoothcert.audits.deployed import Deployed
+from smoothcert.budget.fixed import Fixed
+from smoothcert.cli.audits.subjects import Subject
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    import argparse
-
-    from smoothcert.audits.deployed import Deployed
-    from smoothcert.budget.fixed import Fixed
-    from smoothcert.cli.audits.subjects import Subject
 
 KIND = "memory-soundness"
 KEYS = {

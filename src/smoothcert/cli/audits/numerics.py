@@ -5,17 +5,15 @@ Writes BASE.json, the table BASE-arithmetic.* (CSV, Markdown, LaTeX) and BASE.pd
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.verdict import write_verdicts
-
-if TYPE_CHECKING:
-    import argparse
 
 KEYS = {"max": int, "n": int, "look": int, "alpha": float, "steps": int, "seed": int}
 _DEFAULTS: dict[str, Any] = {

@@ -6,14 +6,12 @@ lemma of Neyman and Pearson says is the worst, in a given dimension.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
 
 from smoothcert.cli.common import add_spec, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.verdict import write_verdicts
-
-if TYPE_CHECKING:
-    import argparse
 
 KEYS = {"d": int, "n": int, "margin": float, "alpha": float, "seed": int}
 _DEFAULTS: dict[str, Any] = {"d": 64, "n": 100_000, "margin": 0.05, "alpha": 0.001, "seed": 0}

@@ -5,14 +5,12 @@ Chooses scales, certifies and attacks a few inputs, and compares every noise vec
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
 
 from smoothcert.cli.common import add_spec, require, specification
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.verdict import write_verdicts
-
-if TYPE_CHECKING:
-    import argparse
 
 KEYS = {
     "dataset": str,

@@ -12,14 +12,12 @@ from smoothcert.budget import BUDGETS
 from smoothcert.certificates.runs import Run, read_run
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES
+from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling import Sampler, default_batch
 from smoothcert.sampling.job import load_model
 
 if TYPE_CHECKING:
     import torch
-
-    from smoothcert.noise import Noise
 
 KINDS_OF = {
     "fixed": "fixed-size", "iss": "ISS (as published)", "iss-fresh": "ISS (fresh votes)",

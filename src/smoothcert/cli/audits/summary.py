@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
 
 from smoothcert.audits.summary import page
 from smoothcert.core.files import write_text
 from smoothcert.report.verdict import read_verdicts
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

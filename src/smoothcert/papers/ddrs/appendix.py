@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import Run
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import data, data_note, default_radii, key, without_interval
 from smoothcert.report.printing import fixed, norm, number
 from smoothcert.report.reference import Row
 from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, share, words
 from smoothcert.report.table_registry import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates.runs import Run
 
 
 @TABLES.member("ddrs_appendix")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.runs import Run
 from smoothcert.report.printing import fixed, number
 from smoothcert.report.table import Entry
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.certificates.runs import Run
 
 RADII = {
     "cifar10": "0:2.5:0.25",

@@ -7,11 +7,12 @@ per-input maximum, which is what the paper prints); what is chosen on other inpu
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from smoothcert.report.claims import (
     CHECKS,
     LEVEL,
+    Claim,
     Finding,
     Measured,
     closed_form,
@@ -20,7 +21,7 @@ from smoothcert.report.claims import (
     printed_half_unit,
     toward,
 )
-from smoothcert.report.evidence import value
+from smoothcert.report.evidence import Evidence, Line, value
 from smoothcert.report.printing import number
 from smoothcert.report.sampling_error import (
     PAPER_INPUTS,
@@ -29,12 +30,6 @@ from smoothcert.report.sampling_error import (
     mean_half_width,
     together,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.report.claims import Claim
-    from smoothcert.report.evidence import Evidence, Line
 
 DATA = {"CIFAR-10": "cifar10", "ImageNet": "imagenet"}
 TABLES = {"Cohen": 1, "SmoothAdv": 2, "MACER": 3, "Yang": 4}

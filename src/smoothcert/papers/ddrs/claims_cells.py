@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import Run
 from smoothcert.core.confidence import clopper_pearson_upper
 from smoothcert.noise import NOISES
 from smoothcert.papers.ddrs.claims import by_data
-from smoothcert.report.claims import CHECKS, NEITHER, OPPOSITE, SAME, Finding, Measured, conclude
-from smoothcert.report.evidence import radii, value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from smoothcert.certificates.runs import Run
-    from smoothcert.report.claims import Claim
-    from smoothcert.report.evidence import Evidence, Line
+from smoothcert.report.claims import (
+    CHECKS,
+    NEITHER,
+    OPPOSITE,
+    SAME,
+    Claim,
+    Finding,
+    Measured,
+    conclude,
+)
+from smoothcert.report.evidence import Evidence, Line, radii, value
 
 ACCURACY = "accuracy_percent_"
 _TINY = 1e-9  # of percents that differ by rounding only

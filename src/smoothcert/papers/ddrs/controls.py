@@ -9,13 +9,16 @@ scales (DS2), with a model that was fine-tuned as long at the fixed scale.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smoothcert.certificates import metrics
+from smoothcert.certificates import CertificateTable, metrics
+from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.runs import Run
 from smoothcert.certificates.selection import held_out
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.appendix import mean_scale
@@ -24,15 +27,6 @@ from smoothcert.report.printing import number
 from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, words
 from smoothcert.report.table_registry import TABLES
 from smoothcert.scaling import AscentMean
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.certificates.runs import Run
 
 CONTROLS = ("fs", "mean", "fixed", "tuned")
 # Scalings that give all inputs one scale: controls themselves, compared with sigma_0 only.

@@ -7,15 +7,18 @@ constant ramp, one scale for all, other fixed scales, grids) is due to the optim
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.ddrs.runs import own_scale, scaling, steps, training_n
 from smoothcert.papers.ddrs.series import (
@@ -33,14 +36,7 @@ from smoothcert.report.figure_registry import FIGURES
 from smoothcert.report.printing import number
 from smoothcert.report.printing import radius as printed_radius
 from smoothcert.report.style import COLOURS, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-
-    from smoothcert.certificates.runs import Run
-    from smoothcert.report.table import Options
+from smoothcert.report.table import Options
 
 WORDS = {
     "ascent": "DS: ascent",

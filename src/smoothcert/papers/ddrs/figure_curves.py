@@ -7,12 +7,15 @@ curves are of: in a panel it is that of the largest ACR on these inputs, named i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from smoothcert.certificates import metrics
+from smoothcert.certificates import CertificateTable, metrics
+from smoothcert.certificates.runs import Run
 from smoothcert.papers.ddrs.runs import label, order, own_scale, paper_best, paper_row, scaling
 from smoothcert.papers.ddrs.series import (
     Group,
@@ -33,18 +36,9 @@ from smoothcert.papers.ddrs.series import (
 from smoothcert.report import curves
 from smoothcert.report.figure_registry import FIGURES
 from smoothcert.report.printing import radius as printed_radius
-from smoothcert.report.reference import Row
+from smoothcert.report.reference import NotComparable, Row
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.certificates.runs import Run
-    from smoothcert.report.reference import NotComparable
-    from smoothcert.report.table import Options
+from smoothcert.report.table import Options
 
 CURVE_NOTE = (
     "One starting scale a panel, with the K of the largest ACR on these inputs (the paper does not"

@@ -6,28 +6,24 @@ scale alone. Pictures are clipped to [0, 1] for the eye; classifiers see the val
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from smoothcert.certificates import CertificateTable
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.datasets import Dataset
+from smoothcert.noise import Noise
 from smoothcert.report.printing import radius as printed_radius
 from smoothcert.report.style import style
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.datasets import Dataset
-    from smoothcert.noise import Noise
 
 STREAM = "illustration"  # the draws of these pictures; no certificate and no search uses them
 CELL = 1.75  # inches

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
+from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.papers.ddrs.runs import label, order, own_scale, scaling, steps
@@ -24,16 +28,8 @@ from smoothcert.papers.ddrs.series import (
 from smoothcert.report.figure_registry import FIGURES
 from smoothcert.report.printing import percent
 from smoothcert.report.style import COLOURS, PANEL, style
+from smoothcert.report.table import Options
 from smoothcert.scaling import Ascent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates.runs import Run
-    from smoothcert.report.table import Options
 
 BINS = 40
 

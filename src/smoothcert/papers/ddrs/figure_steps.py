@@ -7,14 +7,19 @@ mean gives all inputs the mean of the ascent's scales: what ascent has above the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.ddrs.runs import label, own_scale, paper_row, scaling, steps
 from smoothcert.papers.ddrs.series import (
@@ -29,19 +34,9 @@ from smoothcert.papers.ddrs.series import (
 from smoothcert.report import curves
 from smoothcert.report.figure_registry import FIGURES
 from smoothcert.report.printing import number
-from smoothcert.report.reference import Row
+from smoothcert.report.reference import NotComparable, Row
 from smoothcert.report.style import COLOURS, PANEL, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.certificates.runs import Run
-    from smoothcert.report.reference import NotComparable
-    from smoothcert.report.table import Options
+from smoothcert.report.table import Options
 
 # Searches with steps, by the name of the scaling: colour, dash, mark, words
 LOOKS: dict[str, tuple[str, str, str, str]] = {

@@ -6,20 +6,15 @@ certified with them (DS). Uniform noise is Yang's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
 from smoothcert.report.printing import number
 from smoothcert.report.reference import NotComparable, Row, cells
-from smoothcert.scaling import SCALINGS, Ascent
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.certificates.runs import Run
-    from smoothcert.scaling import Scaling
+from smoothcert.scaling import SCALINGS, Ascent, Scaling
 
 BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
 YANG = "Yang"

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.ddrs.runs import base, label, memory_changes, own_scale, scaling, steps
 from smoothcert.report.printing import number, percent
 from smoothcert.report.reference import NotComparable, Row
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from matplotlib.figure import Figure
-
-    from smoothcert.certificates.runs import Run
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,16 @@ one row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smoothcert.certificates import metrics
+from smoothcert.certificates import CertificateTable, metrics
+from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.runs import Run
 from smoothcert.certificates.selection import HeldOut, held_out, held_out_area, paired_difference
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import (
@@ -30,15 +33,6 @@ from smoothcert.report.printing import norm, number
 from smoothcert.report.reference import Row
 from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, share, words
 from smoothcert.report.table_registry import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates import CertificateTable
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.certificates.runs import Run
 
 
 @TABLES.member("ddrs_table1")

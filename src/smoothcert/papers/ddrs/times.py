@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import data
 from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, words
 from smoothcert.report.table_registry import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from smoothcert.certificates.runs import Run
 
 # Data set and architecture -> the words of the paper's claims.
 _PAPER = {("cifar10", "resnet18"): "CIFAR-10", ("cifar10", "resnet18_stem7"): "CIFAR-10",

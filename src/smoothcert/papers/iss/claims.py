@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,20 +20,15 @@ from smoothcert.report.claims import (
     LEVEL,
     OPPOSITE,
     SAME,
+    Claim,
     Finding,
     Measured,
     conclude,
     not_run,
     printed_half_unit,
 )
-from smoothcert.report.evidence import radii, value
+from smoothcert.report.evidence import Evidence, Line, radii, value
 from smoothcert.report.sampling_error import inputs_of_row, mean_half_width, together
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.report.claims import Claim
-    from smoothcert.report.evidence import Evidence, Line
 
 TABLES = ("iss_table1", "iss_table4", "iss_table5", "iss_replay")
 _MISSING = "the tables of ISS here have no such budget"

@@ -5,23 +5,18 @@ Sigma 0.5 and alpha 0.001 are those that fit figure 3; the paper states neither.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from smoothcert.budget.psi import Decline, Mapping, psi
 from smoothcert.noise import Gaussian
 from smoothcert.papers.iss.figures import ALPHA, expected_radius, fixed_radius, radius_at
-from smoothcert.report.claims import CHECKS, Finding, closed_form, printed_half_unit
+from smoothcert.report.claims import CHECKS, Claim, Finding, closed_form, printed_half_unit
+from smoothcert.report.evidence import Evidence
 from smoothcert.report.reference import cells
-
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Sequence
-
-    from smoothcert.report.claims import Claim
-    from smoothcert.report.evidence import Evidence
 
 SIGMA, KBAR, LOW, HIGH = 0.5, 100_000, 0.51, 0.99
 _SETTING = f"sigma {SIGMA}, alpha {ALPHA}, kbar {KBAR:,} (fitted: not stated)"

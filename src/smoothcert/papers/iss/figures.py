@@ -7,26 +7,22 @@ proportional to them (960 for 100,000 on ImageNet, 174 on CIFAR-10).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy.special import bdtrik, betaincinv, ndtri
 
 from smoothcert.audits.coverage import Procedure, iss_procedure
 from smoothcert.budget.psi import CELLS, Decline, Mapping, psi, table
+from smoothcert.certificates.replay import Record, Replay
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.noise import Gaussian
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates.replay import Record, Replay
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 ALPHA = 0.001
 PIXELS = "(pixels in [0, 1])"  # the unit of radii

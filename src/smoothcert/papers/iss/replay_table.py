@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.replay import Replay
+from smoothcert.certificates.runs import Run
 from smoothcert.papers.iss.tables import cell, paper_row, samples
 from smoothcert.report.table import Column, Entry, Options, Table, acr, share, words
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates.replay import Replay
-    from smoothcert.certificates.runs import Run
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from smoothcert.budget import BUDGETS, Iss
+from smoothcert.certificates.runs import Run
 from smoothcert.report.reference import cells
-from smoothcert.report.table import Column, Table, words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from smoothcert.certificates.runs import Run
-    from smoothcert.report.table import Entry
+from smoothcert.report.table import Column, Entry, Table, words
 
 _COLUMNS = (
     Column("who", "where"), Column("dataset", "data"), Column("arch", "model"),

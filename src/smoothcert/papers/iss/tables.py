@@ -11,30 +11,23 @@ store that was sampled for a larger one); only for the former is the time measur
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
-from smoothcert.budget import BUDGETS, Fixed, Iss, IssFresh
+from smoothcert.budget import BUDGETS, Budget, Fixed, Iss, IssFresh
 from smoothcert.budget.psi import Decline, table
 from smoothcert.certificates import metrics
-from smoothcert.noise import NOISES
+from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.runs import Run
+from smoothcert.noise import NOISES, Noise
 from smoothcert.report import printing
-from smoothcert.report.reference import Row, cells
+from smoothcert.report.reference import Cell, Row, cells
 from smoothcert.report.table import Column, Entry, Options, Table, acr, share, words
 from smoothcert.report.table_registry import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.budget import Budget
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.certificates.runs import Run
-    from smoothcert.noise import Noise
-    from smoothcert.report.reference import Cell
 
 # Data set, architecture and training of the paper's tables (its Table 2).
 _PAPER = {"table1": ("imagenet", "resnet50", "consistency"),

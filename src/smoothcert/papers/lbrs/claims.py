@@ -6,7 +6,8 @@ its turns). MNIST is the paper's at its scale; another data set is different dat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import roots_hermitenorm
@@ -18,18 +19,13 @@ from smoothcert.report.claims import (
     LEVEL,
     OPPOSITE,
     SAME,
+    Claim,
     Finding,
     Measured,
     closed_form,
     conclude,
 )
-
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable
-
-    from smoothcert.report.claims import Claim
-    from smoothcert.report.evidence import Evidence, Line
+from smoothcert.report.evidence import Evidence, Line
 
 _TABLE = "lbrs_claims"
 _MISSING = "tables/lbrs_claims.csv is not here"

@@ -7,20 +7,18 @@ seeds and draws of the reserved points; bands reach from the smallest to the lar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from smoothcert.lbrs.results import curve, pick
 from smoothcert.lbrs.spiral import averages
 from smoothcert.report.printing import norm as norm_name
 from smoothcert.report.style import COLOURS, PANEL, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 Rows = list[dict[str, Any]]
 

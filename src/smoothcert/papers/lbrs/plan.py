@@ -6,10 +6,8 @@ Standard library only: the workflow imports it at every start.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import Any
 
 ROOT = "<results>/lbrs"
 FORMS = ("published", "tight")

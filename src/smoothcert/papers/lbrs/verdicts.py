@@ -7,17 +7,14 @@ draws of the reserved points, with the smallest and largest in brackets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.lbrs.results import curve, pick
 from smoothcert.lbrs.spiral import NORMS, averages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 Rows = list[dict[str, Any]]
 COLUMNS = ("claim", "where", "data", "measured", "verdict", "figure")

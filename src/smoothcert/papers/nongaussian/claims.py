@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,19 +16,14 @@ from smoothcert.report.claims import (
     CHECKS,
     OPPOSITE,
     SAME,
+    Claim,
     Finding,
     Measured,
     closed_form,
     conclude,
     not_run,
 )
-from smoothcert.report.evidence import radii, value
-
-if TYPE_CHECKING:
-    import re
-
-    from smoothcert.report.claims import Claim
-    from smoothcert.report.evidence import Evidence, Line
+from smoothcert.report.evidence import Evidence, Line, radii, value
 
 _BEST = "best at each radius, on these inputs"
 _MISSING = "no run of both noises on one model here"

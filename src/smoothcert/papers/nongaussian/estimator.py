@@ -7,21 +7,16 @@ radius on the same draws.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.mixed_table import extremes, log_ratio
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from smoothcert.noise.centripetal import Centripetal
-
-    LogRatio = Callable[[float], NDArray[np.float64]]
+LogRatio = Callable[[float], NDArray[np.float64]]
 
 
 def log_ratio_sampler(noise: Centripetal, d: int, n: int, rng: np.random.Generator) -> LogRatio:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import Run
 from smoothcert.papers.nongaussian.tables import LABELS, groups, noise_names, rivals
 from smoothcert.report import curves
 from smoothcert.report.figure_registry import FIGURES
 from smoothcert.report.printing import number
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-
-    from smoothcert.certificates.runs import Run
-    from smoothcert.report.table import Options
+from smoothcert.report.table import Options
 
 
 @FIGURES.member("nongaussian_fig4")

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.papers.nongaussian.study.toy import BALL, DIMENSION, frontier
+from smoothcert.papers.nongaussian.study.ablation import Point
+from smoothcert.papers.nongaussian.study.toy import BALL, DIMENSION, ToyPoint, frontier
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from smoothcert.papers.nongaussian.study.ablation import Point
-    from smoothcert.papers.nongaussian.study.toy import ToyPoint
 
 _EQUATIONS = {
     "eq11": r"eq. 11: $\|z\|_2^{-k}\,e^{-\|z\|_2^2/2\sigma^2}$",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import number
 from smoothcert.noise import NOISES
@@ -14,11 +15,6 @@ from smoothcert.noise.centripetal import Centripetal
 from smoothcert.papers.nongaussian.tables import BASELINES, groups, role, signed
 from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, share, words
 from smoothcert.report.table_registry import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.certificates.runs import Run
 
 
 @TABLES.member("nongaussian_gain")

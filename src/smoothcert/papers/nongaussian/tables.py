@@ -8,12 +8,15 @@ The paper's baseline certifies at the scale of training; a second one searches t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
+from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.runs import Run
 from smoothcert.certificates.selection import HeldOut, held_out, paired_difference
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
@@ -23,14 +26,6 @@ from smoothcert.report.printing import number
 from smoothcert.report.reference import Row, cells
 from smoothcert.report.table import Column, Entry, Options, Table, acr, share, words
 from smoothcert.report.table_registry import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from smoothcert.certificates.metrics import Estimate
-    from smoothcert.certificates.runs import Run
 
 BASELINES = {"l1": "laplace", "l2": "gaussian", "linf": "gaussian-linf"}
 TABLE_OF = {"l1": "table1", "l2": "table2", "linf": "table3"}

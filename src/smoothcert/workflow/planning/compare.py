@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    import os
-
-    from smoothcert.workflow.planning.estimate import Estimate
-    from smoothcert.workflow.planning.jobs import Job
+from smoothcert.workflow.planning.estimate import Estimate
+from smoothcert.workflow.planning.jobs import Job
 
 
 @dataclass

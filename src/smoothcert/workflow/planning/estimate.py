@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from smoothcert.workflow.planning.jobs import needed_by, parents
+from smoothcert.workflow.planning.jobs import Job, needed_by, parents
 from smoothcert.workflow.planning.schedule import makespan
+from smoothcert.workflow.planning.throughput import Throughput
 from smoothcert.workflow.planning.work import Work, inputs_of, work_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from smoothcert.workflow.planning.jobs import Job
-    from smoothcert.workflow.planning.throughput import Throughput
 
 NETWORK = frozenset({"sample", "scales", "train"})  # commands that a device is for
 

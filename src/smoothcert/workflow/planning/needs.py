@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert import datasets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from smoothcert.workflow.planning.jobs import Job
+from smoothcert.workflow.planning.jobs import Job
 
 
 @dataclass

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +17,7 @@ from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.workflow.planning.stopping import vote_shares
-
-if TYPE_CHECKING:
-    from smoothcert.workflow.planning.throughput import Throughput
+from smoothcert.workflow.planning.throughput import Throughput
 
 _INPUTS, _LOOKS, _LOOK, _CLASSES = 100, 20, 1000, 10
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.training.plan import Plan
+from smoothcert.training.plan import Plan
 
 # A backward pass computes the gradients of the inputs and of the weights of each layer, with as
 # many multiplications each as the forward pass.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from smoothcert.workflow.planning.compare import Compared
-    from smoothcert.workflow.planning.estimate import Cost, Estimate
+from smoothcert.workflow.planning.compare import Compared
+from smoothcert.workflow.planning.estimate import Cost, Estimate
 
 
 def plan_text(estimate: Estimate, title: str, devices: int, jobs: int) -> str:

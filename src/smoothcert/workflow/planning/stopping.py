@@ -15,9 +15,9 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from smoothcert.budget import BUDGETS
@@ -25,9 +25,6 @@ from smoothcert.budget.adaptive import Adaptive
 from smoothcert.budget.simulated import BinomialStream
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.noise import NOISES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _REPEATS = 5  # simulated inputs of each quantile
 

@@ -10,17 +10,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.workflow.planning.passes import BACKWARD, Passes, network_size
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
 
 FORMAT = 1
 

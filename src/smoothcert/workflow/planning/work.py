@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smoothcert import datasets
+from smoothcert.workflow.planning.jobs import Job
 from smoothcert.workflow.planning.needs import kind
 from smoothcert.workflow.planning.passes import search_passes, training_passes, training_plan
 from smoothcert.workflow.planning.stopping import samples_per_input
-from smoothcert.workflow.planning.throughput import Network
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from smoothcert.workflow.planning.jobs import Job
-    from smoothcert.workflow.planning.throughput import Throughput
+from smoothcert.workflow.planning.throughput import Network, Throughput
 
 # Commands that read files and write small ones: seconds on a CPU, whatever they are of.
 LIGHT = frozenset(

@@ -7,8 +7,8 @@ the radius certified at a class probability p is divided by that noise's radius.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtri
@@ -21,9 +21,6 @@ from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.noise.centripetal_linf import CentripetalLinf
 from smoothcert.noise.mixed_table import extremes, log_ratio
 from smoothcert.noise.radial_quadrature import failure_bound
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 FAMILIES = ("centripetal-l1", "centripetal-l2", "centripetal-linf", "mixed-linf")
 

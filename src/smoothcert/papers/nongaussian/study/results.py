@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
 
 T = TypeVar("T")
 _KINDS = {"int": int, "float": float, "str": str}

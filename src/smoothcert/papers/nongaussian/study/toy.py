@@ -8,11 +8,12 @@ computed by quadrature; for equation 13 D is a quasi-Monte Carlo mean with a sta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import erf, erfinv, gammainc, gammaincinv
 
 from smoothcert.core.errors import SmoothcertError
@@ -20,11 +21,6 @@ from smoothcert.noise.largest_entry import largest_entry_quantiles
 from smoothcert.noise.mixed_table import log_ratio
 from smoothcert.noise.radial_quadrature import GammaCells, Law, enclose, failure_bound
 from smoothcert.papers.nongaussian.study.ablation import solve
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 DIMENSION, BALL = 5, 0.65
 FAMILIES = {"eq11": "centripetal-l2", "eq12": "centripetal-linf", "eq13": "mixed-linf"}
