@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import AXES, Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
+from smoothcert.report.numbers import Label
 from smoothcert.report.printing import number
 from smoothcert.report.reference import NotComparable, Row, cells
-from smoothcert.scaling import SCALINGS, Ascent, Scaling
+from smoothcert.scaling import SCALINGS, Ascent, Grid, Scaling
 
 BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
 YANG = "Yang"
@@ -51,6 +53,16 @@ def steps(run: Run) -> int | None:
     """K, if the scales were found in that many steps."""
     part = scaling(run)
     return None if kind(part) == part.slug else getattr(part, "K", None)
+
+
+def search(run: Run) -> str:
+    """``ascent`` for Algorithm 1 with any n and K, ``grid`` for the greedy grid with any n; other
+    scalings by their slug without K."""
+    part = scaling(run)
+    plain = (isinstance(part, Ascent) and part == Ascent(part.K, n=part.n)) or (
+        isinstance(part, Grid) and part == Grid(part.n)
+    )
+    return part.name if plain else kind(part)
 
 
 def own_scale(run: Run) -> bool:
@@ -126,6 +138,23 @@ def memory_changes(run: Run) -> int | None:
     if event is None:
         return None
     return int(((event == "trimmed") | (event == "inside")).sum())
+
+
+def common(runs: Sequence[Run]) -> list[Run]:
+    """The runs restricted to the inputs that all of them have."""
+    tables = metrics.common_inputs([run.table for run in runs])
+    return [replace(run, table=table) for run, table in zip(runs, tables, strict=True)]
+
+
+def shared(runs: Sequence[Run]) -> dict[str, Label]:
+    """The axes on which all runs agree: labels of what is of all of them."""
+    each = {axis: {getattr(run, axis) for run in runs} for axis in AXES}
+    return {axis: values.pop() for axis, values in each.items() if len(values) == 1}
+
+
+def is_fixed(run: Run) -> bool:
+    """Fixed smoothing: one scale in training and certification, no fine-tuning."""
+    return label(run) == base(run)
 
 
 # --- the paper's rows ----------------------------------------------------------------------
