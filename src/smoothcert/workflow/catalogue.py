@@ -10,10 +10,13 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from smoothcert.audits.outputs import SECTION as AUDITS
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
 from smoothcert.report.output import Output, Section
 
 SECTIONS: tuple[Section, ...] = (COHEN,)
+
+__all__ = ["AUDITS", "SECTIONS", "function", "outputs", "target"]
 
 
 def outputs() -> list[Output]:
