@@ -12,12 +12,17 @@ from smoothcert.noise import NOISES
 from smoothcert.scaling import SCALINGS
 
 METHODS = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
-_VARIANTS = {"": "", "_ft": ", fine-tuned as long", "_n1": " (n = 1)"}
 
 
 def method(name: str) -> str:
     """A training method: ``smoothadv`` -> SmoothAdv."""
     return METHODS.get(name, name)
+
+
+def variant(text: str) -> str:
+    """What is not usual in a training: ``_n1`` -> " (n = 1)"; nothing for nothing."""
+    samples = text.removeprefix("_n")
+    return f" (n = {samples})" if samples.isdigit() else text.replace("_ft", ", fine-tuned as long")
 
 
 def training(slug: str) -> str:
@@ -29,7 +34,7 @@ def training(slug: str) -> str:
     schedule = {"fs": "", "ds2": "-DS2"}.get(one.schedule, f"-{one.schedule}")
     shape = "" if one.noise == "gaussian" else f", {noise(one.noise_slug)}"
     scale = shape or f", σ = {number(one.scale)}"
-    return f"{method(one.method)}{schedule}{_VARIANTS.get(one.variant, one.variant)}{scale}"
+    return f"{method(one.method)}{schedule}{variant(one.variant)}{scale}"
 
 
 def noise(slug: str) -> str:

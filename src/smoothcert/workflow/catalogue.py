@@ -14,9 +14,11 @@ from typing import Any
 
 from smoothcert.audits.outputs import SECTION as AUDITED
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
+from smoothcert.papers.ddrs.outputs import SECTION as DDRS
+from smoothcert.papers.training.outputs import SECTION as TRAINING
 from smoothcert.report.output import Need, Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN,)
+SECTIONS: tuple[Section, ...] = (COHEN, TRAINING, DDRS)
 AUDITS: Section = AUDITED  # shown below the verdicts of the audits
 
 

@@ -65,6 +65,7 @@ def _row(run: Run, radii: NDArray[np.float64], strict: bool) -> Row:
         "method": names.label(run),
         "sigma": None if run.sigma is None else number(run.sigma),
         "K": names.steps(run),
+        "search": names.search(run),
         "mean_sigma": mean_scale(run),
         "memory": names.memory_changes(run),
         "acr": acr(metrics.average_certified_radius(run.table)),

@@ -150,6 +150,8 @@ class Comparison:
             "search": names.search(run),
             "search_n": samples(run),
             "papers_own": papers_own(run),
+            "trained": _kind(run),
+            "K": steps,
             "mean_sigma": mean_scale(run),
             "memory": names.memory_changes(run),
             "acr": acr(metrics.mean(reach(run), least=0.0)),

@@ -37,7 +37,7 @@ from smoothcert.report.numbers import Row, frame, gain
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.printing import radius as printed_radius
-from smoothcert.report.style import COLOURS, style
+from smoothcert.report.style import COLOURS, heading, style
 
 WORDS = {
     "ascent": "DS: ascent",
@@ -159,7 +159,7 @@ def draw(picture: Picture) -> Figure:
         below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 0), "borderaxespad": 0}
         below["bbox_transform"] = grid[-1, 0].transAxes + drop
         grid[-1, 0].legend(handles=list(shown.values()), **below)
-        figure.suptitle(picture.more["title"] or "")
+        heading(figure, picture.more["title"])
     return figure
 
 

@@ -42,7 +42,7 @@ from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import radius as printed_radius
 from smoothcert.report.reference import NotComparable
 from smoothcert.report.reference import Row as PaperRow
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 CURVE_NOTE = (
     "One starting scale a panel, with the K of the largest ACR on these inputs (the paper does not"
@@ -273,7 +273,7 @@ def draw(picture: Picture) -> Figure:
         for axes in set(grid.flat) - drawn:
             axes.set_axis_off()
         add_notes(figure, more["notes"])
-        figure.suptitle(more["title"] or "")
+        heading(figure, more["title"])
     return figure
 
 

@@ -7,7 +7,6 @@ scale alone. Pictures are clipped to [0, 1] for the eye; classifiers see the val
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from smoothcert.report import names as readable
 from smoothcert.report.numbers import RADIUS, Number, Row, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import radius as printed_radius
-from smoothcert.report.style import style
+from smoothcert.report.style import heading, style
 
 STREAM = "illustration"  # the draws of these pictures; no certificate and no search uses them
 CELL = 1.75  # inches
@@ -252,7 +251,7 @@ def draw(picture: Picture) -> Figure:
             for axes, image in zip(panels, shown, strict=True):
                 _show(axes, image)
             _words(panels, part)
-        figure.suptitle("\n".join(textwrap.wrap(picture.more["title"] or "", int(9 * wide))))
+        heading(figure, picture.more["title"])
         add_notes(figure, picture.more["notes"])
     return figure
 

@@ -30,7 +30,7 @@ from smoothcert.papers.ddrs.series import (
 from smoothcert.report.numbers import RADIUS, Number, Row, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import percent
-from smoothcert.report.style import COLOURS, PANEL, style
+from smoothcert.report.style import COLOURS, PANEL, heading, style
 from smoothcert.scaling import Ascent
 
 BINS = 40
@@ -130,7 +130,7 @@ def draw(picture: Picture) -> Figure:
         for axes in panels[len(parts) :]:
             axes.set_axis_off()
         add_notes(figure, picture.more["notes"])
-        figure.suptitle(picture.more["title"] or "")
+        heading(figure, picture.more["title"])
     return figure
 
 

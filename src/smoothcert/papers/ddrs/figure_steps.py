@@ -38,7 +38,7 @@ from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.reference import NotComparable
 from smoothcert.report.reference import Row as PaperRow
-from smoothcert.report.style import COLOURS, PANEL, style
+from smoothcert.report.style import COLOURS, PANEL, heading, style
 
 # Searches with steps, by the name of the scaling: colour, dash, mark, words
 LOOKS: dict[str, tuple[str, str, str, str]] = {
@@ -142,7 +142,7 @@ def draw(picture: Picture) -> Figure:
             _by_steps(panels[1], part, strict)
             _area(panels[2], part)
         add_notes(figure, picture.more["notes"])
-        figure.suptitle(picture.more["title"] or "")
+        heading(figure, picture.more["title"])
     return figure
 
 

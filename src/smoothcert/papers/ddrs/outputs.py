@@ -114,17 +114,17 @@ SECTION = Section(
         ),
         _figure(
             "ddrs_fig3",
-            "Figure 3 of DDRS: Cohen's training, certified accuracy per sigma and envelope",
+            "Figure 3 of DDRS: Cohen's training, certified accuracy for each σ, and the envelope",
             "figure_curves:figure3", "figure_curves:draw", "ddrs_table1",
         ),
         _figure(
             "ddrs_fig4",
-            "Figure 4 of DDRS: SmoothAdv, certified accuracy per sigma and envelope",
+            "Figure 4 of DDRS: SmoothAdv, certified accuracy for each σ, and the envelope",
             "figure_curves:figure4", "figure_curves:draw", "ddrs_table2",
         ),
         _figure(
             "ddrs_fig5",
-            "Figure 5 of DDRS: MACER, certified accuracy per sigma and envelope",
+            "Figure 5 of DDRS: MACER, certified accuracy for each σ, and the envelope",
             "figure_curves:figure5", "figure_curves:draw", "ddrs_table3",
         ),
         _images(
