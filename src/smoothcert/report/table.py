@@ -23,11 +23,12 @@ class Column:
     title: str
     measured: bool = False
     show: Callable[[Any], str] = str
+    csv: str | None = None  # its name there, where it is not the key's own
 
     @property
     def head(self) -> str:
         """Its name in the CSV."""
-        return self.key.key if isinstance(self.key, Metric) else self.key
+        return self.csv or (self.key.key if isinstance(self.key, Metric) else self.key)
 
     @property
     def numeric(self) -> bool:
@@ -36,7 +37,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows may have labels that no column shows: they are in the frame all the same."""
+    """Rows may have labels that no column shows: they are in the frame all the same.
+
+    ``title``: empty for the one that the catalogue has.
+    """
 
     title: str
     columns: tuple[Column, ...]

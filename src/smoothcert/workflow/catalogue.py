@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
+from smoothcert.papers.nongaussian.outputs import SECTION as NONGAUSSIAN
 from smoothcert.report.output import Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN,)
+SECTIONS: tuple[Section, ...] = (COHEN, NONGAUSSIAN)
 
 
 def outputs() -> list[Output]:
