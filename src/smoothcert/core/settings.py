@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from smoothcert.core.errors import SmoothcertError
 
@@ -20,6 +20,18 @@ Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
+Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+T = TypeVar("T")
+
+
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"expected values that differ, found {', '.join(map(str, values))}")
+    return values
+
+
+Several = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Settings(BaseModel):

@@ -11,6 +11,7 @@ from smoothcert.papers.nongaussian.figures import norm_moments, wide
 from smoothcert.papers.nongaussian.tables import BEST, ONE, RADII
 from smoothcert.report.claims import (
     IN_PART,
+    NEITHER,
     OPPOSITE,
     SAME,
     Claim,
@@ -31,17 +32,22 @@ _MISSING = "no run of both noises on one model here"
 def zhang_above(claim: Claim, evidence: Evidence, table: int) -> Finding:
     """At every radius that either reaches; the paired difference of the ACRs beside it."""
     output = f"nongaussian_table{table}"
+    numbers = evidence.of(output)
+    if numbers.empty:
+        return not_run(_MISSING)
     measured = []
-    for model, part in evidence.of(output).groupby(_MODEL, sort=False, dropna=False):
+    for model, part in numbers.groupby(_MODEL, sort=False, dropna=False):
         base, method = _accuracies(part, "baseline"), _accuracies(part, "method")
         gaps = (method.value - base.value)[(method.value > 0) | (base.value > 0)]
         if gaps.empty:
             continue
         up, down = int((gaps > 0).sum()), int((gaps < 0).sum())
-        text = f"above at {up}, below at {down} of {len(gaps)} radii on {', '.join(model)}"
+        text = (
+            f"above at {up}, below at {down} of {len(gaps)} radii on {', '.join(map(str, model))}"
+        )
         text += f" ({gaps.min():+.1f} to {gaps.max():+.1f} points)"
-        paired = part[(part.metric == "acr") & (part.method == "difference")]
-        for acr in paired[paired.get("minus") == "baseline"].itertuples():
+        paired = part[(part.metric == "acr") & (part.method == "difference")].itertuples()
+        for acr in (one for one in paired if one.minus == "baseline"):
             text += f"; ACR {acr.value:+.4f}, 95% {acr.low:+.4f} to {acr.high:+.4f}, paired"
         own = bool(base.paper.notna().any() or method.paper.notna().any())
         measured.append(Measured(text, own, up == len(gaps), _direction(up, down, len(gaps))))
@@ -59,14 +65,18 @@ def _accuracies(part: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def _direction(up: int, down: int, count: int) -> str:
+    if up == down == 0:
+        return NEITHER
     return SAME if up == count else OPPOSITE if down >= up else IN_PART
 
 
 @check
 def zhang_every_model(claim: Claim, evidence: Evidence) -> Finding:
     """One model at a time, at the radii of table 3 (figure 4)."""
-    measured = []
     numbers = evidence.of("nongaussian_fig4")
+    if numbers.empty:
+        return not_run(_MISSING)
+    measured = []
     at = metrics.parse_radii(RADII["linf"])[1:]
     for _, part in numbers[numbers.radius.isin(at)].groupby("panel", sort=False):
         curves = part.pivot(index="radius", columns="method", values="value")
@@ -88,12 +98,14 @@ def zhang_every_model(claim: Claim, evidence: Evidence) -> Finding:
 @check
 def zhang_none_on_imagenet(claim: Claim, evidence: Evidence) -> Finding:
     """Accuracy above 1 percent at 1/255 or beyond would be one."""
-    measured = []
     numbers = evidence.of("nongaussian_table3", metric="accuracy_percent", dataset="imagenet")
+    if numbers.empty:
+        return not_run("needs ImageNet")
+    measured = []
     for model, part in numbers[numbers.radius > 0].groupby(_MODEL, sort=False, dropna=False):
         most = part[part.method != "difference"].value.max()
         agrees = bool(most <= 1.0)
-        text = f"at most {most:.1f} percent at any radius above 0 on {', '.join(model)}"
+        text = f"at most {most:.1f} percent at any radius above 0 on {', '.join(map(str, model))}"
         measured.append(Measured(text, True, agrees, SAME if agrees else OPPOSITE))
     return conclude(
         measured, evidence.first("tables/nongaussian_table3.csv"),

@@ -45,11 +45,11 @@ def measure_fig1(files: Files, options: Options) -> Picture:
     ]
     rows: list[Row] = []
     for curve, ks, sigmas in curves:
-        each = zip(ks, sigmas, *norm_moments(d, ks, sigmas), strict=True)
+        points = zip(ks, sigmas, *norm_moments(d, ks, sigmas), strict=True)
         rows += [
             {"curve": curve, "d": d, "k": int(k), "sigma": float(sigma),
              "norm_mean": Number(float(mean)), "norm_variance": Number(float(variance))}
-            for k, sigma, mean, variance in each
+            for k, sigma, mean, variance in points
         ]  # fmt: skip
     return Picture(frame("nongaussian_fig1", rows))
 
@@ -65,10 +65,8 @@ def draw_fig1(picture: Picture) -> Figure:
             ("sigma", COLOURS[1], "--", r"$\sigma$ falls, k = 0"),
         ):
             part = points[points.curve == curve]
-            axes.plot(
-                part.norm_mean, part.norm_variance, color=colour, linestyle=dash, label=label
-            )
-        start, *marks = points[points.curve == "marked"].itertuples()
+            axes.plot(part.norm_mean, part.norm_variance, color=colour, linestyle=dash, label=label)
+        start, *marks = each(points[points.curve == "marked"])
         for mark in marks:
             x, y = mark.norm_mean, mark.norm_variance
             axes.plot(x, y, marker="o", markersize=4, color=COLOURS[2] if mark.k else COLOURS[1])
@@ -85,6 +83,11 @@ def draw_fig1(picture: Picture) -> Figure:
         axes.set_ylabel(r"variance of $\|z\|_2$")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     return figure
+
+
+def each(points: pd.DataFrame) -> list[Any]:
+    """Its rows, one value an attribute."""
+    return list(points.itertuples())
 
 
 def wide(numbers: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +144,7 @@ def draw_fig2(picture: Picture) -> Figure:
     with style():
         figure = Figure(figsize=(PANEL[0] * 2.1, PANEL[1] * 0.95))
         panels = figure.subplots(1, 3)
-        for axes, panel in zip(panels, picture.numbers.itertuples(), strict=True):
+        for axes, panel in zip(panels, each(picture.numbers), strict=True):
             k, r = panel.k, panel.shift
             x, before, after, _ = picture.more["densities"][panel.family]
             inside = np.sort(before.ravel())[::-1]
