@@ -21,6 +21,7 @@ from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
+from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling import check_images, default_batch
@@ -28,7 +29,6 @@ from smoothcert.sampling.job import load_model
 from smoothcert.scaling import SCALINGS, Scaling
 from smoothcert.scaling.base import Found
 from smoothcert.scaling.objective import saturated
-from smoothcert.scaling.parts import Parts
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
 from smoothcert.votes.records import write_record
 
@@ -129,8 +129,8 @@ def run(
         "training": made.get("training"),
     }
     network = network.eval().requires_grad_(False).to(where)
-    with Parts(out, identity) as parts:
-        job = _Job(network, noise, data, wanted, spec.seed, batch, where, parts, progress)
+    with Scratch(out, identity) as scratch:
+        job = _Job(network, noise, data, wanted, spec.seed, batch, where, scratch, progress)
         table, seconds, hits = job.table()
         record = {
             "identity": identity,
@@ -144,7 +144,7 @@ def run(
         write_record(out, record)
         lines = ["\t".join(COLUMNS), *("\t".join(map(str, row)) for row in table)]
         write_text(out, "\n".join(lines) + "\n")
-        parts.remove()
+        scratch.remove()
     return table
 
 
@@ -159,7 +159,7 @@ class _Job:
     seed: int
     batch: int
     device: torch.device
-    parts: Parts
+    scratch: Scratch
     progress: Progress | None
 
     def __post_init__(self) -> None:
@@ -222,12 +222,13 @@ class _Job:
         parts = []
         for number, first in enumerate(range(0, len(self.data), self.batch)):
             rows = slice(first, first + self.batch)
-            part = self.parts.read(stage, number)
+            name = f"{stage}-{number:05d}"
+            part = self.scratch.read(name)
             if part is None:
                 start = time.perf_counter()
                 part = work(self._problem(rows), rows)
                 part["seconds"] = time.perf_counter() - start
-                part = self.parts.write(stage, number, part)
+                part = self.scratch.write(name, part)
             else:
                 self._report(self.passes[stage] * len(self.data.idx[rows]))
             parts.append(part)
