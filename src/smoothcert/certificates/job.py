@@ -11,8 +11,7 @@ from smoothcert.certificates.certification import certify
 from smoothcert.certificates.spec import CertifySpec
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Noise
-from smoothcert.noise.centripetal import Centripetal, with_table_file
-from smoothcert.noise.gaussian_linf import same_draws
+from smoothcert.noise.centripetal import Centripetal
 from smoothcert.votes import VoteStore
 from smoothcert.votes.records import read_record, record_path, seconds_of
 
@@ -35,7 +34,7 @@ def run(
     sampled = read_record(votes)
     noise = read_as(store, spec.noise)
     if radius_table:
-        noise = with_table_file(noise, radius_table)
+        noise = noise.with_table_file(radius_table)
     table = certify(store, budget, noise, seconds_of(sampled, store))
     record = {
         "budget": spec.budget,
@@ -52,7 +51,7 @@ def read_as(store: VoteStore, slug: str | None) -> Noise:
     """The noise that certifies the votes; SmoothcertError if they are not draws of it."""
     drawn = NOISES.parse(store.identity["noise"])
     noise = drawn if slug is None else NOISES.parse(slug)
-    if not same_draws(noise, drawn):
+    if noise.drawn_as != drawn.drawn_as:
         raise SmoothcertError(
             f"noise {noise.slug}: the votes are of {drawn.slug}, which draws differently"
         )

@@ -21,7 +21,7 @@ class ImportCheckpoint(Command):
     )
 
     file: Path = positional(help="{arch, state_dict} or MACER's {net, ...}", metavar="FILE")
-    dataset: str = Field(description=f"its data set: {', '.join(datasets.NAMES)}")
+    dataset: str = Field(description=f"its data set: {', '.join(datasets.DATASETS)}")
     arch: str = Field(description="its architecture, such as resnet110 or resnet50")
     normalization: Literal["standardize", "center", "none"] | None = Field(
         None,
