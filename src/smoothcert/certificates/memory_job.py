@@ -122,7 +122,7 @@ def _data(certificates: Run, spec: MemorySpec, data_dir: Path | None) -> Dataset
         raise SmoothcertError(f"{path}: expected each idx once, found one repeated")
     size = datasets.info(name).splits.get(spec.split)
     if size is not None and (wrong := table.idx[(table.idx < 0) | (table.idx >= size)]).size:
-        raise SmoothcertError(f"{path}: idx {wrong[0]}: {name} {spec['split']} has {size} inputs")
+        raise SmoothcertError(f"{path}: idx {wrong[0]}: {name} {spec.split} has {size} inputs")
     data = datasets.load(name, spec.split, data_dir)
     recorded = certificates.record.get("data_digest")
     if recorded not in (None, data.digest):
@@ -132,7 +132,7 @@ def _data(certificates: Run, spec: MemorySpec, data_dir: Path | None) -> Dataset
         i = differ[0]
         raise SmoothcertError(
             f"{path}: idx {table.idx[i]} has label {table.label[i]};"
-            f" in {name} {spec['split']} it is {data.labels[table.idx[i]]}"
+            f" in {name} {spec.split} it is {data.labels[table.idx[i]]}"
         )
     return data
 
@@ -172,7 +172,7 @@ def _random_orders(
     rows = [_measured(str(spec.order), after, radii)]
     orders = memory.random_orders(len(table), spec.orders, spec.seed)
     for k, order in enumerate(orders):
-        name = f"random {spec['seed']}/{k}"
+        name = f"random {spec.seed}/{k}"
         rows.append(_measured(name, memory.apply(table, points, order, near), radii))
     return rows
 

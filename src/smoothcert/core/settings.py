@@ -134,6 +134,8 @@ def expected(error: ErrorDetails) -> str:
         return f"{words} {error['ctx'][limit]:g}"
     if kind == "literal_error":
         return f"one of {error['ctx']['expected'].replace(' or ', ', ')}".replace("'", "")
+    if kind == "too_short":
+        return f"at least {error['ctx']['min_length']} of them"
     name, _, rest = kind.rpartition("_")
     if name.partition("_")[0] in _TYPES and rest in ("type", "parsing", "size", "from_float"):
         return _TYPES[name.partition("_")[0]]
