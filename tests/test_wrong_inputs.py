@@ -62,7 +62,8 @@ def error_of(arguments, capsys):
     assert said.endswith("\n")
     assert "Traceback" not in said
     after = {p: p.read_bytes() for p in Path().rglob("*") if p.is_file()}
-    visible = {p for p in after if not p.name.startswith(".")} - before.keys()
+    hidden = {p for p in after if any(part.startswith(".") for part in p.parts)}
+    visible = after.keys() - hidden - before.keys()
     assert not visible, f"left behind: {visible}"
     assert not [p for p in after if ".tmp" in p.name], "a temporary file stayed behind"
     assert all(after.get(p) == content for p, content in before.items()), "a file was changed"
