@@ -16,7 +16,7 @@ from smoothcert.budget import BUDGETS, Fixed
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Sampler, default_batch, sample
+from smoothcert.sampling.sampler import Sampler, default_batch, sample
 from smoothcert.sampling.job import SampleSpec, run
 from smoothcert.votes import VoteStore
 from smoothcert.votes.records import gather_files, read_record, seconds_of

@@ -145,13 +145,13 @@ def test_one_process_at_a_time_and_no_corrupt_part(tmp_path: Path) -> None:
     [
         ({"scalings": ["ascent-K5", "ramp-K5"]}, "of one search"),
         ({"scalings": ["fixed"]}, "no scale to search"),
-        ({"scalings": []}, "at least one"),
+        ({"scalings": []}, "scalings: expected at least 1 of them"),
         ({"scalings": ["ascent-K5", "ascent-K5"]}, "given twice"),
         ({"scalings": ["ascent-K05"]}, "ascent-K05"),
-        ({"scalings": [5]}, "list of texts"),
-        ({"scalings": "ascent-K5"}, "expected list"),
+        ({"scalings": [5]}, "scalings.0: expected a text, found 5"),
+        ({"scalings": "ascent-K5"}, "expected a list"),
         ({"noise": "gaussian-linf-0.25"}, "no soft radius"),
-        ({"batch": 0}, "batch 0"),
+        ({"batch": 0}, "batch: expected at least 1, found 0"),
     ],
 )
 def test_what_does_not_fit_is_one_line_before_any_search(

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
 from smoothcert.certificates.metrics import Estimate
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.core.slugs import number
