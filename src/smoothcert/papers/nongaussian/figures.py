@@ -94,7 +94,7 @@ def wide(numbers: pd.DataFrame) -> pd.DataFrame:
     """A frame with one row a row of the output: its labels, and its numbers by metric."""
     values = numbers.pivot(index="row", columns="metric", values="value")
     labels = numbers.drop_duplicates("row").set_index("row").drop(columns=["value", "metric"])
-    return labels.join(values)
+    return labels.infer_objects().join(values)
 
 
 def plane_density(family: str, k: float, x: NDArray, y: NDArray, cell: float) -> NDArray:
