@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
+from smoothcert.papers.iss.outputs import SECTION as ISS
 from smoothcert.report.output import Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN,)
+SECTIONS: tuple[Section, ...] = (COHEN, ISS)
 
 
 def outputs() -> list[Output]:
