@@ -14,11 +14,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
+from smoothcert.noise import NOISES
 
 Config = dict[str, Any]
 Run = dict[str, str]
@@ -95,24 +97,21 @@ def _store(run: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(drawn_as(run[axis]) if axis == "noise" else run[axis] for axis in STORE)
 
 
+@cache
 def drawn_as(noise: str) -> str:
-    """The slug of the noise whose votes certify for ``noise``: its own, but for gaussian-linf.
-
-    Gaussian noise certifies l2 and linf by the same draws.
-    """
-    return re.sub("^gaussian-linf-", "gaussian-", noise)
+    """The slug of the noise whose votes certify for ``noise``."""
+    return NOISES.parse(noise).drawn_as.slug
 
 
+@cache
 def tabulated(noise: str) -> str | None:
     """The slug without scale of a noise whose radii are read from a table; None for a formula."""
-    shape = noise.rpartition("-")[0]
-    tables = r"centripetal-linf(_k\d+)?|(centripetal-l[12]|mixed-linf)_k\d+"
-    return shape if re.fullmatch(tables, shape) else None
+    return NOISES.parse(noise).tabulated
 
 
-def noise_parts(noise: str) -> list[str]:
-    """What the provenance module calls the members that a noise slug may name."""
-    return [f"noise.{name}" for name in _names(noise)]
+def parts(axis: str, slug: str) -> list[str]:
+    """What the provenance module calls the members that a slug may name."""
+    return [f"{_PACKAGES[axis]}.{name}" for name in _names(slug)]
 
 
 def dimension(dataset: str) -> int:
@@ -191,7 +190,6 @@ def check_choices(config: Config) -> None:
     from smoothcert import datasets
     from smoothcert.budget import BUDGETS
     from smoothcert.models import ARCHITECTURES
-    from smoothcert.noise import NOISES
     from smoothcert.scaling import SCALINGS
 
     parsers: dict[str, Callable[[str], object]] = {
@@ -260,7 +258,7 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
     if stage == "sample_alone":
         return {**settings(config, "sample", cell), "budget": cell["budget"]}
     if stage == "certify":
-        return {"budget": cell["budget"]}
+        return {"budget": cell["budget"], "noise": cell["noise"]}
     if stage == "memory":
         return {"dataset": cell["dataset"]}
     raise ValueError(f"no stage {stage!r}")
@@ -427,11 +425,11 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
     if fixed:
         del slugs["budget"]
     chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
-    names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in chosen for n in _names(slug)}
+    names = {part for axis, slug in chosen for part in parts(axis, slug)}
     if stage == "train":
-        names |= set(noise_parts(Training.parse(slugs["training"]).noise_slug))
+        names |= set(parts("noise", Training.parse(slugs["training"]).noise_slug))
     return {
-        "modules": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
+        "entries": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
         "parts": frozenset(names),
         "without": frozenset({"smoothcert.core.confidence"} if fixed else ()),
     }

@@ -112,7 +112,13 @@ def draw_figure4(picture: Picture) -> Figure:
         curves = numbers[numbers.series == "curve"].groupby("scale")
         for (scale, curve), colour, dash in zip(curves, COLOURS, DASHES, strict=False):
             label = f"σ = {scale:g}, ahead from {starts[scale]:.3f}"
-            left.plot(_normal(curve.p), curve.value, color=colour, linestyle=dash, label=label)
+            left.plot(
+                _normal(curve.p.astype(float)),
+                curve.value,
+                color=colour,
+                linestyle=dash,
+                label=label,
+            )
         left.axhline(0, color="0.4", linewidth=0.9)
         _probability_axis(left, "$p_A$ (normal scale)")
         left.set_ylabel(f"mean radius of ISS minus that of IAS\n{_PIXELS}")

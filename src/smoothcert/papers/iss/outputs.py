@@ -24,6 +24,8 @@ _TABLES = {
 }
 _ONE_MODEL = (Need("votes", "iss_table1", select=_first),)
 _PUBLISHED = (Need("published"),)
+# What a replay runs, beside the members that the runs of its votes name.
+_PARTS = ("noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential")
 _REPLAYED = "Budgets replayed on published certificates"
 
 
@@ -66,6 +68,7 @@ SECTION = Section(
             title="Table 3 of ISS: time to build the sample-size mapping",
             make="smoothcert.papers.iss.tables:mapping_times",
             options=MappingOptions,
+            parts=("noise.gaussian",),
         ),
         _budgets(4),
         _budgets(5),
@@ -77,6 +80,7 @@ SECTION = Section(
             needs=_PUBLISHED,
             options=ReplayTableOptions,
             config="iss.replay",
+            parts=_PARTS,
         ),
         Output(
             name="iss_fig1",
@@ -87,6 +91,7 @@ SECTION = Section(
             needs=(Need("votes", "iss_table1"),),
             options=ReplayOptions,
             config="iss.replay",
+            parts=_PARTS,
         ),
         Output(
             name="iss_fig3",
@@ -107,6 +112,7 @@ SECTION = Section(
             needs=_ONE_MODEL,
             options=ReplayOptions,
             config="iss.replay",
+            parts=_PARTS,
         ),
         Output(
             name="iss_fig5",
@@ -117,6 +123,7 @@ SECTION = Section(
             needs=(Need("votes", "iss_table5"),),
             options=ReplayOptions,
             config="iss.replay",
+            parts=_PARTS,
         ),
         Output(
             name="iss_fig6",
@@ -135,6 +142,7 @@ SECTION = Section(
             needs=_ONE_MODEL,
             options=ReplayOptions,
             config="iss.replay",
+            parts=_PARTS,
         ),
         Output(
             name="iss_coverage",
@@ -154,6 +162,7 @@ SECTION = Section(
             needs=_PUBLISHED,
             options=ReplayOptions,
             config="iss.replay",
+            parts=_PARTS,
         ),
     ),
 )
