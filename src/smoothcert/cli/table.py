@@ -26,7 +26,8 @@ class Table(OutputCommand):
     def run(self) -> None:
         output = catalogued(self.name, self.kind)
         table = self.made(output)
-        table = replace(table, title=table.title or output.title)
+        if not table.title:
+            table = replace(table, title=output.title)
         write_table(self.out, table)
         if self.numbers:
             write_numbers(self.numbers, table.numbers(target(output)))

@@ -16,6 +16,7 @@ class Column:
     """``key`` names it in the rows and heads it in the CSV, ``title`` in print.
 
     A measured one (a :class:`Metric`, or ``measured=True``) holds Numbers: four columns of the CSV.
+    A Number in another column is one column, as it is printed.
     ``show`` says how a label reads in print (a slug's name); the CSV has the label itself.
     """
 
@@ -39,7 +40,7 @@ class Column:
 class Table:
     """Rows may have labels that no column shows: they are in the frame all the same.
 
-    ``title``: empty for the one that the catalogue has.
+    ``title`` is that of its Output where it is empty.
     """
 
     title: str
