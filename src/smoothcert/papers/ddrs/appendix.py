@@ -60,7 +60,7 @@ def appendix(files: Files, options: AccuracyOptions) -> Table:
 def _row(run: Run, radii: NDArray[np.float64], strict: bool) -> Row:
     reference = names.paper_row(run)
     return {
-        **run.axes,
+        **names.axes(run),
         "data": data(run),
         "method": names.label(run),
         "sigma": None if run.sigma is None else number(run.sigma),

@@ -16,7 +16,7 @@ from itertools import pairwise
 import pandas as pd
 
 from smoothcert.core.slugs import number
-from smoothcert.papers.ddrs.tables import HELD_OUT, ONE_MODEL, PAIRED, PER_RADIUS, minus
+from smoothcert.papers.ddrs.tables import HELD_OUT, PAIRED, minus
 from smoothcert.report.claims import (
     IN_PART,
     LEVEL,
@@ -109,9 +109,11 @@ def _within(claim: Claim, amount: float, cells: Sequence[pd.Series]) -> bool:
         half = (cell.high - cell.low) / 2
         if pd.isna(cell.paper):
             return False
-        halves += [half, accuracy_half_width(cell.paper, int(cell.paper_inputs))
-                   if cell.metric == "accuracy_percent"
-                   else mean_half_width(half, int(cell.inputs), int(cell.paper_inputs))]  # fmt: skip
+        theirs = int(cell.paper_inputs)
+        if cell.metric == "accuracy_percent":
+            halves += [half, accuracy_half_width(cell.paper, theirs)]
+        else:
+            halves += [half, mean_half_width(half, int(cell.inputs), theirs)]
     return abs(amount - claim.number) <= together(halves) + claim.step / 2 * len(cells)
 
 
@@ -179,9 +181,7 @@ def _in_tables_1_to_3(evidence: Evidence, on: str) -> list[Group]:
 
 
 @check
-def over_best(
-    claim: Claim, evidence: Evidence, *, at: float, on: str, training: bool
-) -> Finding:
+def over_best(claim: Claim, evidence: Evidence, *, at: float, on: str, training: bool) -> Finding:
     """The best data-dependent result over the best fixed one; with DS2 where training counts."""
     measured = []
     for group in _in_tables_1_to_3(evidence, on):
@@ -310,7 +310,8 @@ def per_sigma(claim: Claim, evidence: Evidence, x: str, y: str, *, below: float 
         best = _accuracies(part).groupby(["sigma", "radius", "method"]).value.max().unstack()
         if not {x, y} <= set(best.columns):
             continue
-        both = best.dropna()[best.max(axis=1) > 0]
+        both = best[[x, y]].dropna()
+        both = both[both.max(axis=1) > 0]
         if both.empty:
             continue
         gaps = (both[x] - both[y]).round(9)
@@ -339,7 +340,8 @@ def at_every_radius(
         both = numbers.pivot(index="radius", columns="method", values="value")
         if not {x, y} <= set(both.columns):
             continue
-        both = both[[x, y]][both[[x, y]].max(axis=1) > 0].dropna()
+        both = both[[x, y]].dropna()
+        both = both[both.max(axis=1) > 0]
         if both.empty:
             continue
         gains = both[x] - both[y]
@@ -403,9 +405,7 @@ def _ascents(numbers: pd.DataFrame) -> pd.DataFrame:
     return about.drop_duplicates(_MODEL, keep="last").sort_index().join(wide)
 
 
-def _totals(
-    evidence: Evidence, counts: tuple[str, str, str], words: str, why: str
-) -> Finding:
+def _totals(evidence: Evidence, counts: tuple[str, str, str], words: str, why: str) -> Finding:
     """Sums over the models of the numbers ``counts`` (all, bad, extra) of the table of inputs, at
     the paper's setting if there is any; met if none is bad."""
     runs = _ascents(evidence.of("ddrs_inputs"))

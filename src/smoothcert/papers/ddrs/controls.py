@@ -114,7 +114,7 @@ def _group(run: Run) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The runs of one method, sigma_0 and budget on their common inputs; ``plain`` is at sigma_0."""
+    """The runs of one method, sigma_0 and budget on their common inputs; ``plain``: at sigma_0."""
 
     runs: list[Run]
     plain: Run
@@ -144,7 +144,7 @@ class Comparison:
         start = " (σ_0)" if run is self.plain else ""
         fewest = self._fewest(run)
         return {
-            **run.axes,
+            **names.axes(run),
             "data": data(run),
             "choice": words + start + ("" if steps is None else f", K {steps}"),
             "search": names.search(run),

@@ -22,7 +22,7 @@ from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.cohen.options import AccuracyOptions
-from smoothcert.papers.ddrs.runs import is_fixed, own_scale, scaling, steps, training_n
+from smoothcert.papers.ddrs.runs import axes, is_fixed, own_scale, scaling, steps, training_n
 from smoothcert.papers.ddrs.series import (
     add_notes,
     groups,
@@ -66,7 +66,7 @@ def measure(files: Files, options: AccuracyOptions) -> Picture:
         for run in rest:
             colour, trained = _training(run)
             rows.append({
-                **run.axes,
+                **axes(run),
                 "panel": panel,
                 "title": title,
                 "name": _name(run),

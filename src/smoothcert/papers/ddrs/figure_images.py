@@ -211,7 +211,7 @@ def _counts(sigma: NDArray[np.float64], sigma_0: float) -> tuple[int, int]:
 
 
 def _answer(data: Dataset, run: Run | None, idx: int, key: str) -> Row:
-    """What is predicted (``class 3``, "abstains", ...) and the certified radius, if there is one."""
+    """What is predicted (``class 3``, "abstains", ...) and the certified radius, if any."""
     if run is None:
         return {f"answer_{key}": None}
     at = np.flatnonzero(run.table.idx == idx)

@@ -16,7 +16,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs.controls import reach
-from smoothcert.papers.ddrs.runs import is_fixed, label, order, own_scale, scaling, steps
+from smoothcert.papers.ddrs.runs import axes, is_fixed, label, order, own_scale, scaling, steps
 from smoothcert.papers.ddrs.series import (
     add_notes,
     groups,
@@ -50,7 +50,7 @@ def measure(files: Files, options: AccuracyOptions) -> Picture:
         if scales is None:
             raise SmoothcertError(f"{run.path}: lacks the column 'sigma', the scale of each input")
         better = reach(run) > reach(fixed)
-        common = {**run.axes, "panel": panel}
+        common = {**axes(run), "panel": panel}
         rows.append({
             **common,
             "kind": "model",

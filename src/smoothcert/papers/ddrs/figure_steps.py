@@ -206,10 +206,11 @@ def _curve(
     band = search == "ascent"
     look: dict[str, Any] = {"color": colour, "linestyle": dash, "marker": mark, "markersize": 4}
     look["markerfacecolor"] = colour if band else "white"  # so that equal curves are both seen
-    axes.plot(sweep.K, sweep.value, label=words, **look)
+    k = sweep.K.astype(int)
+    axes.plot(k, sweep.value, label=words, **look)
     if band:
         shade: dict[str, Any] = {"color": colour, "alpha": 0.14, "linewidth": 0}
-        axes.fill_between(sweep.K, sweep.low, sweep.high, **shade)
+        axes.fill_between(k, sweep.low, sweep.high, **shade)
 
 
 def _legend(axes: Axes, ncols: int, handles: Sequence[Line2D] | None = None) -> None:

@@ -64,8 +64,8 @@ def inputs(files: Files, options: AccuracyOptions) -> Table:
 
 def _fixed(run: Run, runs: Sequence[Run]) -> Run | None:
     """The run of the same model, noise and budget at the fixed scale."""
-    wanted = replace(run, scaling="fixed").axes
-    return next((other for other in runs if other.axes == wanted), None)
+    wanted = names.axes(replace(run, scaling="fixed"))
+    return next((other for other in runs if names.axes(other) == wanted), None)
 
 
 def _row(run: Run, fixed: Run) -> Row:
@@ -95,7 +95,7 @@ def _row(run: Run, fixed: Run) -> Row:
         proven = held & (at_0.predict == predict) & (most < at_0.radius)
         numbers |= {"proven_loss": Number(int(proven.sum()), inputs=certified)}
     return {
-        **run.axes,
+        **names.axes(run),
         "data": data(run),
         "search": names.search(run),
         "K": names.steps(run),

@@ -34,6 +34,7 @@ from smoothcert.papers.ddrs.cells import (
     data_note,
     radii_for,
 )
+from smoothcert.papers.ddrs.printed_acr import above
 from smoothcert.report.numbers import POINTS, Number, Row, acr, gain, points, share
 from smoothcert.report.output import Files
 from smoothcert.report.printing import norm
@@ -227,10 +228,7 @@ def _memory(runs: Sequence[Run]) -> Row:
     if None in changes:
         return {"memory": "not applied"}
     changed, total = sum(c or 0 for c in changes), sum(len(run.table) for run in runs)
-    return {
-        "memory": f"{changed} of {total}",
-        "changed_by_memory": Number(changed, inputs=total),
-    }
+    return {"memory": f"{changed} of {total}", "changed_by_memory": Number(changed, inputs=total)}
 
 
 def _chosen(runs: Sequence[Run], choice: HeldOut) -> str:
@@ -259,14 +257,19 @@ def _notes(rows: Sequence[Row], strict: bool, base: str, unit: str) -> tuple[str
         "Changed by memory: certificates that Algorithm 3 trimmed or relabelled, of all that the"
         " method's runs have; - where every input has one scale, which needs no memory.",
     ]
+    if base in names.TABLES:
+        too_large, printed = above(names.TABLES[base])
+        notes.append(
+            f"The paper's ACR is the per-input maximum: {too_large} of the {printed} that its"
+            " table prints are more than any one model and K of its appendix H can have."
+        )
     if compared(rows):
         notes.append(
-            "After the slash: the paper's value. Its ACR stands beside the per-input maximum:"
+            "After the slash: the paper's value."
             + (
-                " which of the three table 4 prints cannot be told from its numbers."
+                " Which of the three ACR table 4 prints cannot be told from its numbers."
                 if base == names.YANG
-                else " the 15 printed in tables 1 to 3 are above what appendix H allows any one"
-                " model and K, and five of them above the area under the envelope."
+                else ""
             )
         )
     if any(row["paper"] is not None and not compared([row]) for row in rows):

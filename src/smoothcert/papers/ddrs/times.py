@@ -98,7 +98,7 @@ def _row(run: Run, fixed: Run | None) -> Row:
     total = None if plain is None or extra is None else plain + extra
     seconds = {"fixed": plain, "votes": votes, "search": search, "memory": memory, "total": total}
     row: Row = {
-        **run.axes,
+        **names.axes(run),
         "data": data(run),
         "device": device,
         "passes": f"{names.scaling(run).cost.evaluations:,} / {drawn}",
@@ -163,9 +163,7 @@ def _key(run: Run) -> tuple[str, ...]:
 
 def printed_seconds(dataset: str) -> tuple[Cell, Cell]:
     """The paper's seconds an input, at the fixed scale and at the inputs' own."""
-    fixed, own = (
-        value("ddrs", "appendix_F", dataset=dataset, certify=how) for how in ("FS", "DS")
-    )
+    fixed, own = (value("ddrs", "appendix_F", dataset=dataset, certify=how) for how in ("FS", "DS"))
     return fixed, own
 
 

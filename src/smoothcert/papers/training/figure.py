@@ -173,7 +173,9 @@ def _epoch(log: Log, i: int) -> Row:
     if log.adapted[i]:
         each = {name: float(log.columns[f"scale_{name}"][i]) for name in QUANTILES}
         return {**row, **{f"scale_{n}": Number(v, unit=RADIUS) for n, v in each.items()}}
-    return row if log.training is None else {**row, "scale": Number(log.training.scale, unit=RADIUS)}
+    return (
+        row if log.training is None else {**row, "scale": Number(log.training.scale, unit=RADIUS)}
+    )
 
 
 def _order(log: Log) -> Any:
@@ -272,6 +274,7 @@ def _set(panels: Sequence[Axes], numbers: pd.DataFrame) -> dict[str, Any]:
         look["linestyle"] = DASHES[place % len(DASHES)]
         handles[part.series.iloc[0]] = Line2D([], [], **look)
         by_epoch = part.pivot(index="at", columns="metric", values="value")
+        by_epoch.index = by_epoch.index.astype(float)
         one: dict[str, Any] = {"marker": "o", "markersize": 3} if len(by_epoch) == 1 else {}
         panels[0].plot(by_epoch.index, by_epoch.loss, **look, **one)
         panels[1].plot(by_epoch.index, by_epoch.noisy_accuracy, **look, **one)
