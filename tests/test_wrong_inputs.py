@@ -15,6 +15,7 @@ import torch
 from core_helpers import killed, make_store
 
 from smoothcert import cli, datasets, models
+from smoothcert.core.scratch import Scratch
 from smoothcert.sampling.job import SampleSpec, run
 
 SPEC = {
@@ -61,7 +62,8 @@ def error_of(arguments, capsys):
     assert said.endswith("\n")
     assert "Traceback" not in said
     after = {p: p.read_bytes() for p in Path().rglob("*") if p.is_file()}
-    visible = {p for p in after if not p.name.startswith(".")} - before.keys()
+    hidden = {p for p in after if any(part.startswith(".") for part in p.parts)}
+    visible = after.keys() - hidden - before.keys()
     assert not visible, f"left behind: {visible}"
     assert not [p for p in after if ".tmp" in p.name], "a temporary file stayed behind"
     assert all(after.get(p) == content for p, content in before.items()), "a file was changed"
@@ -279,21 +281,18 @@ def test_a_network_that_gives_nan_is_refused(place, capsys):
 
 def test_a_partial_store_with_a_changed_byte_is_refused_with_its_line(place, capsys):
     killed(partial(run, SampleSpec(**SPEC), "m.safetensors", Path("out.npz"), device="cpu"), 5, 10)
-    (journal,) = Path().glob(".*.partial")
+    (journal,) = Path().glob(".*.partial/looks")
     content = bytearray(journal.read_bytes())
     content[content.index(b"\n") + 20] ^= 1
     journal.write_bytes(content)
-    assert f"{journal}:2: corrupt partial store" in error_of(sample(), capsys)
+    assert f"{journal}:2: corrupt" in error_of(sample(), capsys)
 
 
 def test_a_partial_store_in_use_is_left_alone(place, capsys):
-    from smoothcert.votes.journal import Journal
-
     killed(partial(run, SampleSpec(**SPEC), "m.safetensors", Path("out.npz"), device="cpu"), 2, 3)
-    (path,) = Path().glob(".*.partial")
-    specification = path.read_bytes().split(b"\n")[0].rpartition(b" ")[0]
-    with Journal(path, json.loads(specification)):
-        assert "another process is sampling this store" in error_of(sample(), capsys)
+    (path,) = Path().glob(".*.partial/specification.json")
+    with Scratch(Path("out.npz"), json.loads(path.read_text())):
+        assert "another process is making out.npz" in error_of(sample(), capsys)
 
 
 def test_shards_of_two_models_are_refused(place, capsys):

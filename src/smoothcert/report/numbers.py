@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smoothcert.certificates.metrics import Estimate
 from smoothcert.compute.lazy import pandas as pd
@@ -23,13 +23,18 @@ from smoothcert.report.reference import Cell, inputs_behind
 
 # What the numbers are counted in; it decides how they are printed.
 RADIUS, PERCENT, POINTS, GAIN = "radius", "percent", "points", "gain"
-SECONDS, SAMPLES, PLAIN = "seconds", "samples", ""
+DECLINE = "decline"
+SECONDS, MINUTES, SAMPLES, PLAIN = "seconds", "minutes", "samples", ""
 
 # The columns of the frame after the labels (which differ between outputs).
 MEASURED = (
     "metric", "radius", "value", "low", "high", "inputs", "unit", "paper", "paper_step",
     "paper_inputs", "source", "reason",
 )  # fmt: skip
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("radius", "value", "low", "high", "paper", "paper_step"), "float64"),
+    **dict.fromkeys(("row", "inputs", "paper_inputs"), "Int64"),
+}
 
 
 class Metric(NamedTuple):
@@ -50,8 +55,9 @@ class Number:
     and the paper's number where data, model and settings are the paper's.
 
     ``unit`` is RADIUS (pixels of [0,1] in the certificate's norm; an ACR too), PERCENT (of the
-    inputs), POINTS (a difference of percents), GAIN (a difference of radii), SECONDS, SAMPLES or
-    PLAIN. ``brief``: printed without its interval, which the CSV has.
+    inputs), POINTS (a difference of percents), GAIN (a difference of radii), DECLINE (a radius
+    that is given up), SECONDS, MINUTES, SAMPLES or PLAIN. ``brief``: printed without its interval,
+    which the CSV has.
     """
 
     value: float
@@ -76,6 +82,11 @@ def share(estimate: Estimate, paper: Cell | None = None, brief: bool = False) ->
 def gain(estimate: Estimate) -> Number:
     """A difference of radii, paired."""
     return _number(estimate, 1.0, GAIN)
+
+
+def samples(estimate: Estimate, paper: Cell | None = None) -> Number:
+    """An average number of noise samples."""
+    return _number(estimate, 1.0, SAMPLES, paper)
 
 
 def points(estimate: Estimate) -> Number:
@@ -117,7 +128,14 @@ def frame(output: str, rows: Iterable[Row]) -> pd.DataFrame:
             metric = key if isinstance(key, Metric) else Metric(key)
             found.append({"output": output, "row": place, **own, **_measured(metric, one), **about})
     columns = ["output", "row", *labels, *MEASURED]
-    return pd.DataFrame(found, columns=columns)
+    # As objects first: a whole number among missing ones would become 10000.0.
+    return pd.DataFrame(found, columns=columns, dtype=object).astype(_KINDS)
+
+
+def wide(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The values of a frame of metrics without a radius: one row a row of labels, a column each."""
+    labels = numbers.drop_duplicates("row").set_index("row").drop(columns=list(MEASURED))
+    return labels.join(numbers.pivot(index="row", columns="metric", values="value"))
 
 
 def _measured(metric: Metric, one: Number) -> dict[str, object]:
@@ -148,15 +166,13 @@ def read_numbers(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
 
     Raises SmoothcertError for a file that is none.
     """
-    kinds = {**dict.fromkeys(("radius", "value", "low", "high", "paper", "paper_step"), float),
-             "row": int, "inputs": "Int64", "paper_inputs": "Int64"}  # fmt: skip
     frames = []
     for path in paths:
         try:
             text = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
             if not {"output", "row", *MEASURED} <= set(text.columns):
                 raise ValueError(f"expected the columns output, row, {', '.join(MEASURED)}")
-            frames.append(text.astype(kinds))
+            frames.append(text.astype(_KINDS))
         except (OSError, ValueError) as error:
             raise SmoothcertError(f"{path}: cannot be read as numbers of a run: {error}") from None
     return pd.concat(frames, ignore_index=True) if frames else frame("", [])

@@ -20,6 +20,7 @@ from smoothcert.budget import BUDGETS
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.scratch import Scratch, first_difference
 from smoothcert.models.classifier import Classifier
 from smoothcert.noise import NOISES
 from smoothcert.sampling.sampler import (
@@ -31,8 +32,8 @@ from smoothcert.sampling.sampler import (
     default_batch,
 )
 from smoothcert.sampling.spec import SampleSpec
-from smoothcert.votes import VoteStore, first_difference
-from smoothcert.votes.journal import Journal, partial_path
+from smoothcert.votes import VoteStore
+from smoothcert.votes.journal import LookJournal
 from smoothcert.votes.records import read_record, seconds_of, write_record
 
 
@@ -177,8 +178,8 @@ def run(
         ),
     )
     before = _existing(out, top_up, identity, inputs)
-    partial = partial_path(out, {**identity, "shard": list(shard), "scales": inputs.scale.tolist()})
-    with Journal(partial, {**identity, "shard": list(shard)}) as journal:
+    work = {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
+    with Scratch(out, work) as scratch, LookJournal(scratch.path("looks")) as journal:
         store, seconds = collect(
             sampler, inputs, budget, identity, len(data), journal, before and before[0], progress
         )
@@ -186,7 +187,7 @@ def run(
             seconds += seconds_of(before[1], store)
         store.write(out)
         _write_record(out, store, spec.budget, seconds, made, start, where)
-        journal.remove()
+        scratch.remove()
     return store
 
 

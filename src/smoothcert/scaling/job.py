@@ -19,13 +19,13 @@ from smoothcert import datasets
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.files import write_text
+from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.job import load_model
 from smoothcert.sampling.sampler import check_images, default_batch
 from smoothcert.scaling.base import Found, Scaling
 from smoothcert.scaling.objective import saturated
-from smoothcert.scaling.parts import Parts
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
 from smoothcert.scaling.spec import ScalesSpec
 from smoothcert.votes.records import write_record
@@ -90,8 +90,8 @@ def run(
         "training": made.get("training"),
     }
     network = network.eval().requires_grad_(False).to(where)
-    with Parts(out, identity) as parts:
-        job = _Job(network, noise, data, wanted, spec.seed, batch, where, parts, progress)
+    with Scratch(out, identity) as scratch:
+        job = _Job(network, noise, data, wanted, spec.seed, batch, where, scratch, progress)
         table, seconds, hits = job.table()
         record = {
             "identity": identity,
@@ -105,7 +105,7 @@ def run(
         write_record(out, record)
         lines = ["\t".join(COLUMNS), *("\t".join(map(str, row)) for row in table)]
         write_text(out, "\n".join(lines) + "\n")
-        parts.remove()
+        scratch.remove()
     return table
 
 
@@ -120,7 +120,7 @@ class _Job:
     seed: int
     batch: int
     device: torch.device
-    parts: Parts
+    scratch: Scratch
     progress: Progress | None
 
     def __post_init__(self) -> None:
@@ -183,12 +183,13 @@ class _Job:
         parts = []
         for number, first in enumerate(range(0, len(self.data), self.batch)):
             rows = slice(first, first + self.batch)
-            part = self.parts.read(stage, number)
+            name = f"{stage}-{number:05d}"
+            part = self.scratch.read(name)
             if part is None:
                 start = time.perf_counter()
                 part = work(self._problem(rows), rows)
                 part["seconds"] = time.perf_counter() - start
-                part = self.parts.write(stage, number, part)
+                part = self.scratch.write(name, part)
             else:
                 self._report(self.passes[stage] * len(self.data.idx[rows]))
             parts.append(part)
