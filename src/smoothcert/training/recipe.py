@@ -116,4 +116,4 @@ def recipe_model(method: str, schedule: str = "ds2") -> type[Recipe]:
     ``recipe_model("macer").check_part(...)`` checks what configuration says of a method for
     several schedules and data sets at once. Raises SmoothcertError for an unknown method.
     """
-    return Recipe[METHODS[method], SCHEDULES[schedule]]  # type: ignore[misc]
+    return Recipe.__class_getitem__((METHODS[method], SCHEDULES[schedule]))
