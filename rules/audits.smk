@@ -53,7 +53,7 @@ rule audit_memory_figure:
             rules.audit_memory_run.output.attacked.format(**run)
             for run in audited("memory_soundness")
         ],
-        fixed=[CERTIFICATES.format(**{**run, "scaling": "fixed"}) for run in AUDIT_MEMORY_FIXED],
+        fixed=[paths.CERTIFICATES.format(**{**run, "scaling": "fixed"}) for run in AUDIT_MEMORY_FIXED],
     output:
         "<results>/figures/audit_memory.pdf",
         report(
@@ -90,7 +90,7 @@ rule audit_falsification_model:
     input:
         rules.data.output,
         tables=lambda w: [
-            CERTIFICATES.format(**run)
+            paths.CERTIFICATES.format(**run)
             for run in audited_models("falsification")[w.dataset, w.arch, w.training]
         ],
         model=rules.train.output.model,
@@ -248,8 +248,8 @@ rule audit_coverage:
 
 rule audit_honesty:
     input:
-        tables=[CERTIFICATES.format(**run) for run in audited("honesty")],
-        votes=[f"{STORE}/votes.npz".format(**run) for run in audited("honesty", "together")],
+        tables=[paths.CERTIFICATES.format(**run) for run in audited("honesty")],
+        votes=[f"{paths.STORE}/votes.npz".format(**run) for run in audited("honesty", "together")],
     output:
         "<results>/audits/honesty.json",
         multiext("<results>/audits/honesty-together", ".csv", ".md", ".tex"),
@@ -281,8 +281,8 @@ rule audit_honesty:
 rule audit_numerics_run:
     input:
         "<results>/data/{dataset}.json",
-        table=lambda w: CERTIFICATES.format(**audit_numerics_of(w)),
-        model=lambda w: MODEL.format(**audit_numerics_of(w)),
+        table=lambda w: paths.CERTIFICATES.format(**audit_numerics_of(w)),
+        model=lambda w: paths.MODEL.format(**audit_numerics_of(w)),
     output:
         "<results>/audits/numerics-{dataset}.json",
         multiext("<results>/audits/numerics-{dataset}-arithmetic", ".csv", ".md", ".tex"),

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from smoothcert.cli.outputs import OutputCommand, catalogued, function
 from smoothcert.report.numbers import write_numbers
 from smoothcert.report.style import save
+from smoothcert.workflow.catalogue import target
 
 
 class Figure(OutputCommand):
@@ -28,7 +29,7 @@ class Figure(OutputCommand):
         for path in save(function(output.draw)(picture), self.out):
             print(path)
         if self.numbers:
-            write_numbers(self.numbers, picture.numbers)
+            write_numbers(self.numbers, picture.numbers.assign(output=target(output)))
 
 
 COMMAND = Figure

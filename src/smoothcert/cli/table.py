@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from smoothcert.cli.outputs import OutputCommand, catalogued
 from smoothcert.report.numbers import write_numbers
 from smoothcert.report.write import to_markdown, write_table
+from smoothcert.workflow.catalogue import target
 
 
 class Table(OutputCommand):
@@ -26,7 +27,7 @@ class Table(OutputCommand):
         table = self.made(output)
         write_table(self.out, table)
         if self.numbers:
-            write_numbers(self.numbers, table.numbers(output.name))
+            write_numbers(self.numbers, table.numbers(target(output)))
         print(to_markdown(table), end="")
 
 

@@ -78,6 +78,7 @@ def _closure(
     modules: str | Iterable[str], files: _Files, parts: Collection[str], without: Collection[str]
 ) -> list[str]:
     waiting = [modules] if isinstance(modules, str) else list(modules)
+    waiting = [name.partition(":")[0] for name in waiting]
     # Importing a.b.c runs a and a.b first. But the entry points' own packages hold the
     # dispatcher, on which no command's result depends.
     skipped = {*NEUTRAL, *without, *(above for name in waiting for above in _above(name))}

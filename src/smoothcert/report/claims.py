@@ -174,7 +174,8 @@ def read_claims() -> list[Claim]:
              "unit": "unit", "result": "papers", "note": "note", "check": "check"}  # fmt: skip
     file = resources.files("smoothcert.papers") / "claims.csv"
     with file.open(encoding="utf-8", newline="") as handle:
-        return [Claim(**{names[k]: v for k, v in row.items()}) for row in csv.DictReader(handle)]
+        rows = csv.DictReader(handle)
+        return [Claim(**{name: row[key] for key, name in names.items()}) for row in rows]
 
 
 def judge(claim: Claim, evidence: Evidence) -> Finding:

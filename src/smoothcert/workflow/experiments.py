@@ -110,9 +110,9 @@ def tabulated(noise: str) -> str | None:
     return shape if re.fullmatch(tables, shape) else None
 
 
-def noise_parts(noise: str) -> list[str]:
-    """What the provenance module calls the members that a noise slug may name."""
-    return [f"noise.{name}" for name in _names(noise)]
+def parts(axis: str, slug: str) -> list[str]:
+    """What the provenance module calls the members that a slug may name."""
+    return [f"{_PACKAGES[axis]}.{name}" for name in _names(slug)]
 
 
 def dimension(dataset: str) -> int:
@@ -260,7 +260,7 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
     if stage == "sample_alone":
         return {**settings(config, "sample", cell), "budget": cell["budget"]}
     if stage == "certify":
-        return {"budget": cell["budget"]}
+        return {"budget": cell["budget"], "noise": cell["noise"]}
     if stage == "memory":
         return {"dataset": cell["dataset"]}
     raise ValueError(f"no stage {stage!r}")
@@ -427,11 +427,11 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
     if fixed:
         del slugs["budget"]
     chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
-    names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in chosen for n in _names(slug)}
+    names = {part for axis, slug in chosen for part in parts(axis, slug)}
     if stage == "train":
-        names |= set(noise_parts(Training.parse(slugs["training"]).noise_slug))
+        names |= set(parts("noise", Training.parse(slugs["training"]).noise_slug))
     return {
-        "modules": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
+        "entries": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
         "parts": frozenset(names),
         "without": frozenset({"smoothcert.core.confidence"} if fixed else ()),
     }

@@ -1,18 +1,9 @@
 """The papers' numbers beside ours, and one page of everything a preset has made."""
 
-COMPARED = [
-    "cohen_table",
-    "training_table",
-    *[f"ddrs_table{n}" for n in range(1, 5)],
-    "ddrs_appendix",
-    *[f"iss_table{n}" for n in (1, 4, 5)],
-    *[f"nongaussian_table{n}" for n in range(1, 4)],
-]
-
 
 rule differences:
     input:
-        "<results>/tables/{table}.csv",
+        "<results>/numbers/{table}.csv",
     output:
         "<results>/differences/{table}.csv",
         "<results>/differences/{table}.pdf",
@@ -34,16 +25,10 @@ rule differences:
         " > {log} 2>&1"
 
 
-# Every claim of the papers; a check reads the tables, certificates and audits that are there.
+# Every claim of the papers; a check reads the numbers, certificates and audits that are there.
 rule claims:
     input:
-        rules.cohen.input,
-        rules.training.input,
-        rules.ddrs.input,
-        rules.iss.input,
-        rules.lbrs.input,
-        rules.nongaussian.input,
-        rules.audits.input,
+        [section_files(section) for section in catalogue.SECTIONS],
     output:
         report(
             "<results>/tables/claims.csv",
@@ -68,14 +53,9 @@ rule claims:
 # The page shows whatever lies in the folder of results: these are there when it is made.
 rule page:
     input:
-        rules.cohen.input,
-        rules.training.input,
-        rules.ddrs.input,
-        rules.iss.input,
-        rules.lbrs.input,
-        rules.nongaussian.input,
-        rules.audits.input,
-        expand("<results>/differences/{table}.csv", table=COMPARED),
+        [section_files(section) for section in catalogue.SECTIONS],
+        [f"<results>/reports/{section.notebook}.html" for section in catalogue.SECTIONS if section.notebook],
+        [f"<results>/differences/{catalogue.target(entry)}.csv" for _, entry in shown if entry.compared],
         rules.claims.output,
     output:
         "<results>/index.html",
