@@ -145,7 +145,7 @@ def _help(field: FieldInfo) -> str:
         if getattr(m, key, None) is not None
     ]
     about = [*limits]
-    if not field.is_required() and field.default not in (None, (), "", False):
+    if not field.is_required() and repr(field.default) not in ("None", "()", "''", "False"):
         shown = field.default
         text = " ".join(map(str, shown)) if isinstance(shown, tuple) else shown
         about.append(f"default {text}")
