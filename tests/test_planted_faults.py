@@ -144,7 +144,7 @@ def pipeline(scaling: str = "fixed"):
 
 def test_selection_noise_that_certifies_is_seen_by_the_audit_of_streams(monkeypatch):
     assert pipeline().verdict != BROKEN
-    monkeypatch.setattr(sampling, "ESTIMATION", sampling.SELECTION)
+    monkeypatch.setattr(sampling.sampler, "ESTIMATION", sampling.sampler.SELECTION)
     found = pipeline()
     assert found.verdict == BROKEN
     # Only the first look of an input repeats its selection votes.

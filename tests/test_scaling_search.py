@@ -50,7 +50,7 @@ def test_no_noise_of_a_search_certifies(
         return generator
 
     monkeypatch.setattr(problems, "generator", listening("search"))
-    monkeypatch.setattr(sampling, "generator", listening("certify"))
+    monkeypatch.setattr(sampling.sampler, "generator", listening("certify"))
     at = digits(model, slice(0, 2))
     seen = set()
     for slug in ALL:

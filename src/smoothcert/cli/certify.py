@@ -22,8 +22,7 @@ from smoothcert.cli.common import require, specification
 from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Noise
-from smoothcert.noise.centripetal import Centripetal, with_table_file
-from smoothcert.noise.gaussian_linf import same_draws
+from smoothcert.noise.centripetal import Centripetal
 from smoothcert.report.printing import percent, radius, radius_interval
 from smoothcert.votes import VoteStore
 from smoothcert.votes.records import read_record, record_path, seconds_of
@@ -75,11 +74,11 @@ def _noise(spec: dict[str, Any], store: VoteStore, table: str | None) -> Noise:
     """What the votes are read as, with its radius table; SmoothcertError if they cannot be."""
     drawn = NOISES.parse(store.identity["noise"])
     noise = NOISES.parse(spec.get("noise", drawn.slug))
-    if not same_draws(noise, drawn):
+    if noise.drawn_as != drawn.drawn_as:
         raise SmoothcertError(
             f"noise {noise.slug}: the votes are of {drawn.slug}, which draws differently"
         )
-    return with_table_file(noise, table) if table else noise
+    return noise.with_table_file(table) if table else noise
 
 
 def _of_noise(noise: Noise, store: VoteStore) -> dict[str, Any]:

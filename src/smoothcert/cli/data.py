@@ -25,7 +25,7 @@ _KEYS: dict[str, Kind] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command; each key of --spec is also an option."""
-    parser.epilog = "names: " + ", ".join(datasets.NAMES)
+    parser.epilog = "names: " + ", ".join(datasets.DATASETS)
     parser.add_argument("dataset", nargs="?", metavar="NAME", help="the data set")
     parser.add_argument("--spec", metavar="JSON", help=f"the keys {', '.join(_KEYS)} at once")
     parser.add_argument("--split", help="only this split (train or test; default: both)")
@@ -76,7 +76,8 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The specification, with the options that were given in its place."""
     settings = specification(args, _KEYS)
     if "dataset" not in settings:
-        raise SmoothcertError(f"data: NAME is missing; expected one of {', '.join(datasets.NAMES)}")
+        names = ", ".join(datasets.DATASETS)
+        raise SmoothcertError(f"data: NAME is missing; expected one of {names}")
     return settings
 
 

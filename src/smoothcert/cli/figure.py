@@ -26,7 +26,7 @@ class Figure(OutputCommand):
         output = catalogued(self.name, self.kind)
         picture = self.made(output)
         assert output.draw is not None
-        for path in save(function(output.draw)(picture), self.out):
+        for path in save(function(output.draw)(picture), self.out, output.title):
             print(path)
         if self.numbers:
             write_numbers(self.numbers, picture.numbers.assign(output=target(output)))

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
+from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source, content_digest, pixels
 
 # Digest of all rows in the bundled order: another scikit-learn must not change the data unseen.
 _CONTENT = "e42612d577f53774ede9eb23067a7cb3e1232133df53680402169f13160b691c"
 
 
+@DATASETS.member("digits")
 class Digits(Source):
     """The 1,797 images of scikit-learn's ``load_digits``, grey levels 0 to 16, divided by 16.
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
 from smoothcert.noise.base import Noise
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Centripetal(Noise):
     integral): ValueError, or SmoothcertError once the dimension is known.
     """
 
-    k: int = arg("k", 0, int)
+    k: int = arg("k", 0, int, title="k = {}")
     table: RadiusTable | None = field(default=None, compare=False, repr=False)
 
     # Probability that a table built by :meth:`build_table` is wrong (0 for quadrature).
@@ -46,6 +44,10 @@ class Centripetal(Noise):
     def shape_slug(self) -> str:
         """The slug without the scale, by which a table is known: ``centripetal-l2_k500``."""
         return self.slug.rpartition("-")[0]
+
+    @property
+    def tabulated(self) -> str | None:
+        return None if self._closed() else self.shape_slug
 
     @property
     def table_failure_probability(self) -> float:
@@ -66,6 +68,14 @@ class Centripetal(Noise):
                 f"expected {self.shape_slug}"
             )
         return replace(self, table=table)
+
+    def with_table_file(self, path: str | os.PathLike[str]) -> Centripetal:
+        try:
+            return self.with_table(RadiusTable.load(path))
+        except SmoothcertError as error:
+            text = str(error)
+            named = text if text.startswith(f"{path}:") else f"{path}: {text}"
+            raise SmoothcertError(named) from None
 
     def check_dimension(self, d: int) -> None:
         """Raise SmoothcertError unless k < d."""
@@ -118,18 +128,3 @@ class Centripetal(Noise):
                 f"noise {self.slug}: the radius table is for d = {self.table.d}, expected {d}"
             )
         return self.table
-
-
-def with_table_file(noise: Noise, path: str | os.PathLike[str]) -> Centripetal:
-    """``noise`` certifying by the table in the file at ``path``.
-
-    Raises SmoothcertError for a noise that has a closed form, a table of another noise, or
-    no valid table file.
-    """
-    if not isinstance(noise, Centripetal):
-        raise SmoothcertError(f"noise {noise.slug}: takes no radius table ({path})")
-    try:
-        return noise.with_table(RadiusTable.load(path))
-    except SmoothcertError as error:
-        text = str(error)
-        raise SmoothcertError(text if text.startswith(f"{path}:") else f"{path}: {text}") from None

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, ndtr, ndtri
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gamma_norm import gamma, scaled
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("centripetal-l2")
@@ -26,12 +24,11 @@ class CentripetalL2(Centripetal):
     """Scale sigma: ||z||_2 is sigma times a chi variable with d - k degrees of freedom; the
     direction is uniform. At k = 0, R = sigma Phi^-1(p_A) (Cohen et al. 2019)."""
 
+    label = "centripetal ℓ₂"
     norm = "l2"
     reference = "Zhang et al. 2020, eq. 11, Theorems 1 and 2"
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
-
         d = int(np.prod(shape[1:]))
         self.check_dimension(d)
         z = torch.randn((shape[0], d), generator=generator, device=generator.device)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gamma_norm import gamma
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("centripetal-linf")
@@ -30,12 +28,11 @@ class CentripetalLinf(Centripetal):
     with a shifted cube falls in every |delta_i|.
     """
 
+    label = "centripetal ℓ∞"
     norm = "linf"
     reference = "Zhang et al. 2020, eq. 12, Theorem 1"
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
-
         n, d = shape[0], int(np.prod(shape[1:]))
         self.check_dimension(d)
         device = generator.device

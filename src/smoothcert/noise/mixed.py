@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, ndtr, ndtri
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.mixed_sampler import largest_entries, truncated_normal
 from smoothcert.noise.mixed_table import DELTA, mixed_table
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("mixed-linf")
@@ -32,13 +30,12 @@ class MixedLinf(Centripetal):
     the noise with its shifted self falls in every |delta_i|.
     """
 
+    label = "mixed-norm ℓ∞"
     norm = "linf"
     reference = "Zhang et al. 2020, eq. 13, Theorems 1 and 3"
     build_failure_probability: ClassVar[float] = DELTA
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
-
         n, d = shape[0], int(np.prod(shape[1:]))
         self.check_dimension(d)
         device = generator.device

@@ -10,6 +10,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from smoothcert.report import names
 from smoothcert.report.comparison import DIFFERS, OTHER, UNJUDGED, Difference
 from smoothcert.report.style import style
 
@@ -28,7 +29,10 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
     columns = [c for c in dict.fromkeys(cell.column for cell in cells) if c in compared]
     columns = columns or list(dict.fromkeys(cell.column for cell in cells))
     values = np.full((len(rows), len(columns)), np.nan)
-    labels = [textwrap.fill(row, 46) for row in rows]
+    shown = {
+        cell.row: ", ".join(names.label(*item) for item in cell.labels.items()) for cell in cells
+    }
+    labels = [textwrap.fill(shown[row], 46) for row in rows]
     lines = sum(label.count("\n") + 1 for label in labels)
     with style():
         height = 1.5 + max(0.3 * len(rows), 0.16 * lines + 0.08 * len(rows))

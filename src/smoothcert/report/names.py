@@ -47,6 +47,12 @@ def budget(slug: str) -> str:
     return _title(BUDGETS, slug)
 
 
+def label(name: str, value: str) -> str:
+    """The label of a row: ``label("training", "cohen-fs-0.25")`` -> "Cohen, σ = 0.25"."""
+    shown = {"training": training, "noise": noise, "scaling": scaling, "budget": budget}
+    return shown.get(name, str)(value)
+
+
 def _title(family: Family[Part], slug: str) -> str:  # type: ignore[type-var]
     try:
         return family.parse(slug).title

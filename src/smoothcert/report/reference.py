@@ -17,8 +17,6 @@ from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 
-pass
-
 # The papers by their key in the CSV files: (folder, name in print).
 PAPERS = {
     "ddrs": ("ddrs", "DDRS"),

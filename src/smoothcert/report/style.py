@@ -64,12 +64,16 @@ def panels(count: int, columns: int = 3, size: tuple[float, float] = PANEL) -> t
     return figure, each[:count]
 
 
-def save(figure: Figure, base: str | os.PathLike[str]) -> list[Path]:
-    """Write ``base``.pdf and ``base``.png, each atomically; returns their paths."""
+def save(figure: Figure, base: str | os.PathLike[str], title: str = "") -> list[Path]:
+    """Write ``base``.pdf and ``base``.png, each atomically; returns their paths.
+
+    ``title`` is kept in both files: it is what a reader who cannot see the figure is told.
+    """
+    titled = {"Title": title} if title else {}
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         path = Path(base).with_name(Path(base).name + suffix)
         with style(), atomic(path) as temporary:
-            figure.savefig(temporary, metadata=metadata)
+            figure.savefig(temporary, metadata={**metadata, **titled})
         paths.append(path)
     return paths

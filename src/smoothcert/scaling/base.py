@@ -91,7 +91,7 @@ SCALINGS: Family[Scaling] = Family("scaling")
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ScaleRange:
     """Scales stay within [sigma_0 / factor, factor * sigma_0]."""
 
     sigma_0: float

@@ -9,7 +9,8 @@ from typing import cast
 import numpy as np
 
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check_ascent
+from smoothcert.scaling.base import SCALINGS, Cost, Found, ScaleRange, Scaling, check_ascent
+from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import Problem
 
 
@@ -22,8 +23,10 @@ class Ramp(Scaling):
     probability above 1 - clamp. Gaussian: sigma_0 + K * step * Phi^-1(1 - clamp).
     """
 
+    label = "constant shift"
+
     K: int = main("K", int)
-    step: float = arg("lr", 1e-4)
+    step: float = arg("lr", 1e-4, title="step {}")
     clamp: float = arg("clamp", 0.02)
     bound: float = arg("bound", 4.0)
 
@@ -39,10 +42,8 @@ class Ramp(Scaling):
         return Cost()
 
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        from smoothcert.scaling.objective import saturated
-
         speed = saturated(problem.noise, self.clamp)
-        bounds = Bounds(problem.sigma_0, self.bound)
+        bounds = ScaleRange(problem.sigma_0, self.bound)
         found = []
         for ramp in wanted:
             end = problem.sigma_0 + cast("Ramp", ramp).K * self.step * speed

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+import numpy as np
+
+from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
-from smoothcert.scaling.problem import Problem
+from smoothcert.models.mode import evaluating
+from smoothcert.scaling.base import SCALINGS, Cost, Found, ScaleRange, Scaling, check, check_ascent
+from smoothcert.scaling.choice import largest, vote_radii
+from smoothcert.scaling.objective import Objective, has_forward_mode
+from smoothcert.scaling.problem import ASCENT, CHOICE, Problem
 
 
 @SCALINGS.member("ascent-sound")
@@ -30,6 +36,8 @@ class AscentSound(Scaling):
     """
 
     released: ClassVar[bool] = False  # c_A is held fixed, see Ascent
+
+    label = "sound DS"
 
     K: int = main("K", int)
     n: int = arg("n", 32, int)
@@ -61,12 +69,6 @@ class AscentSound(Scaling):
         return Cost(self.K * self.n + candidates * self.n_val, self.K * self.n)
 
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        import numpy as np
-        import torch
-
-        from smoothcert.scaling.choice import largest, vote_radii
-        from smoothcert.scaling.problem import CHOICE
-
         last = max(cast("AscentSound", w).K for w in wanted)
         path, hits, seconds = self._path(problem, last)
         start = time.perf_counter()
@@ -84,14 +86,8 @@ class AscentSound(Scaling):
 
     def _path(self, problem: Problem, last: int) -> tuple[list, list, list[float]]:
         """Scales [B], bounds met [B], and seconds, at step 0 and every ``every``-th one."""
-        import torch
-
-        from smoothcert.models.mode import evaluating
-        from smoothcert.scaling.objective import Objective, has_forward_mode
-        from smoothcert.scaling.problem import ASCENT
-
         begin = time.perf_counter()
-        bounds = Bounds(problem.sigma_0, self.bound)
+        bounds = ScaleRange(problem.sigma_0, self.bound)
         forward = has_forward_mode(problem.model, problem.x[:1])
         c_a = problem.c_a(self.n_sel)
         objective = Objective(problem.model, problem.noise, self.clamp, c_a, forward)

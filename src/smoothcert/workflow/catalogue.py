@@ -12,10 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from smoothcert.audits.outputs import SECTION as AUDITED
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
 from smoothcert.report.output import Need, Output, Section
 
 SECTIONS: tuple[Section, ...] = (COHEN,)
+AUDITS: Section = AUDITED  # shown below the verdicts of the audits
 
 
 def outputs() -> list[Output]:

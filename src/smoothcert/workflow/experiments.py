@@ -14,11 +14,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
+from smoothcert.noise import NOISES
 
 Config = dict[str, Any]
 Run = dict[str, str]
@@ -95,19 +97,16 @@ def _store(run: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(drawn_as(run[axis]) if axis == "noise" else run[axis] for axis in STORE)
 
 
+@cache
 def drawn_as(noise: str) -> str:
-    """The slug of the noise whose votes certify for ``noise``: its own, but for gaussian-linf.
-
-    Gaussian noise certifies l2 and linf by the same draws.
-    """
-    return re.sub("^gaussian-linf-", "gaussian-", noise)
+    """The slug of the noise whose votes certify for ``noise``."""
+    return NOISES.parse(noise).drawn_as.slug
 
 
+@cache
 def tabulated(noise: str) -> str | None:
     """The slug without scale of a noise whose radii are read from a table; None for a formula."""
-    shape = noise.rpartition("-")[0]
-    tables = r"centripetal-linf(_k\d+)?|(centripetal-l[12]|mixed-linf)_k\d+"
-    return shape if re.fullmatch(tables, shape) else None
+    return NOISES.parse(noise).tabulated
 
 
 def parts(axis: str, slug: str) -> list[str]:
@@ -191,7 +190,6 @@ def check_choices(config: Config) -> None:
     from smoothcert import datasets
     from smoothcert.budget import BUDGETS
     from smoothcert.models import ARCHITECTURES
-    from smoothcert.noise import NOISES
     from smoothcert.scaling import SCALINGS
 
     parsers: dict[str, Callable[[str], object]] = {
