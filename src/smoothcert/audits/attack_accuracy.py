@@ -188,4 +188,6 @@ class AttackAccuracy(Audit[AttackAccuracySettings]):
         ]
         said = verdict(found, f"{kind}: no certified input breaks", of.name, of.ours)
         frame = pd.DataFrame(rows, columns=list(UNDER_ATTACK))
-        return Result([replace(said, procedure=of.procedure)], frame)
+        return Result(
+            [replace(said, procedure=of.procedure)], frame, record={"about": of.run.axes}
+        )

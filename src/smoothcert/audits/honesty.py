@@ -29,12 +29,12 @@ from smoothcert.budget import BUDGETS, Budget, Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, metrics
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.metrics import Estimate
-from smoothcert.certificates.runs import Run, read_runs
+from smoothcert.certificates.runs import AXES, Run, read_runs
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.report import curves
-from smoothcert.report.numbers import PERCENT, Metric, Number, Row, acr, frame, gain, share
+from smoothcert.report.numbers import PERCENT, Label, Metric, Number, Row, acr, frame, gain, share
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 from smoothcert.votes import VoteStore
 
@@ -245,6 +245,7 @@ def _z(alpha: float) -> float:
 # --- the audit -----------------------------------------------------------------------------
 
 FOLDS = (2, 10)
+Labels = dict[str, Label]
 
 
 class Honesty(Audit[HonestySettings]):
@@ -265,17 +266,17 @@ class Honesty(Audit[HonestySettings]):
         if families:
             plain = [family.plain for _, family in families]
             radii = metrics.parse_radii(settings.radii or metrics.default_radii(plain, most=8))
-            for name, family in families:
-                rows += _together(name, family, radii)
-        for name, family in families:
-            rows += _curves(name, family)
+            for labels, family in families:
+                rows += _together(labels, family, radii)
+        for labels, family in families:
+            rows += _curves(labels, family)
         rows += _choices(subject, settings, verdicts)
         return Result(verdicts, frame("honesty", rows))
 
 
 def _families(
     subject: Subject, settings: HonestySettings, verdicts: list[Verdict]
-) -> list[tuple[str, Family]]:
+) -> list[tuple[Labels, Family]]:
     if subject.votes and settings.budget is None:
         raise SmoothcertError("budget is missing: give --budget or --spec")
     found = []
@@ -286,26 +287,27 @@ def _families(
         name = ", ".join(str(p) for p in parts if p)
         family = together(store, BUDGETS.parse(str(settings.budget)))
         verdicts += together_verdicts(family, f"{name}, {settings.budget}")
-        found.append((name, family))
+        axes = {axis: about[axis] for axis in AXES if axis in about}
+        found.append(({"subject": name, **axes, "budget": settings.budget}, family))
     return found
 
 
-def _readings(name: str, family: Family) -> list[tuple[Row, CertificateTable]]:
+def _readings(subject: Labels, family: Family) -> list[tuple[Row, CertificateTable]]:
     n, alpha = len(family.plain), family.alpha
     return [
-        ({"subject": name, "level": f"α = {alpha:g} each", "reading": "each"}, family.plain),
-        ({"subject": name, "level": f"α/N, N = {n}", "reading": "joint"}, family.joint),
+        ({**subject, "level": f"α = {alpha:g} each", "reading": "each"}, family.plain),
+        ({**subject, "level": f"α/N, N = {n}", "reading": "joint"}, family.joint),
     ]
 
 
-def _together(name: str, family: Family, radii: Floats) -> list[Row]:
+def _together(subject: Labels, family: Family, radii: Floats) -> list[Row]:
     """Each certificate at alpha, all of them at once at alpha / N, and certified accuracy at
     alpha less what may be wrong (Cohen et al. 2019, section 4, with the exact binomial quantile
     at 1 - alpha)."""
     n, alpha = len(family.plain), family.alpha
     rows: list[Row] = []
     for (labels, table), chance in zip(
-        _readings(name, family), (family.any_wrong, alpha), strict=True
+        _readings(subject, family), (family.any_wrong, alpha), strict=True
     ):
         accuracy = metrics.certified_accuracy(table, radii)
         rows.append(
@@ -320,7 +322,7 @@ def _together(name: str, family: Family, radii: Floats) -> list[Row]:
             }
         )  # fmt: skip
     level = f"α = {alpha:g} each, at most {family.quantile} wrong taken off"
-    labels = {"subject": name, "level": level, "reading": "corrected", "any_wrong": f"{alpha:.3g}"}
+    labels = {**subject, "level": level, "reading": "corrected", "any_wrong": f"{alpha:.3g}"}
     return [*rows, {"part": "together", **labels, **_corrected(family, radii, n)}]
 
 
@@ -332,13 +334,13 @@ def _corrected(family: Family, radii: Floats, n: int) -> Row:
     }
 
 
-def _curves(name: str, family: Family) -> list[Row]:
+def _curves(subject: Labels, family: Family) -> list[Row]:
     norm, n = family.plain.single("norm") or "l2", len(family.plain)
     rows = [
         curves.curve([table], False, part="curve", norm=norm, **labels)
-        for labels, table in _readings(name, family)
+        for labels, table in _readings(subject, family)
     ]
-    labels = {"part": "curve", "norm": norm, "subject": name, "reading": "corrected"}
+    labels = {"part": "curve", "norm": norm, **subject, "reading": "corrected"}
     return [*rows, {**labels, **_corrected(family, curves.breakpoints([family.plain]), n)}]
 
 
@@ -363,7 +365,8 @@ def _choices(subject: Subject, settings: HonestySettings, verdicts: list[Verdict
             choice = choices(members, radii, folds, settings.repeats, settings.seed)
             verdicts.append(choice_verdict(choice, len(members), ", ".join(name)))
             rows.append({
-                "part": "optimism", "subject": ", ".join(name[:3]), "settings": len(members),
+                "part": "optimism", "subject": ", ".join(name[:3]), "dataset": name[0],
+                "arch": name[1], "recipe": name[2], "settings": len(members),
                 "folds": folds, "acr": gain(choice.acr),
                 **{Metric("points", float(r)): share(choice.optimism[i])
                    for i, r in enumerate(choice.radii)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,18 +160,18 @@ class Numerics(Audit[NumericsSettings]):
         )  # fmt: skip
         found += [exact] if exact else []
         verdicts += [*bits_verdicts(settings.steps, seed=seed), bound_verdict()]
-        rows = [_row(of.name, one, difference(found[0], one)) for one in found]
+        rows = [_row(of.run.axes, one, difference(found[0], one)) for one in found]
         return Result(verdicts, frame("numerics", rows))
 
 
-def _row(subject: str, outcome: Outcome, d: Difference) -> Row:
+def _row(axes: Mapping[str, str | None], outcome: Outcome, d: Difference) -> Row:
     """What a variant changed, and its cost; nothing changed is known where it met other noise."""
     inputs = len(outcome.table)
     changed = {
         "votes_changed": d.votes, "predictions_changed": d.predictions, "radii_changed": d.radii,
     }  # fmt: skip
     row: Row = {
-        "subject": subject,
+        **axes,
         "variant": outcome.variant,
         "n": outcome.n,
         "acr": acr(metrics.average_certified_radius(outcome.table)),
