@@ -40,7 +40,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs.results import read_spiral
 from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

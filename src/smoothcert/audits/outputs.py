@@ -24,6 +24,7 @@ SECTION = Section(
     outputs=(
         Output(
             name="audit_memory",
+            target="audit_memory_figure",
             kind="figure",
             title="What attacks on certificates of input-dependent scales found",
             make="smoothcert.audits.figure_memory:measure",
@@ -35,6 +36,7 @@ SECTION = Section(
         ),
         Output(
             name="audit_attack_accuracy",
+            target="audit_attack_figure",
             kind="figure",
             title="Certified accuracy beside accuracy under attack, by radius",
             make="smoothcert.audits.figure_attack:measure",
@@ -42,7 +44,8 @@ SECTION = Section(
             needs=(Need("paths", f"{_JOBS}:under_attack"),),
         ),
         Output(
-            name="audit_coverage_figure",
+            name="audit_coverage",
+            target="audit_coverage_figure",
             kind="figure",
             title="Failure rate of each confidence procedure at known class probability",
             make="smoothcert.audits.figure_coverage:measure",
@@ -51,6 +54,7 @@ SECTION = Section(
         ),
         Output(
             name="audit_honesty",
+            target="audit_honesty_figure",
             kind="figure",
             title="Certificates all at once, and settings chosen on the test inputs",
             make="smoothcert.audits.figure_honesty:measure",

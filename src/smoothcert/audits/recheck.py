@@ -15,7 +15,7 @@ from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.classifier import Classifier
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Sampler, default_batch
+from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.sampling.job import load_model
 from smoothcert.scaling import SCALINGS
 

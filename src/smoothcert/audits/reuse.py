@@ -27,8 +27,8 @@ from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Noise
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
-from smoothcert.sampling import Inputs, Sampler, collect
 from smoothcert.sampling.job import load_model
+from smoothcert.sampling.sampler import Inputs, Sampler, collect
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.problem import Problem
 
