@@ -17,13 +17,7 @@ from torch import Tensor
 
 from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.columns import UNDER_ATTACK
-from smoothcert.audits.falsification import (
-    Claims,
-    allowed,
-    differentiable,
-    screened,
-    votes_at,
-)
+from smoothcert.audits.falsification import Claims, allowed, differentiable, screened, votes_at
 from smoothcert.audits.norm_ball import within
 from smoothcert.audits.settings import Ascent, AttackAccuracySettings, Votes
 from smoothcert.audits.smooth_attack import STREAM, ascend, nearest_others
@@ -188,6 +182,4 @@ class AttackAccuracy(Audit[AttackAccuracySettings]):
         ]
         said = verdict(found, f"{kind}: no certified input breaks", of.name, of.ours)
         frame = pd.DataFrame(rows, columns=list(UNDER_ATTACK))
-        return Result(
-            [replace(said, procedure=of.procedure)], frame, record={"about": of.run.axes}
-        )
+        return Result([replace(said, procedure=of.procedure)], frame, record={"about": of.run.axes})

@@ -147,7 +147,9 @@ def falsify(
         nothing = np.zeros(0)
         none = np.zeros(0, np.int64)
         words = np.zeros(0, dtype="<U6")
-        return Attacked(claimed, claimed.x, words, nothing, none, settings.votes, nothing, none, words)
+        return Attacked(
+            claimed, claimed.x, words, nothing, none, settings.votes, nothing, none, words
+        )
     target = claimed.target(differentiable(sampler), sampler.device)
     others, classes = (claimed.x, claimed.predict) if pool is None else pool
     near = nearest_others(

@@ -93,10 +93,7 @@ def rebuild(record: Mapping[str, Any], table: CertificateTable) -> Model:
 
 
 def falsify(
-    model: Model,
-    table: CertificateTable,
-    settings: FalsificationSettings,
-    factor: float = 1.0,
+    model: Model, table: CertificateTable, settings: FalsificationSettings, factor: float = 1.0
 ) -> Attacked:
     """Search the certificates' open balls, some of them, for inputs of another prediction.
 
@@ -198,7 +195,15 @@ def verdict(attacked: Attacked, beyond: Attacked, subject: str, form: str, steps
         f" inside twice the radius; ascent of {steps} steps through the biased classifier from the"
         " input, random vertices and towards every reserved point"
     )
-    return Verdict(promise, subject, BROKEN if broken else NOT_FOUND, evidence, ours, numbers, procedure=f"LBRS ({form})")
+    return Verdict(
+        promise,
+        subject,
+        BROKEN if broken else NOT_FOUND,
+        evidence,
+        ours,
+        numbers,
+        procedure=f"LBRS ({form})",
+    )
 
 
 def exact_verdicts(out: Mapping[str, NDArray]) -> list[Verdict]:

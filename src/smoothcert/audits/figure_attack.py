@@ -63,9 +63,7 @@ def _panel(axes: Axes, numbers: pd.DataFrame) -> None:
         line = ends[name] = numbers[numbers.metric == name]
         axes.plot(line.radius, line.value, color=colour, linestyle=dash, marker=marker,
                   markersize=4, label=label)  # fmt: skip
-        axes.fill_between(
-            line.radius, line.low, line.high, color=colour, alpha=0.15, linewidth=0
-        )
+        axes.fill_between(line.radius, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
     axes.fill_between(
         ends["robust"].radius, ends["certified"].value.to_numpy(), ends["robust"].value.to_numpy(),
         facecolor="none", edgecolor="0.75", hatch="///", linewidth=0, label="undecided",

@@ -64,9 +64,7 @@ def _optimism(axes: Axes, numbers: pd.DataFrame) -> None:
         )
         axes.plot(part.radius, part.value, color=colour, linestyle=dash, marker="o",
                   markersize=3.5, label=label)  # fmt: skip
-        axes.fill_between(
-            part.radius, part.low, part.high, color=colour, alpha=0.13, linewidth=0
-        )
+        axes.fill_between(part.radius, part.low, part.high, color=colour, alpha=0.13, linewidth=0)
     axes.axhline(0, color="0.3", linewidth=0.9)
     axes.set_xlabel("radius r (pixels in [0, 1])")
     axes.set_ylabel("optimism (points of certified accuracy)")

@@ -238,9 +238,7 @@ class Attack:
                 f" sigma_0): an input inside the ball is {confirmed}; {contradicting} of these"
                 f" inputs are certified for the other class; {how_hard}"
             )
-            return Verdict(
-                promise, self.name, BROKEN, evidence, self.constant, numbers, WITNESS
-            )
+            return Verdict(promise, self.name, BROKEN, evidence, self.constant, numbers, WITNESS)
         evidence = (
             f"none of {tried} certificates: no input was {confirmed}; {how_hard}; at best"
             f" another class led by {100 * found.lead.max():.0f}% of the votes"

@@ -11,8 +11,8 @@ from typing import Any
 from smoothcert.audits.catalogue import JOBS, MEMORY_SOUNDNESS, Job, Kind
 from smoothcert.audits.outputs import SECTION
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.report.output import Run
 from smoothcert.papers.lbrs import plan as lbrs_plan
+from smoothcert.report.output import Run
 from smoothcert.workflow import experiments, needs, paths
 from smoothcert.workflow.catalogue import expanded
 
