@@ -12,9 +12,9 @@ SECTION = Section(
     key="audits",
     title="Audits",
     claim=(
-        "Attempts to break every kind of certificate: attacks inside the radius, the worst"
-        " classifier for a radius formula, failure rates of confidence procedures, whole tables,"
-        " and the arithmetic."
+        "Each promise of a certificate, and whether an attempt to break it succeeded. A broken"
+        " promise of a paper is a result; a broken promise of a variant that this project calls"
+        " sound is a fault."
     ),
     notebook="audits",
     needs=(

@@ -12,13 +12,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from smoothcert.audits.outputs import SECTION as AUDITED
 from smoothcert.audits.outputs import SECTION as AUDITS
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
+from smoothcert.papers.iss.outputs import SECTION as ISS
+from smoothcert.papers.nongaussian.outputs import SECTION as NONGAUSSIAN
 from smoothcert.report.output import Need, Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN, AUDITS)
-AUDITS: Section = AUDITED  # shown below the verdicts of the audits
+SECTIONS: tuple[Section, ...] = (COHEN, ISS, NONGAUSSIAN, AUDITS)
 
 
 def outputs() -> list[Output]:
