@@ -16,7 +16,7 @@ for section, entry in shown:
                     category=section.title,
                     labels={"what": entry.title},
                 ),
-                multiext(f"<results>/tables/{entry.name}", ".md", ".tex"),
+                multiext(f"<results>/tables/{entry.name}", ".md", ".tex", ".html"),
                 numbers=f"<results>/numbers/{catalogue.target(entry)}.csv",
             log:
                 f"<logs>/tables/{entry.name}.log",

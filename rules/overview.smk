@@ -1,5 +1,7 @@
 """The papers' numbers beside ours, and one page of everything a preset has made."""
 
+CHECKS = tuple(section.checks for section in catalogue.SECTIONS if section.checks)
+
 
 rule differences:
     input:
@@ -29,6 +31,7 @@ rule differences:
 rule claims:
     input:
         [section_files(section) for section in catalogue.SECTIONS],
+        claims="src/smoothcert/papers/claims.csv",
     output:
         report(
             "<results>/tables/claims.csv",
@@ -44,7 +47,7 @@ rule claims:
     params:
         results=subpath(output[0], ancestor=2),
         base=subpath(output[0], strip_suffix=".csv"),
-        code=code("smoothcert.cli.overview"),
+        code=code(("smoothcert.cli.overview", *CHECKS)),
     shell:
         "python -m smoothcert overview claims {params.results} --code {params.code}"
         " --out {params.base} > {log} 2>&1"
@@ -57,8 +60,10 @@ rule page:
         [f"<results>/reports/{section.notebook}.html" for section in catalogue.SECTIONS if section.notebook],
         [f"<results>/differences/{catalogue.target(entry)}.csv" for _, entry in shown if entry.compared],
         rules.claims.output,
+        templates=sorted(map(str, Path("src/smoothcert/report/templates").glob("*.*"))),
     output:
         "<results>/index.html",
+        "<results>/results.csv",
     log:
         "<logs>/page.log",
     localrule: True
@@ -66,9 +71,9 @@ rule page:
         "../envs/smoothcert.yaml"
     params:
         results=subpath(output[0], parent=True),
-        code=code("smoothcert.cli.overview"),
+        code=code(("smoothcert.cli.overview", *CHECKS)),
     shell:
-        "python -m smoothcert overview page {params.results} --code {params.code} --out {output}"
+        "python -m smoothcert overview page {params.results} --code {params.code} --out {output[0]}"
         " > {log} 2>&1"
 
 

@@ -12,13 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from smoothcert.audits.outputs import SECTION as AUDITS
+from smoothcert.audits.outputs import SECTION as AUDITED
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
 from smoothcert.report.output import Need, Output, Section
 
 SECTIONS: tuple[Section, ...] = (COHEN,)
-
-__all__ = ["AUDITS", "SECTIONS", "function", "outputs", "target"]
+AUDITS: Section = AUDITED  # shown below the verdicts of the audits
 
 
 def outputs() -> list[Output]:
