@@ -87,7 +87,6 @@ class Page:
             promise_counts=parts.promise_counts(audited),
             verdicts=parts.verdicts(audited, href),
             made=self.made,
-            seconds=sum(seconds for _, seconds in self.made.seconds.values()),
         )
 
     @cached_property

@@ -46,7 +46,6 @@ def _target(out: Path, path: str) -> Path:
 
 
 def _readme(page: Page) -> str:
-    seconds = page.made.seconds.values()
     return render(
         "shipped.md",
         preset=page.preset,
@@ -54,6 +53,6 @@ def _readme(page: Page) -> str:
         datasets=", ".join(page.datasets),
         cores=os.cpu_count(),
         machine=platform.machine(),
-        jobs=sum(jobs for jobs, _ in seconds),
-        hours=sum(took for _, took in seconds) / 3600,
+        jobs=page.made.jobs,
+        hours=page.made.total / 3600,
     )

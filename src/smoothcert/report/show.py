@@ -19,6 +19,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.report import parts, pictures
 from smoothcert.report.claims import Evidence
 from smoothcert.report.ledger import ledger
+from smoothcert.report.made import made
 from smoothcert.report.numbers import read_numbers
 from smoothcert.report.render import part
 
@@ -68,6 +69,11 @@ def audits(results: Folder, under: str = "") -> Html:
         if file.startswith(f"audits/{under}")
     ]
     return Html(parts.promise_counts(found) + parts.verdicts(found, _no_link))
+
+
+def provenance(results: Folder) -> Html:
+    """What made the certificates of a run, and how long its jobs took."""
+    return Html(part("provenance", made(Path(results))))
 
 
 def _file(results: Folder, name: str) -> Path:
