@@ -22,7 +22,7 @@ from smoothcert.lbrs.smooth import run as certify_lbrs
 from smoothcert.lbrs.train import Recipe
 from smoothcert.noise import NOISES, Gaussian
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 
 NORMS = ("l1", "l2", "linf")
 ORDER = {"l1": 1, "l2": 2, "linf": np.inf}

@@ -29,7 +29,7 @@ from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_up
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
-from smoothcert.sampling import sample
+from smoothcert.sampling.sampler import sample
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from smoothcert import sampling
+from smoothcert.sampling.sampler import sampler as sampling
 from smoothcert.audits import numerics_verdicts, procedures
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.extremal import radii_verdict

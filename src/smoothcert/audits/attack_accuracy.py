@@ -29,7 +29,7 @@ from smoothcert.certificates import CertificateTable
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, Verdict
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -32,7 +32,7 @@ from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_up
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -23,7 +23,7 @@ from smoothcert.budget import Budget
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Noise
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
-from smoothcert.sampling import Inputs, Sampler, collect
+from smoothcert.sampling.sampler import Inputs, Sampler, collect
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.problem import Problem
 

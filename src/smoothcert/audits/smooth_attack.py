@@ -24,7 +24,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.attacks import gradient_of, smoothed_cross_entropy
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.noise.base import Noise
-from smoothcert.sampling import default_batch
+from smoothcert.sampling.sampler import default_batch
 
 STREAM = "falsification"  # no stream of training, scales, votes or certificates
 STARTS = ("clean", "boundary", "toward")

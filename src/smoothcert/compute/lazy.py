@@ -1,7 +1,7 @@
-"""torch and torchvision, imported when something of them is first used.
+"""torch, torchvision and pandas, imported when something of them is first used.
 
 Modules that describe a choice (a noise, a scaling, an architecture, a data set) and only
-sometimes compute with it take the two from here: parsing a slug does not wait for torch.
+sometimes compute with it take them from here: parsing a slug does not wait for torch.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ class _Lazy:
 
 
 if TYPE_CHECKING:
+    import pandas
     import torch
 
     from smoothcert.compute.torchvision_shim import torchvision
 else:
+    pandas = _Lazy("pandas")
     torch = _Lazy("torch")
     torchvision = _Lazy("smoothcert.compute.torchvision_shim", "torchvision")
 
-__all__ = ["torch", "torchvision"]
+__all__ = ["pandas", "torch", "torchvision"]

@@ -12,11 +12,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-import pandas as pd
+from typing import Any, NamedTuple
 
 from smoothcert.certificates.metrics import Estimate
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.core.slugs import number
@@ -31,6 +30,10 @@ MEASURED = (
     "metric", "radius", "value", "low", "high", "inputs", "unit", "paper", "paper_step",
     "paper_inputs", "source", "reason",
 )  # fmt: skip
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("radius", "value", "low", "high", "paper", "paper_step"), "float64"),
+    **dict.fromkeys(("row", "inputs", "paper_inputs"), "Int64"),
+}
 
 
 class Metric(NamedTuple):
@@ -118,7 +121,8 @@ def frame(output: str, rows: Iterable[Row]) -> pd.DataFrame:
             metric = key if isinstance(key, Metric) else Metric(key)
             found.append({"output": output, "row": place, **own, **_measured(metric, one), **about})
     columns = ["output", "row", *labels, *MEASURED]
-    return pd.DataFrame(found, columns=columns)
+    # As objects first: a whole number among missing ones would become 10000.0.
+    return pd.DataFrame(found, columns=columns, dtype=object).astype(_KINDS)
 
 
 def _measured(metric: Metric, one: Number) -> dict[str, object]:
@@ -149,15 +153,13 @@ def read_numbers(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
 
     Raises SmoothcertError for a file that is none.
     """
-    kinds = {**dict.fromkeys(("radius", "value", "low", "high", "paper", "paper_step"), float),
-             "row": int, "inputs": "Int64", "paper_inputs": "Int64"}  # fmt: skip
     frames = []
     for path in paths:
         try:
             text = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
             if not {"output", "row", *MEASURED} <= set(text.columns):
                 raise ValueError(f"expected the columns output, row, {', '.join(MEASURED)}")
-            frames.append(text.astype(kinds))
+            frames.append(text.astype(_KINDS))
         except (OSError, ValueError) as error:
             raise SmoothcertError(f"{path}: cannot be read as numbers of a run: {error}") from None
     return pd.concat(frames, ignore_index=True) if frames else frame("", [])

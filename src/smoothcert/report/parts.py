@@ -34,7 +34,8 @@ def claims(rows: Sequence[Row], href: Href) -> Markup:
 
 def promise(one: Verdict) -> str:
     """What is promised, and by whom."""
-    return f"{one.promise} (ours)" if one.ours else one.promise
+    whose = f" [{one.procedure}]" if one.procedure else ""
+    return f"{one.promise}{whose}{' (ours)' if one.ours else ''}"
 
 
 def promise_counts(found: Found) -> Markup:

@@ -137,7 +137,7 @@ def _recheck(args: argparse.Namespace, spec: dict[str, Any]) -> int:
     from smoothcert.compute.devices import job_device
     from smoothcert.models.classifier import Classifier
     from smoothcert.noise import NOISES
-    from smoothcert.sampling import Sampler, default_batch
+    from smoothcert.sampling.sampler import Sampler, default_batch
     from smoothcert.sampling.job import load_model
     from smoothcert.scaling import SCALINGS
 

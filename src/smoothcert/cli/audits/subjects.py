@@ -13,7 +13,7 @@ from smoothcert.certificates.runs import Run, read_run
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Noise
-from smoothcert.sampling import Sampler, default_batch
+from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.sampling.job import load_model
 
 if TYPE_CHECKING:
