@@ -6,14 +6,14 @@ from the source. Each module is cut into definitions: functions, classes, method
 From the job's entry points on, a definition counts
 
 - when code that counts refers to its name, through imports and re-exports;
-- as a method of a class that counts, when code that counts uses an attribute of its name, or when
-  something outside could call it: double underscores, an unknown decorator, a class with a base
-  from outside (a torch module);
+- as a method of a class that counts, when code that counts uses an attribute of its name (on
+  ``self``: in a class of which an object may be both), or when something outside could call it:
+  double underscores, an unknown decorator, a class with a base from outside (a torch module);
 - as a member of a family (``@NOISES.member("gaussian")``), when the job chooses it;
 - as a statement with an effect (``register(...)``), when the module is imported at all.
 
-Beside them count what names from outside stand for (``np`` is numpy) and the data files that code
-names. Too much counts rather than too little, but what is reached by a computed name (getattr,
+Beside them count what names from outside stand for (``np`` is numpy) and the data files and
+modules that code names in a text of its own. Too much counts rather than too little, but what is reached by a computed name (getattr,
 importlib) has to be an entry point. Comments, docstrings, annotations of functions and formatting
 do not count; the value is the same on every Python version.
 
@@ -62,7 +62,9 @@ class Definition:
     text: str  # its digest
     names: list[str] = field(default_factory=list)  # dotted names that start outside of it
     attributes: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)  # text that may name a data file
+    own: list[str] = field(default_factory=list)  # attributes of ``self``
+    owner: int | None = None  # of a method: its class
+    files: list[str] = field(default_factory=list)  # text that may name a data file or a module
     methods: dict[str, list[int]] = field(default_factory=dict)  # of a class
     always: list[int] = field(default_factory=list)  # of these, called from outside
     bases: list[str] | None = None  # of a class; "?" for one that is no name
@@ -79,6 +81,9 @@ class Module:
     imports: dict[str, list[tuple[int, str, str]]] = field(default_factory=dict)
     loads: list[tuple[int, str, str]] = field(default_factory=list)  # imported at the top
     members: dict[str, list[int]] = field(default_factory=dict)  # registered in a family
+
+
+Place = tuple[str, int]  # a definition: its module, and which
 
 
 class Source:
@@ -101,6 +106,8 @@ class Source:
         self._cache = _Cache(self.root, cache)
         self._modules: dict[str, Module] = {}
         self._values: dict[str, str] | None = None
+        self._bases: dict[Place, dict[str, list[Place]]] = {}
+        self._above: dict[Place, frozenset[Place]] = {}
 
     def _list(self, folder: Path, names: Sequence[str]) -> None:
         dotted = ".".join(folder.relative_to(self.root).parts)
@@ -154,25 +161,72 @@ class Source:
             whole.update(f"{path} {digest}\n".encode())
         return whole.hexdigest()
 
-    def fingerprint(self, entries: str | Iterable[str], parts: Collection[str] = ()) -> str:
+    def fingerprint(
+        self,
+        entries: str | Iterable[str],
+        parts: Collection[str] = (),
+        without: Collection[str] = (),
+    ) -> str:
         """16 hexadecimal digits that change when code that the job runs changes.
 
         ``entries``: "package.module:function", ":Class.method", or a whole "package.module".
         ``parts``: the members of families that the job chooses, as ``noise.gaussian`` (package
-        and member); names that no member has are ignored. Raises LookupError for an entry point
-        that is not there.
+        and member); names that no member has are ignored. ``without``: definitions that the job
+        does not run, whatever refers to them. Raises LookupError for an entry point, or one of
+        ``without``, that is not there.
         """
         starts = [entries] if isinstance(entries, str) else sorted(entries)
-        key = json.dumps([starts, sorted(parts)])
+        key = json.dumps([starts, sorted(parts), sorted(without)])
         if self._values is None:
             self._values = self._cache.values(self.digest)
         if key not in self._values:
-            self._values[key] = self.reach(starts, parts).digest()
+            self._values[key] = self.reach(starts, parts, without).digest()
         return self._values[key]
 
-    def reach(self, entries: Iterable[str], parts: Collection[str] = ()) -> Reach:
+    def definition(self, place: Place) -> Definition:
+        """What stands at a place."""
+        return self.module(place[0]).definitions[place[1]]
+
+    def bases(self, place: Place) -> dict[str, list[Place]]:
+        """The bases of a class by their name in its module; none for one from outside."""
+        if place not in self._bases:
+            found = {
+                name: [
+                    at
+                    for at in (Reach(self).places(place[0], name) if name != "?" else ())
+                    if self.definition(at).bases is not None
+                ]
+                for name in self.definition(place).bases or ()
+            }
+            self._bases[place] = found
+        return self._bases[place]
+
+    def above(self, place: Place) -> frozenset[Place]:
+        """The classes under src that a class derives from."""
+        if place not in self._above:
+            self._above[place] = frozenset()  # a class above itself is a mistake, not a loop
+            near = {at for found in self.bases(place).values() for at in found}
+            self._above[place] = frozenset(near.union(*map(self.above, near)))
+        return self._above[place]
+
+    def called_from_outside(self, place: Place) -> bool:
+        """Whether a base of a class, or of one above it, comes from outside and calls methods."""
+        return any(
+            not found and name.rpartition(".")[2] not in _PLAIN
+            for one in (place, *self.above(place))
+            for name, found in self.bases(one).items()
+        )
+
+    def reach(
+        self, entries: Iterable[str], parts: Collection[str] = (), without: Collection[str] = ()
+    ) -> Reach:
         """All that counts; arguments as for :meth:`fingerprint`."""
         reach = Reach(self)
+        for entry in without:
+            module, _, name = entry.partition(":")
+            if not name or not (places := Reach(self).places(module, name)):
+                raise LookupError(f"no {entry} under {self.root}")
+            reach.leave(places)
         for entry in entries:
             reach.enter(entry)
         for part in sorted(parts):
@@ -186,13 +240,16 @@ class Reach:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._without: set[Place] = set()
         self.reached: dict[str, set[int]] = {}
         self.outside: set[tuple[str, str]] = set()  # names, and what they are outside of src
         self._files: set[str] = set()
         self._attributes: set[str] = set(_CALLED)
-        self._waiting: dict[str, list[tuple[str, int]]] = {}  # methods by name
+        self._waiting: dict[str, list[Place]] = {}  # methods by name
+        self._own: dict[Place, set[str]] = {}  # attributes used on ``self``, by class
+        self._kin: dict[Place, set[Place]] = {}  # classes of which an object may be both
         self._loaded: set[str] = set()
-        self._todo: list[tuple[str, int]] = []
+        self._todo: list[Place] = []
 
     def names(self) -> dict[str, set[str]]:
         """The names that count, by module: for tests and curious people."""
@@ -220,6 +277,10 @@ class Reach:
         for pair in [*sorted(self.outside), *self.source.data(self._files)]:
             digest.update(f"{' '.join(pair)}\n".encode())
         return digest.hexdigest()[:16]
+
+    def leave(self, places: Iterable[Place]) -> None:
+        """Definitions that do not count."""
+        self._without.update(places)
 
     def enter(self, entry: str) -> None:
         """An entry point."""
@@ -256,11 +317,17 @@ class Reach:
             for dotted in one.names:
                 self._find(name, dotted.split("."))
             self._files.update(one.files)
-            for attribute in one.attributes:
+            for text in one.files:  # a module or its function, imported by its name
+                if "." in text and text.partition(":")[0] in self.source:
+                    self.enter(text)
+            for attribute in one.attributes if one.owner is not None else one.attributes + one.own:
                 self._use(attribute)
+            if one.owner is not None:
+                self._use_on_self((name, one.owner), one.own)
             if one.bases is not None:
+                self._relate((name, index))
                 always = set(one.always)
-                if self._called_from_outside(name, one):
+                if self.source.called_from_outside((name, index)):
                     always.update(i for where in one.methods.values() for i in where)
                 for i in always:
                     self._add(name, i)
@@ -277,8 +344,29 @@ class Reach:
             for name, index in self._waiting.pop(attribute, ()):
                 self._add(name, index)
 
+    def _use_on_self(self, place: Place, attributes: Iterable[str]) -> None:
+        new = set(attributes) - self._own.setdefault(place, set())
+        self._own[place] |= new
+        for kin in self._kin.get(place, ()):
+            self._methods(kin, new)
+
+    def _relate(self, place: Place) -> None:
+        """A class counts: an object of it is one of every class above, too."""
+        family = {place, *self.source.above(place)}
+        for one in family:
+            new = family - self._kin.setdefault(one, set())
+            self._kin[one] |= new
+            for kin in new:
+                self._methods(kin, self._own.get(one, ()))
+
+    def _methods(self, place: Place, names: Iterable[str]) -> None:
+        methods = self.source.definition(place).methods
+        for method in names:
+            for index in methods.get(method, ()):
+                self._add(place[0], index)
+
     def _add(self, name: str, index: int) -> None:
-        if name in NEUTRAL:
+        if name in NEUTRAL or (name, index) in self._without:
             return
         seen = self.reached.setdefault(name, set())
         if index not in seen:
@@ -346,25 +434,10 @@ class Reach:
             self._load(name)
             self._find(name, rest)
 
-    def _called_from_outside(self, name: str, one: Definition, depth: int = 0) -> bool:
-        """Whether a base of the class, or of its bases, comes from outside and calls methods."""
-        for base in one.bases or ():
-            last = base.rpartition(".")[2]
-            homes = self._classes(name, base.split("."))
-            if not homes and last not in _PLAIN:
-                return True
-            for where, of in homes:
-                if depth < 20 and self._called_from_outside(where, of, depth + 1):
-                    return True
-        return False
-
-    def _classes(self, name: str, dotted: list[str]) -> list[tuple[str, Definition]]:
-        """The classes under src that a base names."""
-        probe = Reach(self.source)
-        if dotted != ["?"]:
-            probe._find(name, dotted)
-        found = [(n, self.source.module(n).definitions[i]) for n, i in probe._todo]
-        return [(n, one) for n, one in found if one.bases is not None]
+    def places(self, name: str, dotted: str) -> list[Place]:
+        """The definitions that a dotted name means in a module."""
+        self._find(name, dotted.split("."))
+        return list(self._todo)
 
 
 # --- From the text of a module to its definitions ---------------------------------------------
@@ -440,15 +513,16 @@ class _Reader:
         one = self.module.definitions[index]
         one.bases = [_dotted(_unsubscripted(base)) or "?" for base in node.bases]
         for method in methods:
-            at = self._define(method, _bound(rest))
+            at = self._define(method)
+            self.module.definitions[at].owner = index
             one.methods.setdefault(method.name, []).append(at)
             ordinary = all(_last(d) in _ORDINARY for d in method.decorator_list)
             if not ordinary or (method.name.startswith("__") and method.name.endswith("__")):
                 one.always.append(at)
         return index
 
-    def _define(self, node: ast.stmt, inner: Collection[str] = ()) -> int:
-        """A definition of its own; ``inner`` are names of its class, which it cannot see."""
+    def _define(self, node: ast.stmt) -> int:
+        """A definition of its own."""
         uses = _Uses(())
         uses.visit(node)
         for child in ast.walk(node):
@@ -457,9 +531,9 @@ class _Reader:
         return self._add(self._text(node), uses)
 
     def _add(self, text: str, uses: _Uses) -> int:
-        self.module.definitions.append(
-            Definition(text, sorted(uses.names), sorted(uses.attributes), sorted(uses.files))
-        )
+        parts = (uses.names, uses.attributes, uses.own)
+        one = Definition(text, *map(sorted, parts), files=sorted(uses.files))
+        self.module.definitions.append(one)
         return len(self.module.definitions) - 1
 
     def _import(self, node: ast.Import | ast.ImportFrom, top: bool) -> None:
@@ -497,6 +571,7 @@ class _Uses(ast.NodeVisitor):
     def __init__(self, bound: Collection[str]) -> None:
         self.names: set[str] = set()
         self.attributes: set[str] = set()
+        self.own: set[str] = set()
         self.files: set[str] = set()
         self._scopes: list[Collection[str]] = [bound]
 
@@ -504,12 +579,15 @@ class _Uses(ast.NodeVisitor):
         self._name(node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        self.attributes.add(node.attr)
         dotted = _dotted(node)
         if dotted is None:
+            self.attributes.add(node.attr)
             self.visit(node.value)
             return
-        self.attributes.update(dotted.split(".")[1:])
+        first, *rest = dotted.split(".")
+        if first in ("self", "cls"):
+            self.own.add(rest.pop(0))
+        self.attributes.update(rest)
         self._name(dotted)
 
     def _name(self, dotted: str) -> None:
@@ -586,8 +664,6 @@ def _bound(body: Iterable[ast.AST]) -> set[str]:
             names.add(node.name)
         if isinstance(node, ast.Global | ast.Nonlocal):
             outer.update(node.names)
-        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
-            names |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} if False else set()
         waiting += ast.iter_child_nodes(node)
     return names - outer
 
