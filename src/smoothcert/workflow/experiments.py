@@ -400,9 +400,9 @@ ENTRIES = {
     "sample": ("smoothcert.sampling.job:run",),
     "sample_alone": ("smoothcert.sampling.job:run",),
     "gather": ("smoothcert.votes.records:gather_files",),
-    "certify": ("smoothcert.cli.certify:run",),
-    "memory": ("smoothcert.cli.memory:run",),
-    "radius_table": ("smoothcert.cli.radius_table:run",),
+    "certify": ("smoothcert.certificates.job:run",),
+    "memory": ("smoothcert.certificates.memory_job:run",),
+    "radius_table": ("smoothcert.cli.radius_table:RadiusTable.run",),
 }
 
 # The package of the library whose members an axis names.
