@@ -30,7 +30,6 @@ COMMANDS = {
     "predict": "the smoothed prediction, with abstention",
     "import-certificates": "read a published certificate table as a vote store",
     "replay": "published certificates under other budgets",
-    "iss": "input-specific sampling: its tables and figures",
     "metrics": "certified accuracy, ACR, ... of certificate tables",
     "table": "a table as CSV, Markdown and LaTeX",
     "figure": "certified-accuracy curves as PDF and PNG",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from smoothcert.cli.outputs import OutputCommand, catalogued
@@ -25,6 +26,8 @@ class Table(OutputCommand):
     def run(self) -> None:
         output = catalogued(self.name, self.kind)
         table = self.made(output)
+        if not table.title:
+            table = replace(table, title=output.title)
         write_table(self.out, table)
         if self.numbers:
             write_numbers(self.numbers, table.numbers(target(output)))

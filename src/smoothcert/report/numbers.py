@@ -23,7 +23,8 @@ from smoothcert.report.reference import Cell, inputs_behind
 
 # What the numbers are counted in; it decides how they are printed.
 RADIUS, PERCENT, POINTS, GAIN = "radius", "percent", "points", "gain"
-SECONDS, SAMPLES, PLAIN = "seconds", "samples", ""
+DECLINE = "decline"
+SECONDS, MINUTES, SAMPLES, PLAIN = "seconds", "minutes", "samples", ""
 
 # The columns of the frame after the labels (which differ between outputs).
 MEASURED = (
@@ -54,8 +55,9 @@ class Number:
     and the paper's number where data, model and settings are the paper's.
 
     ``unit`` is RADIUS (pixels of [0,1] in the certificate's norm; an ACR too), PERCENT (of the
-    inputs), POINTS (a difference of percents), GAIN (a difference of radii), SECONDS, SAMPLES or
-    PLAIN. ``brief``: printed without its interval, which the CSV has.
+    inputs), POINTS (a difference of percents), GAIN (a difference of radii), DECLINE (a radius
+    that is given up), SECONDS, MINUTES, SAMPLES or PLAIN. ``brief``: printed without its interval,
+    which the CSV has.
     """
 
     value: float
@@ -80,6 +82,11 @@ def share(estimate: Estimate, paper: Cell | None = None, brief: bool = False) ->
 def gain(estimate: Estimate) -> Number:
     """A difference of radii, paired."""
     return _number(estimate, 1.0, GAIN)
+
+
+def samples(estimate: Estimate, paper: Cell | None = None) -> Number:
+    """An average number of noise samples."""
+    return _number(estimate, 1.0, SAMPLES, paper)
 
 
 def points(estimate: Estimate) -> Number:
@@ -123,6 +130,12 @@ def frame(output: str, rows: Iterable[Row]) -> pd.DataFrame:
     columns = ["output", "row", *labels, *MEASURED]
     # As objects first: a whole number among missing ones would become 10000.0.
     return pd.DataFrame(found, columns=columns, dtype=object).astype(_KINDS)
+
+
+def wide(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The values of a frame of metrics without a radius: one row a row of labels, a column each."""
+    labels = numbers.drop_duplicates("row").set_index("row").drop(columns=list(MEASURED))
+    return labels.join(numbers.pivot(index="row", columns="metric", values="value"))
 
 
 def _measured(metric: Metric, one: Number) -> dict[str, object]:

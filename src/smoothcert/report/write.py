@@ -78,7 +78,8 @@ def to_csv(table: Table) -> str:
         for column in table.columns:
             found = row.get(column.key)
             if not column.numeric:
-                fields.append("" if found is None else str(found))
+                shown = printing.parts(found)[0] if isinstance(found, Number) else found
+                fields.append("" if shown is None else str(shown))
                 continue
             n = found if isinstance(found, Number) else None
             known = (
