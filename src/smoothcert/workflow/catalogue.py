@@ -15,9 +15,10 @@ from typing import Any
 from smoothcert.audits.outputs import SECTION as AUDITED
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
 from smoothcert.papers.iss.outputs import SECTION as ISS
+from smoothcert.papers.nongaussian.outputs import SECTION as NONGAUSSIAN
 from smoothcert.report.output import Need, Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN, ISS)
+SECTIONS: tuple[Section, ...] = (COHEN, ISS, NONGAUSSIAN)
 AUDITS: Section = AUDITED  # shown below the verdicts of the audits
 
 
