@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from smoothcert.sampling import sampler as sampling
 from smoothcert.audits import numerics_verdicts, procedures
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.extremal import radii_verdict
@@ -31,6 +30,7 @@ from smoothcert.lbrs import spiral
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
 from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.report.verdict import BROKEN
+from smoothcert.sampling import sampler as sampling
 from smoothcert.scaling import problem
 
 GRID = np.linspace(0.5, 0.99, 20)

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.files import write_text
 from smoothcert.report import sampling_error
 from smoothcert.report.numbers import MEASURED, PERCENT, Metric
