@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from smoothcert.sampling.sampler import sampler as sampling
 from smoothcert.audits import numerics_verdicts, procedures
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.extremal import radii_verdict
@@ -30,6 +29,7 @@ from smoothcert.lbrs import spiral
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
 from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.report.verdict import BROKEN
+from smoothcert.sampling import sampler as sampling
 from smoothcert.scaling import problem
 
 GRID = np.linspace(0.5, 0.99, 20)
@@ -144,7 +144,7 @@ def pipeline(scaling: str = "fixed"):
 
 def test_selection_noise_that_certifies_is_seen_by_the_audit_of_streams(monkeypatch):
     assert pipeline().verdict != BROKEN
-    monkeypatch.setattr(sampling.sampler, "ESTIMATION", sampling.sampler.SELECTION)
+    monkeypatch.setattr(sampling, "ESTIMATION", sampling.SELECTION)
     found = pipeline()
     assert found.verdict == BROKEN
     # Only the first look of an input repeats its selection votes.
