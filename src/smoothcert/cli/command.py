@@ -11,7 +11,7 @@ import argparse
 import types
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.config import JsonDict
@@ -190,8 +190,18 @@ def _word(name: str, kind: Any) -> str:
     return {int: "INT", float: "NUMBER"}.get(kind, name.upper())
 
 
-def _help(field: FieldInfo) -> str:
-    """Meaning, range and default."""
+def options_of(title: str, model: type[Settings]) -> str:
+    """The keys of a model that is given as JSON, one a line, for an epilog."""
+    lines = [
+        f"  {name:14} {_help(field, values=True)}"
+        for name, field in model.model_fields.items()
+        if name != "code" and not isinstance(field.annotation, TypeVar)
+    ]
+    return "\n".join([title, *(lines or ["  none"])])
+
+
+def _help(field: FieldInfo, values: bool = False) -> str:
+    """Meaning, values (which a flag's own name for its value says), range and default."""
     about = list(_limits(field.annotation, field.metadata))
     shown = field.default
     if field.is_required():
@@ -199,6 +209,9 @@ def _help(field: FieldInfo) -> str:
     elif isinstance(shown, tuple) and shown:
         about.append(f"default {' '.join(map(str, shown))}")
     elif isinstance(shown, int | float | str) and shown != "" and field.annotation is not bool:
-        about.append(f"default {shown}")
+        about.append(f"default {f'{shown:.6g}' if isinstance(shown, float) else shown}")
+    kind = _kind(field.annotation)
+    if values and get_origin(kind) is Literal:
+        about.insert(0, "|".join(map(str, get_args(kind))))
     text = field.description or ""
     return f"{text} ({', '.join(about)})" if about else text
