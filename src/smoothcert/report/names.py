@@ -31,10 +31,23 @@ def training(slug: str) -> str:
         one = Training.parse(slug)
     except SmoothcertError:
         return slug
-    schedule = {"fs": "", "ds2": "-DS2"}.get(one.schedule, f"-{one.schedule}")
     shape = "" if one.noise == "gaussian" else f", {noise(one.noise_slug)}"
     scale = shape or f", σ = {number(one.scale)}"
-    return f"{method(one.method)}{schedule}{_VARIANTS.get(one.variant, one.variant)}{scale}"
+    return f"{_recipe(one)}{scale}"
+
+
+def recipe(slug: str) -> str:
+    """A training without its scale: ``cohen-fs-laplace`` -> "Cohen, laplace"."""
+    try:
+        one = Training.parse(f"{slug}-1.00")
+    except SmoothcertError:
+        return slug
+    return _recipe(one) + ("" if one.noise == "gaussian" else f", {one.noise}")
+
+
+def _recipe(one: Training) -> str:
+    schedule = {"fs": "", "ds2": "-DS2"}.get(one.schedule, f"-{one.schedule}")
+    return f"{method(one.method)}{schedule}{_VARIANTS.get(one.variant, one.variant)}"
 
 
 def noise(slug: str) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.report.numbers import Key, Metric, Row, frame
 
 
@@ -24,11 +23,12 @@ class Column:
     title: str
     measured: bool = False
     show: Callable[[Any], str] = str
+    csv: str | None = None  # its name there, where it is not the key's own
 
     @property
     def head(self) -> str:
         """Its name in the CSV."""
-        return self.key.key if isinstance(self.key, Metric) else self.key
+        return self.csv or (self.key.key if isinstance(self.key, Metric) else self.key)
 
     @property
     def numeric(self) -> bool:

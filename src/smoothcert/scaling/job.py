@@ -24,7 +24,7 @@ from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.job import load_model
 from smoothcert.sampling.sampler import check_images, default_batch
-from smoothcert.scaling.base import Found, Scaling
+from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
 from smoothcert.scaling.spec import ScalesSpec
@@ -225,11 +225,11 @@ class _Job:
         }
 
 
-def _joined(searched: list[dict[str, Any]], j: int) -> Found:
+def _joined(searched: list[dict[str, Any]], j: int) -> ChosenScales:
     """What was found for the j-th scaling in all batches."""
     parts = [part["found"][j] for part in searched]
     scores = [np.array(p["scores"]) for p in parts if p["scores"] is not None]
-    return Found(
+    return ChosenScales(
         np.concatenate([np.array(p["sigma"], np.float64) for p in parts]),
         np.concatenate([np.array(p["hit_bound"], bool) for p in parts]),
         sum(p["seconds"] for p in parts),
