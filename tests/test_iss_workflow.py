@@ -15,6 +15,7 @@ from test_workflow import snakemake
 
 from smoothcert.certificates import read_certificates
 from smoothcert.papers.iss.figure_coverage import WORST
+from smoothcert.report import names
 from smoothcert.report.numbers import read_numbers, wide
 from smoothcert.votes import VoteStore
 
@@ -113,7 +114,7 @@ def test_a_run_leaves_every_table_figure_and_the_report(done: Path) -> None:
             assert (done / f"figures/{name}.{suffix}").stat().st_size > 5000
     html = (done / "reports/iss.html").read_text()
     assert html.count("data:image/png") >= 7
-    assert "iss-fresh_ad0.05-4000" in html
+    assert names.budget("iss-fresh_ad0.05-4000") in html
     assert "import csv" not in html
 
 
