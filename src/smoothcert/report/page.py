@@ -155,7 +155,7 @@ class Page:
         if not comparable or not (self.results / path).exists():
             return {"comparable": len(comparable), "differences": None}
         words = (
-            f"{one.title}: ours minus the paper's;"
+            f"Ours minus the paper's. {one.title};"
             f" {comparable.count(comparison.AGREES)} of {len(comparable)} comparable numbers"
             " within the sampling error of both sides' inputs"
         )
