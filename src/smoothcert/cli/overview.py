@@ -66,7 +66,9 @@ class OfResults(Command):
         if not self.results.is_dir():
             raise SmoothcertError(f"{self.results}: no folder of results")
         preset = self.preset or self.results.resolve().name
-        return Page(self.results, preset, catalogue.SECTIONS, catalogue.AUDITS)
+        audits = catalogue.AUDITS
+        papers = [section for section in catalogue.SECTIONS if section is not audits]
+        return Page(self.results, preset, papers, audits)
 
 
 class ThePage(OfResults):
