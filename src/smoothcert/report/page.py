@@ -72,6 +72,7 @@ class Page:
         broken = [one for _, one in audited if one.verdict == BROKEN]
         return render(
             "page.html",
+            style="page.css",
             preset=self.preset,
             datasets=self.datasets,
             href=href,
