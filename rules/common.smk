@@ -4,7 +4,6 @@ import json
 import os
 import re
 import sys
-from functools import cache
 from pathlib import Path
 
 import yaml
@@ -14,8 +13,8 @@ SRC = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SRC)
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.provenance import fingerprint
 from smoothcert.workflow import catalogue, experiments, needs, paths
+from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
 # is not activated; an environment of --software-deployment-method comes before it.
@@ -53,10 +52,12 @@ def check(config):
         os.environ.update(SMOOTHCERT_DATA=os.path.abspath(config["data_dir"]))
 
 
-@cache
-def code(entries, parts=frozenset(), without=frozenset()):
+SOURCE = Source(SRC)
+
+
+def code(entries, parts=(), without=()):
     """The fingerprint of the code that begins at `entries`: a change redoes what it decides."""
-    return fingerprint(entries, SRC, parts, without)
+    return SOURCE.fingerprint(entries, parts, without)
 
 
 def spec(stage):

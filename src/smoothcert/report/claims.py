@@ -23,8 +23,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.numbers import read_numbers
 from smoothcert.report.reference import PAPERS

@@ -72,6 +72,7 @@ class Page:
         broken = [one for _, one in audited if one.verdict == BROKEN]
         return render(
             "page.html",
+            style="page.css",
             preset=self.preset,
             datasets=self.datasets,
             href=href,
@@ -155,7 +156,7 @@ class Page:
         if not comparable or not (self.results / path).exists():
             return {"comparable": len(comparable), "differences": None}
         words = (
-            f"{one.title}: ours minus the paper's;"
+            f"Ours minus the paper's. {one.title};"
             f" {comparable.count(comparison.AGREES)} of {len(comparable)} comparable numbers"
             " within the sampling error of both sides' inputs"
         )

@@ -397,20 +397,17 @@ def _inputs(config: Config, dataset: str) -> Config:
     return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
 
 
-# What the figures and audits of ISS are made with, beside the command itself.
-ISS_PARTS = frozenset(
-    {"noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential"}
-)
-
-# Where the code begins that decides a stage's result: the command, but for `certify`, which can
-# also sample and print a summary.
-_ENTRIES = {
-    "sample_alone": ("smoothcert.cli.sample",),
-    "certify": (
-        "smoothcert.budget",
-        "smoothcert.certificates.certification",
-        "smoothcert.votes.records",
-    ),
+# Where the code begins that decides the result of a stage's jobs
+ENTRIES = {
+    "data": ("smoothcert.datasets:record",),
+    "train": ("smoothcert.training.run:train",),
+    "scales": ("smoothcert.scaling.job:run",),
+    "sample": ("smoothcert.sampling.job:run",),
+    "sample_alone": ("smoothcert.sampling.job:run",),
+    "gather": ("smoothcert.votes.records:gather_files",),
+    "certify": ("smoothcert.certificates.job:run",),
+    "memory": ("smoothcert.certificates.memory_job:run",),
+    "radius_table": ("smoothcert.cli.radius_table:RadiusTable.run",),
 }
 
 # The package of the library whose members an axis names.
@@ -419,24 +416,41 @@ _PACKAGES = dict(
 )
 
 
+# Which axes name code that a stage's jobs run
+_CODE_AXES = {
+    "data": ("dataset",),
+    "train": ("dataset", "arch"),
+    "scales": ("dataset", "arch", "noise"),
+    "sample": ("dataset", "arch", "noise", "budget"),
+    "sample_alone": ("dataset", "arch", "noise", "budget"),
+    "certify": ("noise", "budget"),
+    "memory": ("dataset",),
+    "radius_table": ("noise",),
+    "audit": AXES,
+}
+
+
 def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> Config:
-    """The arguments of provenance.fingerprint for the job of ``stage`` in ``run``.
+    """The arguments of Source.fingerprint for the job of ``stage`` in ``run``.
 
     A fixed budget decides a store by its numbers alone: sampling for one does not depend on
     how bounds are computed.
     """
-    slugs = {axis: slug for axis, slug in {**run, **settings}.items() if axis in AXES}
-    fixed = stage.startswith("sample") and slugs["budget"].startswith(("fixed-", "fixed_"))
-    if fixed:
-        del slugs["budget"]
-    chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
-    names = {part for axis, slug in chosen for part in parts(axis, slug)}
+    slugs = {**run, **settings}
+    chosen = [(axis, slugs[axis]) for axis in _CODE_AXES.get(stage, ()) if axis in slugs]
+    if stage.startswith("sample"):
+        chosen = [c for c in chosen if not re.match("fixed[-_]", c[1])]
+    chosen += [("scaling", slug) for slug in settings.get("scalings", ())]
+    without = []
     if stage == "train":
-        names |= set(parts("noise", Training.parse(slugs["training"]).noise_slug))
+        training = Training.parse(slugs["training"])
+        chosen += [("training", training.slug), ("noise", training.noise_slug)]
+        if not settings["recipe"].get("ds2"):
+            without = ["smoothcert.training.scales:DataDependentScale"]
     return {
-        "entries": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
-        "parts": frozenset(names),
-        "without": frozenset({"smoothcert.core.confidence"} if fixed else ()),
+        "entries": ENTRIES.get(stage, ()),
+        "parts": frozenset(part for axis, slug in chosen for part in parts(axis, slug)),
+        "without": tuple(without),
     }
 
 
