@@ -7,26 +7,25 @@ workflow reads the plain dictionary.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field, create_model
 
 from smoothcert import datasets
 from smoothcert.budget import BUDGETS
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.settings import Count, Natural, Settings, Several, same
+from smoothcert.core.settings import Count, Natural, Settings, same
 from smoothcert.core.slugs import Training
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
 from smoothcert.papers.iss.options import CoverageOptions, ReplayTableOptions
 from smoothcert.papers.nongaussian.study.settings import NongaussianSettings
-from smoothcert.report.output import Options
-from smoothcert.sampling.spec import SampleSpec
+from smoothcert.sampling.spec import Precision, SampleSpec
 from smoothcert.scaling import SCALINGS
 from smoothcert.training.recipe import recipe_model
 from smoothcert.workflow import experiments
-from smoothcert.workflow.catalogue import SECTIONS, outputs
+from smoothcert.workflow.catalogue import outputs
 
 Config = dict[str, Any]
 
@@ -34,8 +33,8 @@ SLUG = r"[a-z][A-Za-z0-9_.{}-]*"
 SCALE = r"(0|[1-9][0-9]*)\.[0-9]([0-9]|[0-9]+[1-9])"
 
 
-def _one_or_more(right: Callable[[Any], bool], expected: str) -> Any:
-    """The type of a value, or a list of different ones."""
+def _several(right: Callable[[Any], bool], expected: str) -> BeforeValidator:
+    """A value, or a list of different ones."""
 
     def check(given: Any) -> Any:
         values = given if isinstance(given, list) else [given]
@@ -43,16 +42,22 @@ def _one_or_more(right: Callable[[Any], bool], expected: str) -> Any:
             raise ValueError(f"expected {expected}, or a list of different ones, found {given!r}")
         return given
 
-    return Annotated[Any, BeforeValidator(check)]
+    return BeforeValidator(check)
 
 
 def _matches(pattern: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
-Slugs = _one_or_more(_matches(SLUG), "a slug such as gaussian-0.25")
-Scales = _one_or_more(_matches(SCALE), 'a quoted number with at least two decimals such as "0.50"')
-Wholes = _one_or_more(lambda v: type(v) is int and v >= 0, "a whole number")
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+Slugs = Annotated[Any, _several(_matches(SLUG), "a slug such as gaussian-0.25")]
+Scales = Annotated[
+    Any, _several(_matches(SCALE), 'a quoted number with at least two decimals such as "0.50"')
+]
+Wholes = Annotated[Any, _several(_is_whole, "a whole number")]
 
 
 class Grid(Settings):
@@ -85,7 +90,7 @@ class Sampling(Settings):
 
     look: Count = same(SampleSpec, "look")
     batch: Count | None = same(SampleSpec, "batch")
-    precision: SampleSpec.model_fields["precision"].annotation = same(SampleSpec, "precision")  # type: ignore[valid-type]
+    precision: Precision = same(SampleSpec, "precision")
 
 
 class Resources(Settings):
@@ -113,8 +118,12 @@ def _sections(kinds: Iterable[str]) -> dict[str, None]:
 
 
 _OF_RUNS = ("certificates", "memorized", "votes", "scales", "logs", "data", "radius_tables")
+_PENDING = ("training", "ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4", "ddrs_fig7")
+_PENDING += ("ddrs_controls", "ddrs_grid")
 Experiments = create_model(
-    "Experiments", __base__=Settings, **dict.fromkeys(_sections(_OF_RUNS), (Grids, ...))
+    "Experiments",
+    __base__=Settings,
+    **dict.fromkeys([*_sections(_OF_RUNS), *_PENDING], (Grids, ...)),
 )
 Live = create_model(
     "Live", __base__=Settings, **dict.fromkeys(_sections(["live"]), (tuple[Grid, ...], ()))
@@ -141,40 +150,39 @@ Outputs = create_model(
 )
 
 
-def _recipe(method: str, given: Config) -> None:
-    """A part of a recipe: what one data set of one key sets."""
+def _check_recipe(method: str, given: Config, where: str) -> None:
+    """What one data set of one key sets of a recipe."""
     options = {key: value for key, value in given.items() if key != "parent"}
-    recipe_model(method).check_part(options, "")
+    try:
+        recipe_model(method).check_part(options, where)
+    except SmoothcertError as error:
+        raise SmoothcertError(str(error).replace(f"{where}: ", f"{where}.", 1)) from None
     parent = given.get("parent", "model")
     if parent not in ("model", "published") and not (type(parent) is int and parent > 0):
         raise SmoothcertError(
-            f": parent: expected model, published or the epoch of a snapshot, found {parent!r}"
+            f"{where}.parent: expected model, published or the epoch of a snapshot,"
+            f" found {parent!r}"
         )
 
 
-def _recipes(given: dict[str, dict[str, Config]]) -> dict[str, dict[str, Config]]:
+def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
     """By METHOD, METHOD-SCHEDULE_VARIANT or a training's slug without its scale; then by default,
     data set or DATASET/ARCHITECTURE."""
     for key, by_dataset in given.items():
+        slug = key if "-" in key else f"{key}-fs"
         try:
-            slug = key if "-" in key else f"{key}-fs"
             method = Training.parse(f"{slug}-0.25").method
             recipe_model(method)
         except SmoothcertError as error:
-            raise ValueError(f"{key}: unknown key; {error}") from None
+            raise SmoothcertError(f"{where}.{key}: unknown key; {error}") from None
         for dataset, part in by_dataset.items():
-            where = f"{key}.{dataset}"
             name, slash, arch = dataset.partition("/")
-            if dataset != "default" and (name not in datasets.NAMES or (slash and not arch)):
-                raise ValueError(
-                    f"{where}: unknown key; expected default, a data set"
-                    f" ({', '.join(datasets.NAMES)}) or DATASET/ARCHITECTURE"
+            if dataset != "default" and (name not in datasets.DATASETS or (slash and not arch)):
+                raise SmoothcertError(
+                    f"{where}.{key}.{dataset}: unknown key; expected default, a data set"
+                    f" ({', '.join(datasets.DATASETS)}) or DATASET/ARCHITECTURE"
                 )
-            try:
-                _recipe(method, part)
-            except SmoothcertError as error:
-                raise ValueError(f"{where}.{str(error).removeprefix(': ')}") from None
-    return given
+            _check_recipe(method, part, f"{where}.{key}.{dataset}")
 
 
 class Configuration(Settings):
@@ -186,9 +194,9 @@ class Configuration(Settings):
     seed: Natural
     target: str | None = None  # of snakemake plan
     experiments: Experiments  # type: ignore[valid-type]
-    recipes: Annotated[dict[str, dict[str, Config]], AfterValidator(_recipes)]
+    recipes: dict[str, dict[str, Config]]  # their models depend on the keys
     inputs: create_model(  # type: ignore[valid-type]
-        "InputsByDataset", __base__=Settings, **dict.fromkeys(datasets.NAMES, (Inputs, Inputs()))
+        "InputsByDataset", __base__=Settings, **dict.fromkeys(datasets.DATASETS, (Inputs, Inputs()))
     )
     sampling: Sampling
     outputs: Outputs  # type: ignore[valid-type]
@@ -202,10 +210,11 @@ class Configuration(Settings):
 def check(config: Config) -> None:
     """Raise SmoothcertError that names the first wrong key, in one line."""
     Configuration.check(config, "configuration")
-    check_choices(config)
+    _check_recipes(config["recipes"], "configuration: recipes")
+    _check_choices(config)
 
 
-def check_choices(config: Config) -> None:
+def _check_choices(config: Config) -> None:
     """Raise SmoothcertError that names the key of a slug which no member of a family answers to.
 
     Also for a training run without a recipe, and a data set without settings.
@@ -218,8 +227,12 @@ def check_choices(config: Config) -> None:
         "scaling": SCALINGS.parse,
         "budget": BUDGETS.parse,
     }
-    sections = [(f"experiments.{name}", experiments.runs(config, name)) for name in config["experiments"]]
-    sections += [(f"iss.live.{name}", experiments.live_runs(config, name)) for name in config["iss"]["live"]]
+    sections = [
+        (f"experiments.{name}", experiments.runs(config, name)) for name in config["experiments"]
+    ]
+    sections += [
+        (f"iss.live.{name}", experiments.live_runs(config, name)) for name in config["iss"]["live"]
+    ]
     known: set[tuple[str, ...]] = set()  # slugs and runs that are right
     for section, members in sections:
         for run in members:
@@ -235,8 +248,13 @@ def check_choices(config: Config) -> None:
             if store in known:
                 continue
             known.add(store)
+            training = Training.parse(run["training"])
             try:
-                experiments.settings(config, "train", run)
+                recipe = experiments.settings(config, "train", run)["recipe"]
+                recipe_model(training.method, training.schedule).check(
+                    {"method": {}, "ds2": {}, **recipe},
+                    f"recipe of {training.slug} on {run['dataset']}",
+                )
                 experiments.settings(config, "sample", run)
             except SmoothcertError as error:
                 raise SmoothcertError(f"configuration: {section}: {error}") from None
