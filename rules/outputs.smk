@@ -87,6 +87,7 @@ for section in catalogue.SECTIONS:
             params:
                 preset=config["preset"],
                 results=subpath(output[0], ancestor=2),
+                code=code(["smoothcert.report.show", *filter(None, [section.checks])]),
             shell:
                 "(papermill --cwd . -k python3 {input.notebook} {log.notebook}"
                 " -p preset {params.preset} -p results {params.results} &&"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from smoothcert.cli.command import Command, place
-from smoothcert.training.spec import Job
+from smoothcert.cli.command import Command, options_of, place
+from smoothcert.training import METHODS, DataDependent, Job, Recipe
 
 
 class Train(Job, Command):
@@ -15,7 +15,14 @@ class Train(Job, Command):
     epilog: ClassVar[str] = (
         "example: smoothcert train --training cohen-fs-0.25 --dataset digits --arch tiny_cnn"
         """ --recipe '{"epochs": 8, "batch": 64, "lr": 0.05, "schedule": "cosine"}'"""
-        " --out model.safetensors"
+        " --out model.safetensors\n\n"
+        + "\n".join(
+            [
+                options_of("recipe:", Recipe),
+                options_of("recipe's ds2, of data-dependent scales:", DataDependent),
+                *(options_of(f"recipe's method, of {name}:", METHODS[name]) for name in METHODS),
+            ]
+        )
     )
 
     out: Path = place(help="the model; a name that ends in .safetensors", metavar="FILE")

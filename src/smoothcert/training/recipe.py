@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -116,4 +116,6 @@ def recipe_model(method: str, schedule: str = "ds2") -> type[Recipe]:
     ``recipe_model("macer").check_part(...)`` checks what configuration says of a method for
     several schedules and data sets at once. Raises SmoothcertError for an unknown method.
     """
-    return Recipe[METHODS[method], SCHEDULES[schedule]]  # type: ignore[misc]
+    parts: Any = METHODS[method], SCHEDULES[schedule]
+    model: Any = Recipe[parts]
+    return model

@@ -62,6 +62,11 @@ def runs(config: Config, section: str) -> list[Run]:
         raise SmoothcertError(f"configuration: experiments.{section}.{error}") from None
 
 
+def training_noises(config: Config) -> list[str]:
+    """The noises under which trainings are compared."""
+    return list(dict.fromkeys(run["noise"] for run in runs(config, "training")))
+
+
 def all_runs(config: Config) -> Iterator[Run]:
     """The runs of every section."""
     for section in config["experiments"]:
