@@ -183,7 +183,8 @@ def test_two_choices_never_read_alike():
 
 def test_choices_are_named_without_torch():
     code = (
-        "import sys; from smoothcert.scaling import SCALINGS; from smoothcert.budget import BUDGETS;"
+        "import sys; from smoothcert.scaling import SCALINGS;"
+        "from smoothcert.budget import BUDGETS;"
         "from smoothcert.noise import NOISES; from smoothcert.models import ARCHITECTURES;"
         "NOISES.parse('mixed-linf_k5-0.25'); SCALINGS.parse('ascent-K900');"
         "BUDGETS.parse('fixed-1000'); ARCHITECTURES.parse('resnet110');"
