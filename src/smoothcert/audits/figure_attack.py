@@ -5,6 +5,8 @@ What lies between the two curves is undecided: neither certified nor attacked wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,7 +34,7 @@ def measure(files: Files, options: Options) -> Picture:
         found = read_rows(path, UNDER_ATTACK)
         if found.empty:
             raise SmoothcertError(f"{path}: no rows; expected at least one radius")
-        row: dict = {**found.loc[0, ["kind", "norm"]], **about(path)}
+        row: dict[Any, Any] = {**found.loc[0, ["kind", "norm"]], **about(path)}
         for name, *_ in _LINES:
             shares = metrics.proportion(found[name].to_numpy(), int(found.inputs[0]))
             row |= {Metric(name, r): share(shares[i]) for i, r in enumerate(found.radius)}
