@@ -23,7 +23,7 @@ from smoothcert.report.page import Page
 from smoothcert.report.ship import ship
 from smoothcert.report.style import save
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict, write_verdicts
-from smoothcert.workflow.catalogue import AUDITS, SECTIONS
+from smoothcert.workflow.catalogue import SECTIONS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)
@@ -53,7 +53,7 @@ def results(tmp_path_factory):
 
 
 def page_of(folder):
-    return Page(folder, "smoke", [s for s in SECTIONS if s is not AUDITS], AUDITS)
+    return Page(folder, "smoke", SECTIONS)
 
 
 class Reader(HTMLParser):

@@ -66,9 +66,7 @@ class OfResults(Command):
         if not self.results.is_dir():
             raise SmoothcertError(f"{self.results}: no folder of results")
         preset = self.preset or self.results.resolve().name
-        audits = catalogue.AUDITS
-        papers = [section for section in catalogue.SECTIONS if section is not audits]
-        return Page(self.results, preset, papers, audits)
+        return Page(self.results, preset, catalogue.SECTIONS)
 
 
 class ThePage(OfResults):

@@ -132,12 +132,6 @@ def frame(output: str, rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns, dtype=object).astype(_KINDS)
 
 
-def wide(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The values of a frame of metrics without a radius: one row a row of labels, a column each."""
-    labels = numbers.drop_duplicates("row").set_index("row").drop(columns=list(MEASURED))
-    return labels.join(numbers.pivot(index="row", columns="metric", values="value"))
-
-
 def _measured(metric: Metric, one: Number) -> dict[str, object]:
     cell = one.paper
     theirs = None if cell is None else inputs_behind().get((cell.paper, cell.dataset or ""))

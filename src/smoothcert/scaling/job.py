@@ -22,7 +22,7 @@ from smoothcert.core.files import write_text
 from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES, Noise
-from smoothcert.sampling.job import load_model
+from smoothcert.sampling.job import load_model, subject
 from smoothcert.sampling.sampler import check_images, default_batch
 from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
@@ -81,13 +81,7 @@ def run(
         **spec.only(ScalesSpec).plain(),
         "search": wanted[0].search,
         "batch": batch,
-        "device": where.type,
-        "shape": list(data.shape),
-        "n_classes": info.n_classes,
-        "data_digest": data.digest,
-        "model_digest": made["digest"],
-        "arch": made.get("arch"),
-        "training": made.get("training"),
+        **subject(data, info.n_classes, made, where),
     }
     network = network.eval().requires_grad_(False).to(where)
     with Scratch(out, identity) as scratch:
