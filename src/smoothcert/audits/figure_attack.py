@@ -73,8 +73,10 @@ def _panel(axes: Axes, numbers: pd.DataFrame) -> None:
     axes.fill_between([], [], color="0.5", alpha=0.3, label="95% interval (inputs)")
     first = numbers.iloc[0]
     kind, _, _ = str(first.kind).rpartition(",")
-    subject = described(first.to_dict(), ("dataset", "arch", "training", "noise"))
-    axes.set_title(f"{kind or first.kind}\n{subject} ({first.inputs:,} inputs)", fontsize=8)
+    model = described(first.to_dict(), ("dataset", "arch", "training"))
+    noise = described(first.to_dict(), ("noise",))
+    title = f"{kind or first.kind}\n{model}\n{noise} ({first.inputs:,} inputs)"
+    axes.set_title(title, fontsize=8)
     norm, reach = _MATH.get(first.norm, first.norm), float(numbers.radius.max())
     axes.set_xlabel(f"{norm} radius r (pixels in [0, 1])")
     axes.set_ylabel("correct (% of inputs)")

@@ -336,8 +336,8 @@ def _corrected(family: Family, radii: Floats, n: int) -> Row:
 
 def _curves(subject: Labels, family: Family) -> list[Row]:
     norm, n = family.plain.single("norm") or "l2", len(family.plain)
-    rows = [
-        curves.curve([table], strict=False, part="curve", norm=norm, **labels)
+    rows: list[Row] = [
+        {"part": "curve", "norm": norm, **labels, **curves.curve([table], strict=False)}
         for labels, table in _readings(subject, family)
     ]
     labels = {"part": "curve", "norm": norm, **subject, "reading": "corrected"}
