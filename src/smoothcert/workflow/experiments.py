@@ -12,7 +12,7 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -158,74 +158,6 @@ def published(config: Config) -> list[str]:
             " as cifar10_resnet110_gaussian_train0.25_sigma0.25.tsv.gz"
         )
     return files
-
-
-def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
-    """Raise SmoothcertError that names the key of the first value the schema refuses."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    error = best_match(Draft202012Validator(schema).iter_errors(config))
-    if error is None:
-        return
-    key = ".".join(map(str, error.absolute_path))
-    found = error.message
-    if error.validator == "additionalProperties":
-        allowed, patterns = (
-            error.schema.get(kind, {}) for kind in ("properties", "patternProperties")
-        )
-        known = ", ".join([*sorted(allowed), *(f"a name that matches {p}" for p in patterns)])
-        unknown = [
-            k
-            for k in error.instance
-            if not (k in allowed or any(re.search(p, k) for p in patterns))
-        ]
-        key = ".".join([*filter(None, [key]), str(unknown[0])])
-        found = f"unknown key; expected one of {known}"
-    elif "description" in error.schema:
-        found = f"{error.instance!r}; expected {error.schema['description']}"
-    raise SmoothcertError(f"configuration: {key or 'top level'}: {found}")
-
-
-def check_choices(config: Config) -> None:
-    """Raise SmoothcertError that names the key of a slug which no member of a family answers to.
-
-    Also for a training run without a recipe, and a data set without settings.
-    """
-    from smoothcert import datasets
-    from smoothcert.budget import BUDGETS
-    from smoothcert.models import ARCHITECTURES
-    from smoothcert.scaling import SCALINGS
-
-    parsers: dict[str, Callable[[str], object]] = {
-        "dataset": datasets.info,
-        "arch": ARCHITECTURES.parse,
-        "training": Training.parse,
-        "noise": NOISES.parse,
-        "scaling": SCALINGS.parse,
-        "budget": BUDGETS.parse,
-    }
-    sections = [(f"experiments.{name}", runs(config, name)) for name in config["experiments"]]
-    sections += [(f"iss.live.{name}", live_runs(config, name)) for name in config["iss"]["live"]]
-    known: set[tuple[str, ...]] = set()  # slugs and runs that are right
-    for section, members in sections:
-        for run in members:
-            if tuple(run.values()) in known:
-                continue
-            known.add(tuple(run.values()))
-            for axis, parse in parsers.items():
-                if (axis, run[axis]) in known:
-                    continue
-                known.add((axis, run[axis]))
-                try:
-                    parse(run[axis])
-                except SmoothcertError as error:
-                    raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
-            try:
-                settings(config, "train", run)
-                settings(config, "sample", run)
-            except SmoothcertError as error:
-                raise SmoothcertError(f"configuration: {section}: {error}") from None
 
 
 def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
