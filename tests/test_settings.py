@@ -1,4 +1,4 @@
-"""Settings: an option is declared once, and a mistake in it is one line that says what and where."""
+"""Settings: an option is declared once; a mistake in it is one line that says what and where."""
 
 from typing import Any, Literal
 
@@ -84,7 +84,7 @@ def test_a_part_is_checked_key_by_key_and_keeps_only_what_was_given():
     assert Job.check_part({"lr": 1}, "part") == {"lr": 1.0}
     with pytest.raises(SmoothcertError, match=r"^part: inner\.k: expected at least 1, found 0$"):
         Job.check_part({"inner": {"k": 0}}, "part")
-    with pytest.raises(SmoothcertError, match="^part: m: unknown key"):
+    with pytest.raises(SmoothcertError, match=r"^part: m: unknown key"):
         Job.check_part({"m": 0}, "part")
 
 
@@ -107,7 +107,7 @@ def test_the_same_field_again_has_its_meaning_and_its_own_default():
 
     assert Other(n=2).plain() == {"seed": 0, "start": 7, "n": 2}
     assert Other.model_fields["start"].description == "of the streams"
-    with pytest.raises(SmoothcertError, match="^other: n: missing$"):
+    with pytest.raises(SmoothcertError, match=r"^other: n: missing$"):
         Other.check({}, "other")
 
 
