@@ -135,7 +135,7 @@ def frame(output: str, rows: Iterable[Row]) -> pd.DataFrame:
 def wide(numbers: pd.DataFrame) -> pd.DataFrame:
     """The values of a frame of metrics without a radius: one row a row of labels, a column each."""
     labels = numbers.drop_duplicates("row").set_index("row").drop(columns=list(MEASURED))
-    return labels.join(numbers.pivot(index="row", columns="metric", values="value"))
+    return labels.infer_objects().join(numbers.pivot(index="row", columns="metric", values="value"))
 
 
 def _measured(metric: Metric, one: Number) -> dict[str, object]:
@@ -153,6 +153,11 @@ def _measured(metric: Metric, one: Number) -> dict[str, object]:
         "paper_step": None if cell is None or cell.value is None else 10.0**-cell.decimals,
         "paper_inputs": theirs,
     }
+
+
+def each(numbers: pd.DataFrame) -> list[Any]:
+    """The rows of a frame, one value an attribute."""
+    return list(numbers.itertuples())
 
 
 def write_numbers(path: str | os.PathLike[str], numbers: pd.DataFrame) -> None:

@@ -15,10 +15,11 @@ from typing import Any
 from smoothcert.audits.outputs import SECTION as AUDITED
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
 from smoothcert.papers.iss.outputs import SECTION as ISS
+from smoothcert.papers.lbrs.outputs import SECTION as LBRS
 from smoothcert.papers.nongaussian.outputs import SECTION as NONGAUSSIAN
 from smoothcert.report.output import Need, Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN, ISS, NONGAUSSIAN)
+SECTIONS: tuple[Section, ...] = (COHEN, ISS, LBRS, NONGAUSSIAN)
 AUDITS: Section = AUDITED  # shown below the verdicts of the audits
 
 
