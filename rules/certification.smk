@@ -73,7 +73,7 @@ rule gather:
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code("smoothcert.cli.gather"),
+        code=code(**experiments.code_of("gather", {}, {})),
     shell:
         "python -m smoothcert gather --out {output.votes} {input.votes} > {log} 2>&1"
 

@@ -4,18 +4,16 @@ import json
 import os
 import re
 import sys
-from functools import cache
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 
 SRC = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SRC)
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.provenance import fingerprint
-from smoothcert.workflow import catalogue, experiments, needs, paths
+from smoothcert.workflow import catalogue, configuration, experiments, needs, paths
+from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
 # is not activated; an environment of --software-deployment-method comes before it.
@@ -29,34 +27,39 @@ os.environ.update(
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 << 20))
 
+def one_line(function, *arguments):
+    """What a function gives; a mistake in the configuration ends Snakemake with its one line."""
+    try:
+        return function(*arguments)
+    except SmoothcertError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def overlay(config):
     """The file of the chosen preset, checked before Snakemake looks for it."""
     presets = sorted(p.stem for p in Path(workflow.basedir, "config").glob("*.yaml"))
-    presets.remove("schema")
     if config.get("preset") not in presets:
         raise WorkflowError(
-            f"configuration: preset: {config.get('preset')!r}; expected one of {', '.join(presets)}"
+            f"configuration: preset: expected one of {', '.join(presets)}, found"
+            f" {config.get('preset')!r}"
         )
     return f"config/{config['preset']}.yaml"
 
 
 def check(config):
     """End with one line that names the key if the configuration is wrong; export data_dir."""
-    schema = Path(workflow.basedir, "config", "schema.yaml").read_text()
-    try:
-        experiments.check_schema(config, yaml.safe_load(schema))
-        if workflow.is_main_process:
-            experiments.check_choices(config)
-    except SmoothcertError as error:
-        raise WorkflowError(str(error)) from None
+    if workflow.is_main_process:
+        one_line(configuration.check, config)
     if config["data_dir"]:
         os.environ.update(SMOOTHCERT_DATA=os.path.abspath(config["data_dir"]))
 
 
-@cache
-def code(entries, parts=frozenset(), without=frozenset()):
+SOURCE = Source(SRC)
+
+
+def code(entries, parts=(), without=()):
     """The fingerprint of the code that begins at `entries`: a change redoes what it decides."""
-    return fingerprint(entries, SRC, parts, without)
+    return SOURCE.fingerprint(entries, parts, without)
 
 
 def spec(stage):
@@ -68,14 +71,6 @@ def spec(stage):
         return json.dumps(settings, sort_keys=True)
 
     return of
-
-
-def one_line(function, *arguments):
-    """What a function gives; a mistake in the configuration ends Snakemake with its one line."""
-    try:
-        return function(*arguments)
-    except SmoothcertError as error:
-        raise WorkflowError(str(error)) from None
 
 
 def rule_name(output):

@@ -21,7 +21,7 @@ rule lbrs_spiral:
     params:
         base=subpath(output.arrays, strip_suffix=".npz"),
         spec=lambda wildcards: lbrs_plan.spec(
-            config, "spiral", wildcards, fingerprint("smoothcert.lbrs.spiral", SRC)
+            config, "spiral", wildcards, code("smoothcert.lbrs.spiral")
         ),
     shell:
         "smoothcert lbrs spiral --spec {params.spec:q} --out {params.base} > {log} 2>&1"
@@ -47,7 +47,13 @@ rule lbrs_image:
     params:
         base=subpath(output[0], strip_suffix=".csv"),
         spec=lambda wildcards: lbrs_plan.spec(
-            config, "image", wildcards, fingerprint("smoothcert.lbrs.image", SRC)
+            config,
+            "image",
+            wildcards,
+            code(
+                "smoothcert.lbrs.image",
+                experiments.parts("dataset", lbrs_plan.dataset(config, wildcards.task)),
+            ),
         ),
     shell:
         "OMP_NUM_THREADS={threads} smoothcert lbrs image --spec {params.spec:q}"
@@ -82,7 +88,7 @@ for lbrs_task in config["lbrs"]["tasks"]:
                 config,
                 "certify",
                 {"task": task, "seed": wildcards.seed},
-                fingerprint("smoothcert.lbrs.smooth", SRC),
+                code("smoothcert.lbrs.smooth"),
             ),
         shell:
             "OMP_NUM_THREADS={threads} smoothcert lbrs certify --spec {params.spec:q}"

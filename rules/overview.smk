@@ -1,6 +1,6 @@
 """The papers' numbers beside ours, and one page of everything a preset has made."""
 
-CHECKS = tuple(section.checks for section in catalogue.SECTIONS if section.checks)
+CHECKS = [section.checks for section in catalogue.SECTIONS if section.checks]
 
 
 rule differences:
@@ -21,7 +21,7 @@ rule differences:
         "../envs/smoothcert.yaml"
     params:
         base=subpath(output[0], strip_suffix=".csv"),
-        code=code("smoothcert.cli.overview"),
+        code=code(("smoothcert.report.comparison", "smoothcert.report.heat_map")),
     shell:
         "python -m smoothcert overview compare {input} --code {params.code} --out {params.base}"
         " > {log} 2>&1"
@@ -31,7 +31,6 @@ rule differences:
 rule claims:
     input:
         [section_files(section) for section in catalogue.SECTIONS],
-        claims="src/smoothcert/papers/claims.csv",
     output:
         report(
             "<results>/tables/claims.csv",
@@ -47,7 +46,7 @@ rule claims:
     params:
         results=subpath(output[0], ancestor=2),
         base=subpath(output[0], strip_suffix=".csv"),
-        code=code(("smoothcert.cli.overview", *CHECKS)),
+        code=code(("smoothcert.report.ledger", *CHECKS)),
     shell:
         "python -m smoothcert overview claims {params.results} --code {params.code}"
         " --out {params.base} > {log} 2>&1"
@@ -57,10 +56,17 @@ rule claims:
 rule page:
     input:
         [section_files(section) for section in catalogue.SECTIONS],
-        [f"<results>/reports/{section.notebook}.html" for section in catalogue.SECTIONS if section.notebook],
-        [f"<results>/differences/{catalogue.target(entry)}.csv" for _, entry in shown if entry.compared],
+        [
+            f"<results>/reports/{section.notebook}.html"
+            for section in catalogue.SECTIONS
+            if section.notebook
+        ],
+        [
+            f"<results>/differences/{catalogue.target(entry)}.csv"
+            for _, entry in shown
+            if entry.compared
+        ],
         rules.claims.output,
-        templates=sorted(map(str, Path("src/smoothcert/report/templates").glob("*.*"))),
     output:
         "<results>/index.html",
         "<results>/results.csv",
@@ -71,7 +77,7 @@ rule page:
         "../envs/smoothcert.yaml"
     params:
         results=subpath(output[0], parent=True),
-        code=code(("smoothcert.cli.overview", *CHECKS)),
+        code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
         "python -m smoothcert overview page {params.results} --code {params.code} --out {output[0]}"
         " > {log} 2>&1"

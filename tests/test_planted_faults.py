@@ -15,12 +15,13 @@ import torch
 from smoothcert.audits import numerics_verdicts, procedures
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.extremal import radii_verdict
-from smoothcert.audits.falsification import Votes, claims, falsify, verdict
+from smoothcert.audits.falsification import claims, falsify, verdict
 from smoothcert.audits.falsify_lbrs import exact_verdicts
 from smoothcert.audits.numerics_verdicts import bound_verdict
 from smoothcert.audits.procedures import every_path
 from smoothcert.audits.reuse import record_pipeline, reuse_verdict
-from smoothcert.audits.smooth_attack import Search
+from smoothcert.audits.settings import FalsificationSettings
+from smoothcert.audits.smooth_attack import effort
 from smoothcert.budget import Fixed
 from smoothcert.certificates import memory
 from smoothcert.certificates.certification import certify
@@ -30,7 +31,7 @@ from smoothcert.lbrs.settings import Spiral
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
 from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.report.verdict import BROKEN
-from smoothcert.sampling.sampler import sampler as sampling
+from smoothcert.sampling import sampler as sampling
 from smoothcert.scaling import problem
 
 GRID = np.linspace(0.5, 0.99, 20)
@@ -95,9 +96,11 @@ def attacked(factor: float):
     table = certify(store, budget, noise)
     table.columns["radius"] = factor * table.radius
     sampler = sampling.Sampler(model, noise, 2, 4096, torch.device("cpu"))
-    search = Search(steps=10, copies=16, starts=("clean",), directions=2, inputs=0)
-    found = falsify(sampler, claims(table, images, noise), search, Votes(200, 100_000))
-    return verdict(found, "p", "s", str(search), ours=True), found
+    settings = FalsificationSettings(
+        steps=10, copies=16, starts=("clean",), directions=2, inputs=0, screen=200, votes=100_000
+    )
+    found = falsify(sampler, claims(table, images, noise), settings)
+    return verdict(found, "p", "s", effort(settings), ours=True), found
 
 
 def test_a_radius_5_percent_too_large_is_seen_by_an_attack_on_a_tight_classifier():
@@ -145,7 +148,7 @@ def pipeline(scaling: str = "fixed"):
 
 def test_selection_noise_that_certifies_is_seen_by_the_audit_of_streams(monkeypatch):
     assert pipeline().verdict != BROKEN
-    monkeypatch.setattr(sampling.sampler, "ESTIMATION", sampling.sampler.SELECTION)
+    monkeypatch.setattr(sampling, "ESTIMATION", sampling.SELECTION)
     found = pipeline()
     assert found.verdict == BROKEN
     # Only the first look of an input repeats its selection votes.

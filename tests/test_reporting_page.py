@@ -23,7 +23,7 @@ from smoothcert.report.page import Page
 from smoothcert.report.ship import ship
 from smoothcert.report.style import save
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict, write_verdicts
-from smoothcert.workflow.catalogue import AUDITS, SECTIONS
+from smoothcert.workflow.catalogue import SECTIONS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)
@@ -53,7 +53,7 @@ def results(tmp_path_factory):
 
 
 def page_of(folder):
-    return Page(folder, "smoke", SECTIONS, AUDITS)
+    return Page(folder, "smoke", SECTIONS)
 
 
 class Reader(HTMLParser):
@@ -200,7 +200,7 @@ def test_a_notebook_shows_what_the_page_shows(results):
 
 
 def test_no_two_tables_have_one_title():
-    titles = [o.title for s in (*SECTIONS, AUDITS) for o in s.outputs if o.kind == "table"]
+    titles = [o.title for s in SECTIONS for o in s.outputs if o.kind == "table"]
     assert len(set(titles)) == len(titles)
 
 

@@ -193,9 +193,15 @@ class Sequential(Adaptive):
         used[rows] = pilot
         more = stream.count(rows, used[rows])
         sizes = _planned(
-            votes + more, seen + pilot, price[rows],
-            self.n - pilot, stream.look, self.alpha, noise, d,
-        )  # fmt: skip
+            votes + more,
+            seen + pilot,
+            price[rows],
+            self.n - pilot,
+            stream.look,
+            self.alpha,
+            noise,
+            d,
+        )
         n[rows] = sizes
         used[rows] += n[rows]
         count[rows] = stream.count(rows, used[rows]) - more

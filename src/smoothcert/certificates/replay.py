@@ -84,9 +84,16 @@ def record(store: VoteStore, every: int = 1) -> Record:
     high = store.extra.get("count_high", votes)
     part = slice(None, None, every)
     return Record(
-        store.idx[part], store.label[part], chosen[part], low[part], high[part], size,
-        store.scale[part], NOISES.parse(store.identity["noise"]), store.d,
-    )  # fmt: skip
+        store.idx[part],
+        store.label[part],
+        chosen[part],
+        low[part],
+        high[part],
+        size,
+        store.scale[part],
+        NOISES.parse(store.identity["noise"]),
+        store.d,
+    )
 
 
 @dataclass(frozen=True)

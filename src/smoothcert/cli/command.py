@@ -11,9 +11,11 @@ import argparse
 import types
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from smoothcert.core.errors import SmoothcertError
@@ -44,8 +46,27 @@ def positional(
 
     Like a :func:`place`, unless it is ``specified``: then ``--spec`` may give it as well.
     """
-    extra = {"place": not specified, "positional": True, "metavar": metavar}
+    extra: JsonDict = {"place": not specified, "positional": True, "metavar": metavar}
     return Field(default, description=help, json_schema_extra=extra)
+
+
+def data_dir_place() -> Any:
+    """``--data-dir``."""
+    return place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
+
+
+def model_place(default: Any = ...) -> Any:
+    """``--model``."""
+    meaning = "a checkpoint, or package.module:function that returns a network of your own"
+    return place(default, meaning, "FILE")
+
+
+class NetworkCommand(Command):
+    """Base of the commands that run a network on data."""
+
+    data_dir: Path | None = data_dir_place()
+    device: str = place("auto", "where the network runs", "auto|cpu|cuda")
+    quiet: bool = place(False, "no progress on standard error")
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: type[Command]) -> None:
@@ -122,7 +143,8 @@ def _read(name: str, field: FieldInfo, given: str | list[str]) -> Any:
     some = isinstance(given, list)
     one = get_args(kind)[0] if some else _optional(field.annotation)
     metadata = () if some else field.metadata
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[one, Field(), *metadata])
+    limited: Any = Annotated[one, Field(), *metadata]
+    adapter: TypeAdapter[Any] = TypeAdapter(limited)
     try:
         texts = [adapter.validate_strings(text) for text in ([*given] if some else [given])]
         values = [adapter.dump_python(value, mode="json") for value in texts]
@@ -194,17 +216,28 @@ def _word(name: str, kind: Any) -> str:
     return {int: "INT", float: "NUMBER"}.get(kind, name.upper())
 
 
-def _help(field: FieldInfo) -> str:
-    """Meaning, range and default."""
+def options_of(title: str, model: type[Settings]) -> str:
+    """The keys of a model that is given as JSON, one a line, for an epilog."""
+    lines = [
+        f"  {name:14} {_help(field, values=True)}"
+        for name, field in model.model_fields.items()
+        if name != "code" and not isinstance(field.annotation, TypeVar)
+    ]
+    return "\n".join([title, *(lines or ["  none"])])
+
+
+def _help(field: FieldInfo, values: bool = False) -> str:
+    """Meaning, values (which a flag's own name for its value says), range and default."""
     about = list(_limits(field.annotation, field.metadata))
+    shown = field.default
     if field.is_required():
         about.append("required")
-    elif not isinstance(field.default, Settings) and not any(
-        field.default is empty or field.default == empty for empty in (None, (), "", {})
-    ):
-        shown = field.default
-        about.append(f"default {' '.join(map(str, shown)) if isinstance(shown, tuple) else shown}")
-    if field.annotation is bool:
-        about = []
+    elif isinstance(shown, tuple) and shown:
+        about.append(f"default {' '.join(map(str, shown))}")
+    elif isinstance(shown, int | float | str) and shown != "" and field.annotation is not bool:
+        about.append(f"default {f'{shown:.6g}' if isinstance(shown, float) else shown}")
+    kind = _kind(field.annotation)
+    if values and get_origin(kind) is Literal:
+        about.insert(0, "|".join(map(str, get_args(kind))))
     text = field.description or ""
     return f"{text} ({', '.join(about)})" if about else text

@@ -33,6 +33,8 @@ class OutputCommand(Command):
         """The table, or what the figure is drawn from."""
         flags = {"radii": self.radii, "title": self.title, "strict": self.strict or None}
         given = {**self.options, **{k: v for k, v in flags.items() if v is not None}}
+        if "title" in output.options.model_fields:
+            given.setdefault("title", output.title)
         options = output.options.check(given, f"{output.name}")
         return function(output.make)(Files.parse(self.files), options)
 

@@ -35,7 +35,7 @@ class Compare(Command):
         cells = differences(numbers)
         write_differences(self.out.with_name(f"{self.out.name}.csv"), cells)
         known = {one.name: one.title for one in catalogue.outputs()}
-        title = f"{known.get(cells[0].table, cells[0].table)}: ours minus the paper's"
+        title = f"Ours minus the paper's. {known.get(cells[0].table, cells[0].table)}"
         for path in save(heat_map(cells, title), self.out, title):
             print(path)
 
@@ -66,7 +66,7 @@ class OfResults(Command):
         if not self.results.is_dir():
             raise SmoothcertError(f"{self.results}: no folder of results")
         preset = self.preset or self.results.resolve().name
-        return Page(self.results, preset, catalogue.SECTIONS, catalogue.AUDITS)
+        return Page(self.results, preset, catalogue.SECTIONS)
 
 
 class ThePage(OfResults):

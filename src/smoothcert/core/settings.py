@@ -20,6 +20,7 @@ from smoothcert.core.errors import SmoothcertError
 # Common ranges; a field's own meaning goes into Field(description=...).
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, description="of all random streams")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -88,7 +89,7 @@ def same(model: type[BaseModel], name: str, *default: Any) -> Any:
 def _loose(model: type[Settings]) -> type[Settings]:
     """``model`` with every key optional, and without the checks of several keys together."""
     fields = {
-        name: (Annotated[field.annotation, Field(), *field.metadata], None)
+        name: (Annotated[_inside(field.annotation), Field(), *field.metadata], None)
         for name, field in model.model_fields.items()
     }
     return create_model(model.__name__, __base__=Settings, **fields)  # type: ignore[call-overload]
@@ -104,6 +105,11 @@ def json_mapping(text: str, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SmoothcertError(f"{where}: expected a mapping, found {type(value).__name__}")
     return value
+
+
+def _inside(annotation: Any) -> Any:
+    inner = isinstance(annotation, type) and issubclass(annotation, Settings)
+    return _loose(annotation) if inner else annotation
 
 
 def _line(model: type[BaseModel], error: ValidationError) -> str:

@@ -17,6 +17,8 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.registry import Named, Registry
 from smoothcert.datasets.lazy_images import LazyImages
 
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+
 
 @dataclass(frozen=True)
 class DatasetInfo:
@@ -24,7 +26,8 @@ class DatasetInfo:
 
     ``shape`` is (C, H, W) of an image, or (D,) of a point; ``splits`` maps a split's name to
     its number of rows; ``classes`` is empty where the names come with the files (imagenet);
-    ``arch`` is the architecture to take when none is named, None for points.
+    ``arch`` is the architecture to take when none is named, None for points; ``statistics`` are
+    (mean, standard deviation) of the training images in [0,1], one entry a channel.
     """
 
     name: str
@@ -35,6 +38,7 @@ class DatasetInfo:
     splits: Mapping[str, int]
     arch: str | None
     kind: Literal["images", "points"] = "images"
+    statistics: Statistics | None = None
 
 
 @dataclass(frozen=True, eq=False)

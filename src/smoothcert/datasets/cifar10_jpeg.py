@@ -15,7 +15,7 @@ from PIL import Image, features
 from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source
-from smoothcert.datasets.cifar10 import CLASSES
+from smoothcert.datasets.cifar10 import CLASSES, STATISTICS
 from smoothcert.datasets.storage import find, read_bytes, verify
 
 PACK = "cifar10-jpeg.npz"
@@ -42,6 +42,7 @@ class Cifar10Jpeg(Source):
         classes=CLASSES,
         splits={"train": 50_000, "test": 10_000},
         arch="resnet20",
+        statistics=STATISTICS,
     )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:

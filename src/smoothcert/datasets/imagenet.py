@@ -40,6 +40,8 @@ class ImageNet(Source):
         classes=(),
         splits={"train": 1_281_167, "test": 50_000},
         arch="resnet50",
+        # as the published checkpoints were trained with (Cohen et al. 2019)
+        statistics=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:

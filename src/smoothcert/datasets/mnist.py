@@ -54,6 +54,8 @@ class Mnist(Source):
         classes=tuple("0123456789"),
         splits={"train": 60_000, "test": 10_000},
         arch="small_cnn",
+        # the 60,000 training images
+        statistics=((0.1307,), (0.3081,)),
     )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:

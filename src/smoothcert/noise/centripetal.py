@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammainc
 
 from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
@@ -32,6 +33,8 @@ class Centripetal(Noise):
     k: int = arg("k", 0, int, title="k = {}")
     table: RadiusTable | None = field(default=None, compare=False, repr=False)
 
+    # The noise that it is at k = 0, whose radii have a formula; None where there is none.
+    at_zero: ClassVar[type[Noise] | None] = None
     # Probability that a table built by :meth:`build_table` is wrong (0 for quadrature).
     build_failure_probability: ClassVar[float] = 0.0
 
@@ -47,7 +50,7 @@ class Centripetal(Noise):
 
     @property
     def tabulated(self) -> str | None:
-        return None if self._closed() else self.shape_slug
+        return None if self._formula() else self.shape_slug
 
     @property
     def table_failure_probability(self) -> float:
@@ -56,7 +59,7 @@ class Centripetal(Noise):
         Votes certified at level alpha - table_failure_probability give certificates that
         are each wrong with probability at most alpha.
         """
-        if self._closed():
+        if self._formula():
             return 0.0
         return self.table.failure_probability if self.table else self.build_failure_probability
 
@@ -94,31 +97,29 @@ class Centripetal(Noise):
     def log_density(self, z: torch.Tensor) -> torch.Tensor:
         """log of the standard density at z [n, d], up to a constant: [n]."""
 
-    @abstractmethod
     def norm_cdf(self, u: ArrayLike, d: int) -> NDArray[np.float64]:
-        """P(||z|| <= u) of the standard noise, in the norm whose law is a gamma variable."""
+        """P(||z|| <= u) of the standard noise, in the norm whose law is known.
+
+        By default a chi variable with d - k degrees of freedom.
+        """
+        half = np.asarray(u, np.float64) ** 2 / 2
+        return np.asarray(gammainc((d - self.k) / 2, half), np.float64)
 
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
         self.check_dimension(d)
-        if self._closed():
-            return self._closed_radius(np.asarray(p_lower, np.float64), d)
+        if formula := self._formula():
+            return formula.standard_radius(p_lower, d)
         return self._table(d).radius_at(p_lower)
 
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         self.check_dimension(d)
-        if self._closed():
-            return self._closed_p(np.asarray(radius, np.float64), d)
+        if formula := self._formula():
+            return formula.standard_p(radius, d)
         return self._table(d).p_at(radius)
 
-    def _closed(self) -> bool:
-        """Whether the certificate has a closed form: at k = 0."""
-        return self.k == 0
-
-    def _closed_radius(self, p: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        raise NotImplementedError
-
-    def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        raise NotImplementedError
+    def _formula(self) -> Noise | None:
+        """The noise whose formula gives the radii, at k = 0."""
+        return self.at_zero(self.scale) if self.at_zero and self.k == 0 else None
 
     def _table(self, d: int) -> RadiusTable:
         if self.table is None:

@@ -14,7 +14,7 @@ from smoothcert.core.slugs import main
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gamma_norm import gamma, scaled
-from smoothcert.noise.laplace import signed_exponential
+from smoothcert.noise.laplace import Laplace, signed_exponential
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
 from smoothcert.noise.radius_table import RadiusTable
@@ -24,10 +24,11 @@ from smoothcert.noise.radius_table import RadiusTable
 @dataclass(frozen=True)
 class CentripetalL1(Centripetal):
     """Scale b: ||z||_1 is a Gamma(d - k) variable times b; the direction is uniform on the
-    l1 sphere. At k = 0, R = -b ln(2 (1 - p_A)) (Teng et al. 2020)."""
+    l1 sphere."""
 
     label = "centripetal ℓ₁"
     norm = "l1"
+    at_zero = Laplace
     reference = "Zhang et al. 2020, eq. 10, Theorems 1 and 2"
 
     scale: float = main(title="b = {}")
@@ -57,10 +58,3 @@ class CentripetalL1(Centripetal):
     def build_table(self, d: int, **settings: Any) -> RadiusTable:
         self.check_dimension(d)
         return quadrature_table(self.shape_slug, self.law(d), "exponential", **settings)
-
-    def _closed_radius(self, p: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        with np.errstate(divide="ignore"):
-            return np.maximum(-np.log(2 * (1 - p)), 0.0)
-
-    def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        return 1 - 0.5 * np.exp(-radius)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainc
 
 from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES
@@ -49,10 +47,6 @@ class CentripetalLinf(Centripetal):
     def energy(self, d: int) -> float:
         return (d - self.k) * (1 + (d - 1) / 3)
 
-    def norm_cdf(self, u: ArrayLike, d: int) -> NDArray[np.float64]:
-        half = np.asarray(u, np.float64) ** 2 / 2
-        return np.asarray(gammainc((d - self.k) / 2, half), np.float64)
-
     def law(self, d: int) -> Law:
         """The noise as quadrature sees it."""
         return Law(self.k, d, square=True, euclidean=False)
@@ -60,6 +54,3 @@ class CentripetalLinf(Centripetal):
     def build_table(self, d: int, **settings: Any) -> RadiusTable:
         self.check_dimension(d)
         return quadrature_table(self.shape_slug, self.law(d), "exponential", **settings)
-
-    def _closed(self) -> bool:
-        return False

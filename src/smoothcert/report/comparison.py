@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.files import write_text
 from smoothcert.report import sampling_error
 from smoothcert.report.numbers import MEASURED, PERCENT, Metric
@@ -82,10 +81,20 @@ class Difference:
 
 def differences(numbers: pd.DataFrame) -> list[Difference]:
     """Every number of one output, from its result frame, in its order."""
-    labels = [c for c in numbers.columns if c not in ("output", "row", *MEASURED)]
-    always = {"data", "dataset"}
-    told = [c for c in labels if c in always or numbers[c].nunique(dropna=False) > 1]
+    told = _telling(numbers)
     return [_difference(row, told) for row in numbers.to_dict("records")]
+
+
+def _telling(numbers: pd.DataFrame) -> list[str]:
+    """The labels that tell the rows of a table apart, no more; and its data."""
+    labels = [c for c in numbers.columns if c not in ("output", "row", *MEASURED)]
+    rows = numbers.drop_duplicates("row")
+    told = [name for name in ("data", "dataset") if name in labels][:1]
+    for name in labels:
+        more = [*told, name]
+        if len(rows.drop_duplicates(more)) > (len(rows.drop_duplicates(told)) if told else 1):
+            told = more
+    return [name for name in labels if name in told]
 
 
 def _difference(row: Mapping[Any, Any], told: list[str]) -> Difference:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.certificates import CertificateTable, metrics
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.report.numbers import PERCENT, Label, Metric, Number, Row, share
 from smoothcert.report.reference import Row as PaperRow
 

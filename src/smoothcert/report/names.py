@@ -17,12 +17,17 @@ METHODS = {
     "macer": "MACER",
     "consistency": "Consistency",
 }
-_VARIANTS = {"": "", "_ft": ", fine-tuned as long", "_n1": " (n = 1)"}
 
 
 def method(name: str) -> str:
     """A training method: ``smoothadv`` -> SmoothAdv."""
     return METHODS.get(name, name)
+
+
+def variant(text: str) -> str:
+    """What is not usual in a training: ``_n1`` -> " (n = 1)"; nothing for nothing."""
+    samples = text.removeprefix("_n")
+    return f" (n = {samples})" if samples.isdigit() else text.replace("_ft", ", fine-tuned as long")
 
 
 def training(slug: str) -> str:
@@ -47,7 +52,7 @@ def recipe(slug: str) -> str:
 
 def _recipe(one: Training) -> str:
     schedule = {"fs": "", "ds2": "-DS2"}.get(one.schedule, f"-{one.schedule}")
-    return f"{method(one.method)}{schedule}{_VARIANTS.get(one.variant, one.variant)}"
+    return f"{method(one.method)}{schedule}{variant(one.variant)}"
 
 
 def noise(slug: str) -> str:

@@ -132,12 +132,6 @@ def frame(output: str, rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns, dtype=object).astype(_KINDS)
 
 
-def wide(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The values of a frame of metrics without a radius: one row a row of labels, a column each."""
-    labels = numbers.drop_duplicates("row").set_index("row").drop(columns=list(MEASURED))
-    return labels.infer_objects().join(numbers.pivot(index="row", columns="metric", values="value"))
-
-
 def _measured(metric: Metric, one: Number) -> dict[str, object]:
     cell = one.paper
     theirs = None if cell is None else inputs_behind().get((cell.paper, cell.dataset or ""))
@@ -155,9 +149,39 @@ def _measured(metric: Metric, one: Number) -> dict[str, object]:
     }
 
 
+def rows_of(numbers: pd.DataFrame) -> list[dict[Key, Label | Number]]:
+    """The rows that a frame was made of: labels as the frame has them, without papers' numbers."""
+    names = _labels(numbers)
+    rows: list[dict[Key, Label | Number]] = []
+    for _, group in numbers.groupby("row", sort=False):
+        row: dict[Key, Label | Number] = {
+            name: group[name].iloc[0] for name in names if pd.notna(group[name].iloc[0])
+        }
+        for one in group.to_dict("records"):
+            known = {k: v for k, v in one.items() if pd.notna(v)}
+            key = Metric(known["metric"], known.get("radius"))
+            row[key if key.radius is not None else key.name] = Number(
+                known["value"], known.get("low"), known.get("high"), known.get("inputs"),
+                known.get("unit", PLAIN),
+            )  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def wide(numbers: pd.DataFrame) -> pd.DataFrame:
+    """One row a row of the output: its labels, and the value of each metric without a radius."""
+    values = numbers[numbers.radius.isna()].pivot(index="row", columns="metric", values="value")
+    labels = numbers.drop_duplicates("row").set_index("row")[_labels(numbers)]
+    return labels.infer_objects().join(values)
+
+
 def each(numbers: pd.DataFrame) -> list[Any]:
     """The rows of a frame, one value an attribute."""
     return list(numbers.itertuples())
+
+
+def _labels(numbers: pd.DataFrame) -> list[str]:
+    return [name for name in numbers.columns if name not in ("output", "row", *MEASURED)]
 
 
 def write_numbers(path: str | os.PathLike[str], numbers: pd.DataFrame) -> None:

@@ -76,6 +76,7 @@ class Output:
     variants: str | None = None
     compared: bool = False  # a table whose differences from the paper's are shown as a heat map
     page: bool = True  # shown on the page
+    target: str | None = None  # its name to Snakemake, where that is not its own
 
 
 @dataclass(frozen=True)

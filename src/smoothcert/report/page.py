@@ -46,13 +46,12 @@ class Shown:
 class Page:
     """What the page is made from: a results folder, and the sections of the catalogue.
 
-    ``audits`` is the section with the outputs of the audits, which stand below their verdicts.
+    In the section ``audits`` the outputs stand below the verdicts.
     """
 
     results: Path
     preset: str
     sections: Sequence[Section]
-    audits: Section
 
     def html(self, files: Path | None = None, folder: Path | None = None) -> str:
         """The page as it stands in ``folder``, with links to what is there of ``files``.
@@ -72,6 +71,7 @@ class Page:
         broken = [one for _, one in audited if one.verdict == BROKEN]
         return render(
             "page.html",
+            style="page.css",
             preset=self.preset,
             datasets=self.datasets,
             href=href,
@@ -79,8 +79,11 @@ class Page:
             claim_counts=parts.claim_counts(rows),
             claims_of=lambda of: parts.claims(of, href),
             meaning=_MEANING,
-            sections=[self._section(s, href) for s in self.sections if any(self.shown(s))],
-            audits=self._section(self.audits, href),
+            sections=[
+                self._section(section, href)
+                for section in self.sections
+                if section.key == "audits" or any(self.shown(section))
+            ],
             audited=Counter(one.verdict for _, one in audited),
             broken=Counter(parts.promise(one) for one in broken).most_common(),
             broken_word=BROKEN,
@@ -101,25 +104,25 @@ class Page:
     def datasets(self) -> list[str]:
         """Every data set of the run: of its certificates, and of numbers that have none."""
         named = dict.fromkeys(self.made.values.get("dataset", ()))
-        if "dataset" in self.evidence.numbers:
-            named |= dict.fromkeys(self.evidence.numbers.dataset.dropna().unique())
+        for numbers in self.evidence.outputs.values():
+            if "dataset" in numbers:
+                named |= dict.fromkeys(numbers.dataset.dropna().unique())
         return list(named)
 
     def shown(self, section: Section) -> Iterator[Shown]:
         """The outputs of a section that were made, those of a variant by its name."""
         for output in section.outputs:
             folder, suffix = ("tables", "html") if output.kind == "table" else ("figures", "png")
-            name = output.name if "/" in output.name else f"{folder}/{output.name}"
-            before, _, after = f"{name}.{suffix}".partition("{variant}")
-            pattern = name.replace("{variant}", "*")
-            for path in sorted(self.results.glob(f"{pattern}.{suffix}")) * output.page:
+            name = f"{folder}/{output.name}.{suffix}"
+            before, _, after = name.partition("{variant}")
+            for path in sorted(self.results.glob(name.replace("{variant}", "*"))) * output.page:
                 file = path.relative_to(self.results).as_posix()
                 variant = file.removeprefix(before).removesuffix(after)
                 yield Shown(file, output.title.replace("{variant}", variant), output)
 
     def pictures(self) -> list[str]:
         """The pictures that the page shows, below the results."""
-        everything = [one for s in (*self.sections, self.audits) for one in self.shown(s)]
+        everything = [one for s in self.sections for one in self.shown(s)]
         compared = [self._compared(one) for one in everything if one.output.compared]
         figures = [one.path for one in everything if one.output.kind == "figure"]
         return figures + [path for path in compared if (self.results / path).exists()]
@@ -155,7 +158,7 @@ class Page:
         if not comparable or not (self.results / path).exists():
             return {"comparable": len(comparable), "differences": None}
         words = (
-            f"{one.title}: ours minus the paper's;"
+            f"Ours minus the paper's. {one.title};"
             f" {comparable.count(comparison.AGREES)} of {len(comparable)} comparable numbers"
             " within the sampling error of both sides' inputs"
         )

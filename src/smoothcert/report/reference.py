@@ -66,8 +66,8 @@ class Cell:
     @property
     def source(self) -> str:
         """Where it is printed: ``DDRS table 1``, ``DDRS appendix H.1``."""
-        name = self.table.replace("appendix_H", "appendix H.").replace("table", "table ")
-        return f"{PAPERS[self.paper][1]} {name}"
+        name = self.table.replace("appendix_H", "appendix H.").replace("appendix_", "appendix ")
+        return f"{PAPERS[self.paper][1]} {name.replace('table', 'table ')}"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report import parts, pictures
 from smoothcert.report.claims import Evidence

@@ -7,6 +7,7 @@ display and its global settings stay as they are.
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,11 @@ def panels(count: int, columns: int = 3, size: tuple[float, float] = PANEL) -> t
     for axes in each[count:]:
         axes.set_axis_off()
     return figure, each[:count]
+
+
+def heading(figure: Figure, text: str | None) -> None:
+    """The heading of a whole figure, in lines that fit its width."""
+    figure.suptitle("\n".join(textwrap.wrap(text or "", int(10 * figure.get_figwidth()))))
 
 
 def save(figure: Figure, base: str | os.PathLike[str], title: str = "") -> list[Path]:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.report.numbers import Key, Metric, Row, frame
 
 

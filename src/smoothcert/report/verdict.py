@@ -60,7 +60,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Audit:
+class VerdictFile:
     """A file of verdicts: the kind of audit, its verdicts in order, and the record beside them."""
 
     kind: str
@@ -91,7 +91,7 @@ def write_verdicts(
     return exit_code(verdicts)
 
 
-def read_verdicts(path: str | os.PathLike[str]) -> Audit:
+def read_verdicts(path: str | os.PathLike[str]) -> VerdictFile:
     """Read what :func:`write_verdicts` wrote; SmoothcertError names the file and what is wrong."""
     try:
         whole = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def read_verdicts(path: str | os.PathLike[str]) -> Audit:
             verdicts.append(Verdict(**row))
         except SmoothcertError as error:
             raise SmoothcertError(f"{path}: verdict {number}: {error}") from None
-    return Audit(str(whole.get("kind", "")), tuple(verdicts), dict(whole.get("record") or {}))
+    return VerdictFile(str(whole.get("kind", "")), tuple(verdicts), dict(whole.get("record") or {}))
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,21 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not 0 <= i < k:
         raise SmoothcertError(f"shard {text!r}: expected i/k with 0 <= i < k, such as 0/4")
     return i, k
+
+
+def subject(
+    data: datasets.Dataset, n_classes: int, made: Mapping[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """What a job is about, in its identity: data, model (by its record) and kind of device."""
+    return {
+        "device": device.type,
+        "shape": list(data.shape),
+        "n_classes": n_classes,
+        "data_digest": data.digest,
+        "model_digest": made["digest"],
+        "arch": made.get("arch"),
+        "training": made.get("training"),
+    }
 
 
 def read_scales(
@@ -157,13 +173,7 @@ def run(
         "batch": batch,
         "traced": trace,
         "n0": budget.n0,
-        "device": where.type,
-        "shape": list(data.shape),
-        "n_classes": info.n_classes,
-        "data_digest": data.digest,
-        "model_digest": made["digest"],
-        "arch": made.get("arch"),
-        "training": made.get("training"),
+        **subject(data, info.n_classes, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])
     inputs = Inputs(

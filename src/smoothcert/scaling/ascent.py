@@ -12,7 +12,15 @@ import numpy as np
 from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
 from smoothcert.models.mode import evaluating
-from smoothcert.scaling.base import SCALINGS, Cost, Found, ScaleRange, Scaling, check, check_ascent
+from smoothcert.scaling.base import (
+    SCALINGS,
+    ChosenScales,
+    ScaleRange,
+    Scaling,
+    SearchCost,
+    check,
+    check_ascent,
+)
 from smoothcert.scaling.objective import Objective, has_forward_mode
 from smoothcert.scaling.problem import ASCENT, Problem
 
@@ -48,10 +56,10 @@ class _Steps(Scaling):
         return self.ascent.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Cost:
-        return Cost(forward=self.K * self.n, backward=self.K * self.n)
+    def cost(self) -> SearchCost:
+        return SearchCost(forward=self.K * self.n, backward=self.K * self.n)
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         at = sorted({cast("_Steps", w).K for w in wanted})
         snapshots = dict(zip(at, _climb(problem, self, at), strict=True))
         return [snapshots[cast("_Steps", w).K] for w in wanted]
@@ -88,11 +96,11 @@ class AscentMean(_Steps):
 
     label = "one scale: mean of DS's"
 
-    def pooled(self, found: Found, sigma_0: float) -> Found:
+    def pooled(self, found: ChosenScales, sigma_0: float) -> ChosenScales:
         return replace(found, sigma=np.full_like(found.sigma, found.sigma.mean()))
 
 
-def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[Found]:
+def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[ChosenScales]:
     """The scales after each number of steps in ``at`` (ascending), from one ascent."""
     start = time.perf_counter()
     bounds = ScaleRange(problem.sigma_0, how.bound)
@@ -115,5 +123,5 @@ def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[Found]:
             problem.progress(len(problem) * how.n)
             if k + 1 in at:
                 now = sigma.cpu().numpy(), hit.cpu().numpy().copy()
-                found.append(Found(*now, time.perf_counter() - start))
+                found.append(ChosenScales(*now, time.perf_counter() - start))
     return found

@@ -12,7 +12,7 @@ from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.noise.soft_radius import soft_radius
-from smoothcert.scaling.base import SCALINGS, Cost, Found, ScaleRange, Scaling, check
+from smoothcert.scaling.base import SCALINGS, ChosenScales, ScaleRange, Scaling, SearchCost, check
 from smoothcert.scaling.problem import GRID, Problem
 
 
@@ -52,10 +52,10 @@ class Grid(Scaling):
         return self.slug
 
     @property
-    def cost(self) -> Cost:
-        return Cost(forward=self.points * self.n)
+    def cost(self) -> SearchCost:
+        return SearchCost(forward=self.points * self.n)
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         start = time.perf_counter()
         bounds = ScaleRange(problem.sigma_0, self.bound)
         c_a = problem.c_a(self.n_sel)
@@ -74,5 +74,5 @@ class Grid(Scaling):
                 problem.progress(len(problem) * self.n)
         best = radii.argmax(1).numpy()
         hit = (best == 0) | (best == self.points - 1)
-        found = Found(scales[best], hit, time.perf_counter() - start)
+        found = ChosenScales(scales[best], hit, time.perf_counter() - start)
         return [found for _ in wanted]

@@ -22,9 +22,9 @@ from smoothcert.core.files import write_text
 from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES, Noise
-from smoothcert.sampling.job import load_model
+from smoothcert.sampling.job import load_model, subject
 from smoothcert.sampling.sampler import check_images, default_batch
-from smoothcert.scaling.base import Found, Scaling
+from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
 from smoothcert.scaling.spec import ScalesSpec
@@ -81,13 +81,7 @@ def run(
         **spec.only(ScalesSpec).plain(),
         "search": wanted[0].search,
         "batch": batch,
-        "device": where.type,
-        "shape": list(data.shape),
-        "n_classes": info.n_classes,
-        "data_digest": data.digest,
-        "model_digest": made["digest"],
-        "arch": made.get("arch"),
-        "training": made.get("training"),
+        **subject(data, info.n_classes, made, where),
     }
     network = network.eval().requires_grad_(False).to(where)
     with Scratch(out, identity) as scratch:
@@ -225,11 +219,11 @@ class _Job:
         }
 
 
-def _joined(searched: list[dict[str, Any]], j: int) -> Found:
+def _joined(searched: list[dict[str, Any]], j: int) -> ChosenScales:
     """What was found for the j-th scaling in all batches."""
     parts = [part["found"][j] for part in searched]
     scores = [np.array(p["scores"]) for p in parts if p["scores"] is not None]
-    return Found(
+    return ChosenScales(
         np.concatenate([np.array(p["sigma"], np.float64) for p in parts]),
         np.concatenate([np.array(p["hit_bound"], bool) for p in parts]),
         sum(p["seconds"] for p in parts),

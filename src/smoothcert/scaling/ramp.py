@@ -9,7 +9,14 @@ from typing import cast
 import numpy as np
 
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Cost, Found, ScaleRange, Scaling, check_ascent
+from smoothcert.scaling.base import (
+    SCALINGS,
+    ChosenScales,
+    ScaleRange,
+    Scaling,
+    SearchCost,
+    check_ascent,
+)
 from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import Problem
 
@@ -38,15 +45,15 @@ class Ramp(Scaling):
         return self.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Cost:
-        return Cost()
+    def cost(self) -> SearchCost:
+        return SearchCost()
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         speed = saturated(problem.noise, self.clamp)
         bounds = ScaleRange(problem.sigma_0, self.bound)
         found = []
         for ramp in wanted:
             end = problem.sigma_0 + cast("Ramp", ramp).K * self.step * speed
             hit = np.full(len(problem), end > bounds.high)
-            found.append(Found(np.full(len(problem), min(end, bounds.high)), hit))
+            found.append(ChosenScales(np.full(len(problem), min(end, bounds.high)), hit))
         return found

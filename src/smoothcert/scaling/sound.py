@@ -12,7 +12,15 @@ import numpy as np
 from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
 from smoothcert.models.mode import evaluating
-from smoothcert.scaling.base import SCALINGS, Cost, Found, ScaleRange, Scaling, check, check_ascent
+from smoothcert.scaling.base import (
+    SCALINGS,
+    ChosenScales,
+    ScaleRange,
+    Scaling,
+    SearchCost,
+    check,
+    check_ascent,
+)
 from smoothcert.scaling.choice import largest, vote_radii
 from smoothcert.scaling.objective import Objective, has_forward_mode
 from smoothcert.scaling.problem import ASCENT, CHOICE, Problem
@@ -64,11 +72,11 @@ class AscentSound(Scaling):
         return self.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> SearchCost:
         candidates = 1 + self.K // self.every
-        return Cost(self.K * self.n + candidates * self.n_val, self.K * self.n)
+        return SearchCost(self.K * self.n + candidates * self.n_val, self.K * self.n)
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         last = max(cast("AscentSound", w).K for w in wanted)
         path, hits, seconds = self._path(problem, last)
         start = time.perf_counter()
@@ -81,7 +89,7 @@ class AscentSound(Scaling):
             chosen = largest(radii[:, : end + 1])
             sigma = np.take_along_axis(scales.numpy(), chosen[:, None], 1)[:, 0]
             took = seconds[end] + per_candidate * (end + 1)
-            found.append(Found(sigma, hits[end], took))
+            found.append(ChosenScales(sigma, hits[end], took))
         return found
 
     def _path(self, problem: Problem, last: int) -> tuple[list, list, list[float]]:

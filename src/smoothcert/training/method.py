@@ -1,19 +1,20 @@
 """What a training method must answer: the loss of one batch. A new method is one small file.
 
 The loop draws the batches, the schedule gives every input its noise scale, and the method
-turns both into a loss. Its options are the fields of a frozen dataclass: they are checked
-against the recipe's ``method`` mapping.
+turns both into a loss. Its options are the fields of a settings model, which checks the
+recipe's ``method``.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from smoothcert.compute.lazy import torch
 from smoothcert.compute.streams import generator
 from smoothcert.core.registry import Named, Registry
+from smoothcert.core.settings import Settings
 from smoothcert.noise import Noise
 
 
@@ -58,8 +59,8 @@ class Loss:
     statistics: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
-class Method(Named, ABC):
-    """A training method; subclasses are frozen dataclasses whose fields are its options."""
+class Method(Settings, Named):
+    """A training method; the fields of a subclass are its options."""
 
     reference: ClassVar[str]
     # noises the loss is meaningful for; None for all

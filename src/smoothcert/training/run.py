@@ -21,8 +21,9 @@ from smoothcert.training.inputs import Decoded, InMemory
 from smoothcert.training.log import Progress, write_log
 from smoothcert.training.loop import Loop
 from smoothcert.training.parent import start
-from smoothcert.training.plan import Job, Plan, plan
+from smoothcert.training.plan import Plan, plan
 from smoothcert.training.scales import DataDependentScale, FixedScale
+from smoothcert.training.spec import Job
 
 
 def train(
@@ -156,7 +157,7 @@ def _record(
         "arch": job.arch,
         "classes": list(dataset.classes),
         "seed": job.seed,
-        "recipe": parts.settings,
+        "recipe": parts.recipe.plain(),
         "code": job.code,
         "device": device.type,
         "precision": str(precision).removeprefix("torch."),

@@ -12,15 +12,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from smoothcert.audits.outputs import SECTION as AUDITED
+from smoothcert.audits.outputs import SECTION as AUDITS
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
+from smoothcert.papers.ddrs.outputs import SECTION as DDRS
 from smoothcert.papers.iss.outputs import SECTION as ISS
 from smoothcert.papers.lbrs.outputs import SECTION as LBRS
 from smoothcert.papers.nongaussian.outputs import SECTION as NONGAUSSIAN
+from smoothcert.papers.training.outputs import SECTION as TRAINING
 from smoothcert.report.output import Need, Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN, ISS, LBRS, NONGAUSSIAN)
-AUDITS: Section = AUDITED  # shown below the verdicts of the audits
+SECTIONS: tuple[Section, ...] = (COHEN, TRAINING, DDRS, ISS, LBRS, NONGAUSSIAN, AUDITS)
 
 
 def outputs() -> list[Output]:
@@ -72,6 +73,8 @@ def find(name: str, kind: str) -> Output | None:
 
 def target(output: Output) -> str:
     """The name by which Snakemake makes it: its own, with its kind where both kinds have it."""
+    if output.target is not None:
+        return output.target
     same = [one for one in outputs() if one.name == output.name]
     return f"{output.name}_{output.kind}" if len(same) > 1 else output.name
 

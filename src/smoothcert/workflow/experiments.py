@@ -12,7 +12,7 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -60,6 +60,11 @@ def runs(config: Config, section: str) -> list[Run]:
         return expand(config["experiments"][section])
     except SmoothcertError as error:
         raise SmoothcertError(f"configuration: experiments.{section}.{error}") from None
+
+
+def training_noises(config: Config) -> list[str]:
+    """The noises under which trainings are compared."""
+    return list(dict.fromkeys(run["noise"] for run in runs(config, "training")))
 
 
 def all_runs(config: Config) -> Iterator[Run]:
@@ -153,74 +158,6 @@ def published(config: Config) -> list[str]:
             " as cifar10_resnet110_gaussian_train0.25_sigma0.25.tsv.gz"
         )
     return files
-
-
-def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
-    """Raise SmoothcertError that names the key of the first value the schema refuses."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    error = best_match(Draft202012Validator(schema).iter_errors(config))
-    if error is None:
-        return
-    key = ".".join(map(str, error.absolute_path))
-    found = error.message
-    if error.validator == "additionalProperties":
-        allowed, patterns = (
-            error.schema.get(kind, {}) for kind in ("properties", "patternProperties")
-        )
-        known = ", ".join([*sorted(allowed), *(f"a name that matches {p}" for p in patterns)])
-        unknown = [
-            k
-            for k in error.instance
-            if not (k in allowed or any(re.search(p, k) for p in patterns))
-        ]
-        key = ".".join([*filter(None, [key]), str(unknown[0])])
-        found = f"unknown key; expected one of {known}"
-    elif "description" in error.schema:
-        found = f"{error.instance!r}; expected {error.schema['description']}"
-    raise SmoothcertError(f"configuration: {key or 'top level'}: {found}")
-
-
-def check_choices(config: Config) -> None:
-    """Raise SmoothcertError that names the key of a slug which no member of a family answers to.
-
-    Also for a training run without a recipe, and a data set without settings.
-    """
-    from smoothcert import datasets
-    from smoothcert.budget import BUDGETS
-    from smoothcert.models import ARCHITECTURES
-    from smoothcert.scaling import SCALINGS
-
-    parsers: dict[str, Callable[[str], object]] = {
-        "dataset": datasets.info,
-        "arch": ARCHITECTURES.parse,
-        "training": Training.parse,
-        "noise": NOISES.parse,
-        "scaling": SCALINGS.parse,
-        "budget": BUDGETS.parse,
-    }
-    sections = [(f"experiments.{name}", runs(config, name)) for name in config["experiments"]]
-    sections += [(f"iss.live.{name}", live_runs(config, name)) for name in config["iss"]["live"]]
-    known: set[tuple[str, ...]] = set()  # slugs and runs that are right
-    for section, members in sections:
-        for run in members:
-            if tuple(run.values()) in known:
-                continue
-            known.add(tuple(run.values()))
-            for axis, parse in parsers.items():
-                if (axis, run[axis]) in known:
-                    continue
-                known.add((axis, run[axis]))
-                try:
-                    parse(run[axis])
-                except SmoothcertError as error:
-                    raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
-            try:
-                settings(config, "train", run)
-                settings(config, "sample", run)
-            except SmoothcertError as error:
-                raise SmoothcertError(f"configuration: {section}: {error}") from None
 
 
 def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
@@ -392,20 +329,17 @@ def _inputs(config: Config, dataset: str) -> Config:
     return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
 
 
-# What the figures and audits of ISS are made with, beside the command itself.
-ISS_PARTS = frozenset(
-    {"noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential"}
-)
-
-# Where the code begins that decides a stage's result: the command, but for `certify`, which can
-# also sample and print a summary.
-_ENTRIES = {
-    "sample_alone": ("smoothcert.cli.sample",),
-    "certify": (
-        "smoothcert.budget",
-        "smoothcert.certificates.certification",
-        "smoothcert.votes.records",
-    ),
+# Where the code begins that decides the result of a stage's jobs
+ENTRIES = {
+    "data": ("smoothcert.datasets:record",),
+    "train": ("smoothcert.training.run:train",),
+    "scales": ("smoothcert.scaling.job:run",),
+    "sample": ("smoothcert.sampling.job:run",),
+    "sample_alone": ("smoothcert.sampling.job:run",),
+    "gather": ("smoothcert.votes.records:gather_files",),
+    "certify": ("smoothcert.certificates.job:run",),
+    "memory": ("smoothcert.certificates.memory_job:run",),
+    "radius_table": ("smoothcert.cli.radius_table:RadiusTable.run",),
 }
 
 # The package of the library whose members an axis names.
@@ -414,24 +348,41 @@ _PACKAGES = dict(
 )
 
 
+# Which axes name code that a stage's jobs run
+_CODE_AXES = {
+    "data": ("dataset",),
+    "train": ("dataset", "arch"),
+    "scales": ("dataset", "arch", "noise"),
+    "sample": ("dataset", "arch", "noise", "budget"),
+    "sample_alone": ("dataset", "arch", "noise", "budget"),
+    "certify": ("noise", "budget"),
+    "memory": ("dataset",),
+    "radius_table": ("noise",),
+    "audit": AXES,
+}
+
+
 def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> Config:
-    """The arguments of provenance.fingerprint for the job of ``stage`` in ``run``.
+    """The arguments of Source.fingerprint for the job of ``stage`` in ``run``.
 
     A fixed budget decides a store by its numbers alone: sampling for one does not depend on
     how bounds are computed.
     """
-    slugs = {axis: slug for axis, slug in {**run, **settings}.items() if axis in AXES}
-    fixed = stage.startswith("sample") and slugs["budget"].startswith(("fixed-", "fixed_"))
-    if fixed:
-        del slugs["budget"]
-    chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
-    names = {part for axis, slug in chosen for part in parts(axis, slug)}
+    slugs = {**run, **settings}
+    chosen = [(axis, slugs[axis]) for axis in _CODE_AXES.get(stage, ()) if axis in slugs]
+    if stage.startswith("sample"):
+        chosen = [c for c in chosen if not re.match("fixed[-_]", c[1])]
+    chosen += [("scaling", slug) for slug in settings.get("scalings", ())]
+    without = []
     if stage == "train":
-        names |= set(parts("noise", Training.parse(slugs["training"]).noise_slug))
+        training = Training.parse(slugs["training"])
+        chosen += [("training", training.slug), ("noise", training.noise_slug)]
+        if not settings["recipe"].get("ds2"):
+            without = ["smoothcert.training.scales:DataDependentScale"]
     return {
-        "entries": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
-        "parts": frozenset(names),
-        "without": frozenset({"smoothcert.core.confidence"} if fixed else ()),
+        "entries": ENTRIES.get(stage, ()),
+        "parts": frozenset(part for axis, slug in chosen for part in parts(axis, slug)),
+        "without": tuple(without),
     }
 
 

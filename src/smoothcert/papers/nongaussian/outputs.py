@@ -26,6 +26,7 @@ def _table(number: int, norm: str, symbol: str) -> Output:
         make=f"{_FOLDER}.tables:table{number}",
         needs=(Need("certificates", f"nongaussian_{norm}"),),
         options=AccuracyOptions,
+        compared=True,
     )
 
 

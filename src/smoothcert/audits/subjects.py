@@ -1,20 +1,24 @@
-"""What an audit of a certificate table needs beside it: its images, its model, its sampler."""
+"""A certificate table, its images, and the classifier that it is about, made again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from smoothcert import datasets
+from smoothcert.audits.base import Subject
+from smoothcert.audits.subset import evenly
 from smoothcert.budget import BUDGETS
+from smoothcert.certificates import CertificateTable
 from smoothcert.certificates.runs import Run, read_run
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Noise
-from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.sampling.job import load_model
+from smoothcert.sampling.sampler import Sampler, default_batch
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +30,7 @@ KINDS_OF = {
 
 
 @dataclass(frozen=True)
-class Subject:
+class Certified:
     """A table of certificates with the images of its rows and the classifier they are about."""
 
     run: Run
@@ -43,17 +47,31 @@ class Subject:
     @property
     def kind(self) -> str:
         """The kind of certificate, in words: budget, noise and norm, scaling."""
-        budget = BUDGETS.parse(self.run.budget).name if self.run.budget else "unknown"
-        text = f"{KINDS_OF.get(budget, budget)} certificates, {self.noise.name} noise"
+        text = f"{self.procedure} certificates, {self.noise.name} noise"
         scaling = self.run.scaling
         if scaling not in (None, "fixed"):
             text += f" at its own frozen scale ({scaling})"
         return f"{text}, {self.noise.norm}"
 
+    def some(self, most: int | None) -> tuple[CertificateTable, torch.Tensor]:
+        """At most ``most`` rows of the table, evenly spread, with their images."""
+        rows = evenly(np.arange(len(self.run.table)), most)
+        columns = {k: v[rows] for k, v in self.run.table.columns.items()}
+        return CertificateTable(columns), self.images[rows]
+
+    @property
+    def procedure(self) -> str:
+        """What makes the certificates: the kind of budget, in words."""
+        return KINDS_OF.get(self._budget, self._budget)
+
+    @property
+    def _budget(self) -> str:
+        return BUDGETS.parse(self.run.budget).name if self.run.budget else "unknown"
+
     @property
     def ours(self) -> bool:
         """Whether this project calls such certificates sound: all but ISS as published."""
-        return self.run.budget is not None and BUDGETS.parse(self.run.budget).name != "iss"
+        return self._budget not in ("unknown", "iss")
 
 
 def images_of(run: Run, data_dir: str | None) -> torch.Tensor:
@@ -75,16 +93,20 @@ def images_of(run: Run, data_dir: str | None) -> torch.Tensor:
     return torch.stack([data.images[where[int(i)]] for i in run.table.idx])
 
 
-def subject(table: str, model: str, data_dir: str | None = None, device: str = "auto") -> Subject:
+def certified(subject: Subject, table: Path, device: str | None = None) -> Certified:
     """Read a table and make its classifier again: same model, precision, batch and kernels.
 
-    Raises SmoothcertError for a table without noise or of another model.
+    ``device``: in place of the subject's. Raises SmoothcertError for a table without noise, of
+    another model, or where the subject has none.
     """
+    if subject.model is None:
+        raise SmoothcertError(f"{table}: give the --model that it certifies")
+    model, data_dir, device = subject.model, subject.data_dir, device or subject.device
     run = read_run(table)
     if run.noise is None:
         raise SmoothcertError(f"{table}: neither its record nor its columns say the noise")
     noise, images = NOISES.parse(run.noise), images_of(run, data_dir)
-    network, made = load_model(model, datasets.info(str(run.dataset)))
+    network, made = load_model(str(model), datasets.info(str(run.dataset)))
     wanted = run.record.get("model_digest")
     if wanted is not None and wanted != made["digest"]:
         raise SmoothcertError(
@@ -98,4 +120,4 @@ def subject(table: str, model: str, data_dir: str | None = None, device: str = "
     classes = datasets.info(str(run.dataset)).n_classes
     sampler = Sampler(network, noise, classes, batch, where, precision, trace)
     sampler.model.requires_grad_(False)
-    return Subject(run, noise, images, sampler)
+    return Certified(run, noise, images, sampler)
