@@ -41,17 +41,22 @@ wildcard_constraints:
     budget=r"[^/]+",
 
 
+shown = [
+    (section, entry)
+    for section in catalogue.SECTIONS
+    for entry in catalogue.expanded(config, section)
+]
+
+
 include: "rules/data.smk"
 include: "rules/training.smk"
 include: "rules/certification.smk"
-include: "rules/cohen.smk"
-include: "rules/ddrs.smk"
+include: "rules/live.smk"
 include: "rules/lbrs.smk"
-include: "rules/iss.smk"
 include: "rules/nongaussian.smk"
-include: "rules/audits_common.smk"
 include: "rules/audits.smk"
-include: "rules/reports.smk"
+include: "rules/outputs.smk"
+include: "rules/overview.smk"
 include: "rules/plan.smk"
 
 

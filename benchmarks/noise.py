@@ -18,7 +18,7 @@ import torch
 
 from smoothcert.models import build
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Sampler, default_batch
+from smoothcert.sampling.sampler import Sampler, default_batch
 
 LOOK, LOOKS = 1000, 10
 NOISE = {

@@ -61,7 +61,7 @@ def loops(name: str) -> dict[str, Callable[[int], int]]:
     from smoothcert import models
     from smoothcert.compute.streams import generator
     from smoothcert.noise import NOISES
-    from smoothcert.sampling import Sampler, default_batch
+    from smoothcert.sampling.sampler import Sampler, default_batch
 
     shape, _ = MODELS[name]
     cpu, noise = torch.device("cpu"), NOISES.parse(f"gaussian-{SIGMA:.2f}")

@@ -27,7 +27,7 @@ import torch
 from smoothcert import models
 from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Sampler, default_batch
+from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.scaling import SCALINGS, objective
 from smoothcert.scaling.dual import Dual
 from smoothcert.scaling.problem import Problem

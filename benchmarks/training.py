@@ -28,8 +28,8 @@ import torch
 
 from smoothcert.models import build
 from smoothcert.noise import Gaussian
-from smoothcert.training import METHODS, Batch, Loss
-from smoothcert.training.scales import DataDependent, DataDependentScale, FixedScale
+from smoothcert.training import METHODS, Batch, DataDependent, Loss
+from smoothcert.training.scales import DataDependentScale, FixedScale
 
 SHAPES = {"tiny_cnn": (1, 8, 8), "small_cnn": (1, 28, 28), "resnet50": (3, 224, 224)}
 SETTINGS = {

@@ -7,8 +7,8 @@ rule scales:
         rules.data.output,
         model=rules.train.output.model,
     output:
-        table=SCALES,
-        record=SCALES.replace(".tsv", ".json"),
+        table=paths.SCALES,
+        record=paths.SCALES.replace(".tsv", ".json"),
     log:
         "<logs>/scales/{dataset}/{arch}/{training}/{noise}/{search}.log",
     benchmark:
@@ -35,8 +35,8 @@ rule sample:
         model=rules.train.output.model,
         scales=scales,
     output:
-        temp(f"{STORE}/shards/{{i}}-of-{{n}}.json"),
-        votes=temp(f"{STORE}/shards/{{i}}-of-{{n}}.npz"),
+        temp(f"{paths.STORE}/shards/{{i}}-of-{{n}}.json"),
+        votes=temp(f"{paths.STORE}/shards/{{i}}-of-{{n}}.npz"),
     log:
         "<logs>/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{i}-of-{n}.log",
     benchmark:
@@ -65,26 +65,48 @@ rule gather:
         shards(".json"),
         votes=shards(".npz"),
     output:
-        votes=f"{STORE}/votes.npz",
-        record=f"{STORE}/votes.json",
+        votes=f"{paths.STORE}/votes.npz",
+        record=f"{paths.STORE}/votes.json",
     log:
         "<logs>/gather/{dataset}/{arch}/{training}/{noise}/{scaling}.log",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code("smoothcert.cli.gather"),
+        code=code(**experiments.code_of("gather", {}, {})),
     shell:
         "python -m smoothcert gather --out {output.votes} {input.votes} > {log} 2>&1"
 
 
+# A radius table depends on the noise's shape and the dimension alone: one job makes it for all
+# models, inputs and scales.
+rule radius_table:
+    output:
+        paths.RADIUS_TABLE,
+    log:
+        "<logs>/radius-tables/{shape}/{d}.log",
+    benchmark:
+        "<benchmarks>/radius-tables/{shape}/{d}.tsv"
+    wildcard_constraints:
+        shape=r"[a-z0-9_-]+",
+        d=r"\d+",
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        spec=radius_table_spec,
+    shell:
+        "python -m smoothcert radius-table --spec {params.spec:q} --out {output} > {log} 2>&1"
+
+
+# The votes are those of the noise whose draws certify for it: Gaussian noise for linf.
 rule certify:
     input:
-        rules.gather.output.record,
-        votes=rules.gather.output.votes,
+        drawn("votes.json"),
+        votes=drawn("votes.npz"),
+        table=radius_table,
     output:
-        table=CERTIFICATES,
-        record=str(Path(CERTIFICATES).with_suffix(".json")),
+        table=paths.CERTIFICATES,
+        record=str(Path(paths.CERTIFICATES).with_suffix(".json")),
     log:
         "<logs>/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
     localrule: True
@@ -92,8 +114,10 @@ rule certify:
         "../envs/smoothcert.yaml"
     params:
         spec=spec("certify"),
+        table=lambda wildcards, input: f"--radius-table {input.table}" if input.table else "",
     shell:
-        "python -m smoothcert certify --spec {params.spec:q} --votes {input.votes} --out {output.table} > {log} 2>&1"
+        "python -m smoothcert certify --spec {params.spec:q} --votes {input.votes} {params.table}"
+        " --out {output.table} > {log} 2>&1"
 
 
 rule memory:
@@ -102,8 +126,8 @@ rule memory:
         rules.certify.output.record,
         table=rules.certify.output.table,
     output:
-        table=MEMORY,
-        record=str(Path(MEMORY).with_suffix(".json")),
+        table=paths.MEMORY,
+        record=str(Path(paths.MEMORY).with_suffix(".json")),
     log:
         "<logs>/memory/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
     localrule: True

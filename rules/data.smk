@@ -10,6 +10,6 @@ rule data:
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code("smoothcert.cli.data"),
+        code=code(**experiments.code_of("data", {}, {})),
     shell:
         "python -m smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothcert.core.scratch import Journal
 from smoothcert.votes import Counts, VoteStore
 
 if TYPE_CHECKING:
@@ -110,16 +111,14 @@ class _DyingFile:
 
 
 def _dying(run: Callable[[], object], appends: int, size: int) -> None:
-    from smoothcert.votes import journal
+    append = Journal.append
 
-    append = journal.Journal.append
-
-    def dying_append(self: journal.Journal, look: journal.Look) -> None:
+    def dying_append(self: Journal, text: str) -> None:
         if not isinstance(self._handle, _DyingFile):
             self._handle = _DyingFile(self._handle, appends, size)  # type: ignore[assignment]
-        append(self, look)
+        append(self, text)
 
-    journal.Journal.append = dying_append  # type: ignore[method-assign]
+    Journal.append = dying_append  # type: ignore[method-assign]
     run()
 
 

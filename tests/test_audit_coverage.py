@@ -125,5 +125,8 @@ def test_the_command_has_a_verdict_a_procedure_and_a_curve_a_row(tmp_path):
         rows = list(csv.DictReader(handle))
     worst = max(float(r["failure_over_alpha"]) for r in rows if r["procedure"] == "fixed")
     assert 0.9 < worst <= 1 + 1e-9
+    assert by_name["ISS, as published"]["procedure"] == "ISS, as published"
+    figure = ["figure", "audit_coverage", str(tmp_path / "c.csv"), "--out", str(out)]
+    assert cli.main(figure) == 0
     assert (tmp_path / "c.png").stat().st_size > 10_000
     assert cli.main(["audit", "coverage", "--runs", "0", "--out", str(out)]) == 2

@@ -13,8 +13,9 @@ from core_helpers import trained_digits_model
 from smoothcert import cli, datasets, models
 from smoothcert.audits import attack_accuracy, falsify_lbrs, norm_ball
 from smoothcert.audits.extremal import worst_probability
-from smoothcert.audits.falsification import Claims, Votes, allowed, claims, falsify, verdict
-from smoothcert.audits.smooth_attack import Search, Target, candidates, nearest_others
+from smoothcert.audits.falsification import Claims, allowed, claims, falsify, verdict
+from smoothcert.audits.settings import FalsificationSettings, Search
+from smoothcert.audits.smooth_attack import Target, candidates, nearest_others
 from smoothcert.certificates import make_table
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs.image import Task
@@ -22,7 +23,7 @@ from smoothcert.lbrs.smooth import run as certify_lbrs
 from smoothcert.lbrs.train import Recipe
 from smoothcert.noise import NOISES, Gaussian
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 
 NORMS = ("l1", "l2", "linf")
 ORDER = {"l1": 1, "l2": 2, "linf": np.inf}
@@ -112,10 +113,10 @@ def test_what_is_found_for_an_input_does_not_depend_on_the_others():
 
 
 def test_a_search_of_no_steps_and_a_table_that_lacks_bounds_are_refused():
-    with pytest.raises(SmoothcertError, match="steps 0"):
-        Search(steps=0)
-    with pytest.raises(SmoothcertError, match="start 'middle'"):
-        Search(starts=("middle",))
+    with pytest.raises(SmoothcertError, match="audit: steps: expected at least 1, found 0"):
+        Search.check({"steps": 0}, "audit")
+    with pytest.raises(SmoothcertError, match="found 'middle'"):
+        Search.check({"starts": ["middle"]}, "audit")
     table = make_table(idx=[0], label=[1], predict=[1], radius=[0.5])
     with pytest.raises(SmoothcertError, match="'sigma'"):
         claims(table, torch.zeros(1, 1, 2, 2), Gaussian(0.25))
@@ -146,8 +147,10 @@ def claimed(radius: float, p_lower: float, alpha: float = 0.001, n: int = 3) -> 
 
 def broken(of: Claims):
     sampler = Sampler(Sphere().eval(), of.noise, 2, 1024, torch.device("cpu"))
-    search = Search(steps=5, copies=8, starts=("clean",), directions=0, inputs=0)
-    return falsify(sampler, of, search, Votes(100, 2000))
+    settings = FalsificationSettings(
+        steps=5, copies=8, starts=("clean",), directions=0, inputs=0, screen=100, votes=2000
+    )
+    return falsify(sampler, of, settings)
 
 
 def test_a_wrong_bound_and_a_wrong_radius_are_told_apart():
@@ -208,10 +211,11 @@ def test_lbrs_certificates_hold_inside_and_the_search_breaks_them_at_twice_the_r
     about = {"task": task, "recipe": recipe, "head": "logit"}
     record = {"specification": about, "norm": "l2", "form": "tight", "bias": 0.1}
     model = falsify_lbrs.rebuild(record, table)
-    inside = falsify_lbrs.falsify(model, table, steps=10, directions=2)
-    beyond = falsify_lbrs.falsify(model, table, steps=10, directions=2, factor=3.0)
+    settings = FalsificationSettings(steps=10, directions=2)
+    inside = falsify_lbrs.falsify(model, table, settings)
+    beyond = falsify_lbrs.falsify(model, table, settings, factor=3.0)
     assert not inside.broken.any()
-    few = falsify_lbrs.falsify(model, table, steps=1, directions=0, most=3)
+    few = falsify_lbrs.falsify(model, table, FalsificationSettings(steps=1, directions=0, max=3))
     assert few.idx.tolist() == inside.idx[[0, len(inside.idx) // 2, -1]].tolist()
     assert beyond.broken.mean() > 0.5
     # A witness is one: the classifier itself answers otherwise there.
@@ -219,7 +223,7 @@ def test_lbrs_certificates_hold_inside_and_the_search_breaks_them_at_twice_the_r
     moved = model.predict(torch.as_tensor(beyond.point))
     assert (moved[beyond.broken] != side[beyond.broken]).all()
     table.columns["radius"] = 3 * table.radius
-    wrong = falsify_lbrs.falsify(model, table, steps=10, directions=2)
+    wrong = falsify_lbrs.falsify(model, table, settings)
     said = falsify_lbrs.verdict(wrong, wrong, "s", "tight", 10)
     assert said.verdict == BROKEN
     assert said.ours
@@ -293,11 +297,11 @@ def test_accuracy_under_attack_falls_with_the_radius_and_is_never_below_what_is_
     assert robust[0] >= 9
     assert robust[-1] <= 2
     assert all(int(row["certified"]) <= int(row["robust"]) for row in rows)
-    assert (tmp_path / "a.png").stat().st_size > 10_000
-    again = tmp_path / "both"
+    both = tmp_path / "both"
     files = [str(tmp_path / "a.csv")] * 2
-    assert cli.main(["audit", "attack-accuracy", *files, "--out", str(again)]) == 0
-    assert cli.main(["audit", "attack-accuracy", str(table), "--out", str(again)]) == 2
+    assert cli.main(["figure", "audit_attack_accuracy", *files, "--out", str(both)]) == 0
+    assert (tmp_path / "both.png").stat().st_size > 10_000
+    assert cli.main(["audit", "attack-accuracy", str(table), "--out", str(both)]) == 2
 
 
 def test_a_certified_input_that_breaks_is_counted_and_judged():

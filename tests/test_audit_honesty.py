@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -132,9 +133,17 @@ def test_the_command_groups_settings_and_writes_tables_and_verdicts(tmp_path, ca
     assert cli.main([*command, "--budget", "fixed_a0.01_s10-100", "--repeats", "2"]) == 0
     said = json.loads((tmp_path / "h.json").read_text())["verdicts"]
     assert len(said) == 2 + 2  # two readings of the store; two and ten folds
-    assert (tmp_path / "h-together.csv").exists()
     assert "best of 2 settings" in capsys.readouterr().out
-    assert (tmp_path / "h.png").stat().st_size > 10_000
+    rows, base = str(tmp_path / "h.csv"), str(tmp_path / "x")
+    assert cli.main(["figure", "audit_honesty", rows, "--out", base]) == 0
+    assert (tmp_path / "x.png").stat().st_size > 10_000
+    for table, lines in (("audit_honesty_together", 3), ("audit_honesty_optimism", 2)):
+        assert cli.main(["table", table, rows, "--out", base]) == 0
+        with (tmp_path / "x.csv").open() as handle:
+            read = list(csv.DictReader(handle))
+        assert len(read) == lines
+        assert {row["inputs"] for row in read} == {"7" if lines == 3 else "30"}
+    capsys.readouterr()
     assert cli.main(["audit", "honesty", files[0], "--out", str(out)]) == 2
     assert "no two TABLEs" in capsys.readouterr().err
     assert cli.main(["audit", "honesty", "--votes", str(votes), "--out", str(out)]) == 2

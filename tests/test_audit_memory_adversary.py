@@ -8,9 +8,10 @@ import torch
 from planted_break import BREAK, SIGMA_0, Planted, direction, images
 
 from smoothcert import datasets
-from smoothcert.audits.adversary import Effort
 from smoothcert.audits.deployed import Balls, Deployed
-from smoothcert.audits.memory_soundness import Audit, Plan
+from smoothcert.audits.base import WITNESS
+from smoothcert.audits.memory_soundness import Attack
+from smoothcert.audits.settings import MemorySoundnessSettings
 from smoothcert.audits.tactics import Tactics, inside
 from smoothcert.audits.witness import Witnesses, again
 from smoothcert.budget import BUDGETS
@@ -23,7 +24,8 @@ from smoothcert.scaling import SCALINGS
 NOISE = NOISES.parse(f"gaussian-{SIGMA_0}")
 ASCENT = SCALINGS.parse("ascent_n32_lr0.01_clamp0.001-K30")
 BUDGET = BUDGETS.parse("fixed-5000")
-EFFORT = Effort(steps=10, copies=32, lines=1, held=2, boundary=4, votes=300, reach=0.9)
+EFFORT = {"steps": 10, "copies": 32, "lines": 1, "held": 2, "boundary": 4, "votes": 300,
+          "reach": 0.9}  # fmt: skip
 N = 3
 
 
@@ -35,14 +37,15 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-def audited(scaling, effort=EFFORT, **plan):
+def audited(scaling, **plan):
     """The audit of the planted classifier, its certificates at the scales of ``scaling``."""
     x = images(N)
     deployed = Deployed.of(Planted(), NOISE, scaling, x)
     idx, label = np.arange(N), np.zeros(N, np.int64)
     sigma = deployed.scales(x, idx, 0)
     table, _ = deployed.certify(x, sigma, idx, label, BUDGET, 1)
-    return Audit(table, x, deployed, BUDGET, "planted", Plan(effort, **plan), witness_file="w.npz")
+    settings = MemorySoundnessSettings(**EFFORT, **plan)
+    return Attack(table, x, deployed, BUDGET, "planted", settings)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def test_the_planted_break_is_found_in_every_ball_that_has_one(planted):
     assert verdict.verdict == BROKEN
     assert not verdict.ours  # DDRS's promise, not this project's
     assert verdict.numbers["broken"] == N
-    assert verdict.witness == "w.npz"
+    assert verdict.witness == WITNESS
     # Where the construction says: along u, at least as far as BREAK allows, inside the ball.
     step = torch.from_numpy(report.witnesses.x2 - report.witnesses.x1)
     assert ((step * direction()).sum((1, 2, 3)) > 0.5 * BREAK).all()
@@ -102,7 +105,7 @@ def test_a_witness_is_read_back_and_confirmed_with_other_seeds_and_a_false_one_i
     planted, tmp_path
 ):
     audit, report = planted
-    report.witnesses.write(tmp_path / "w.npz")
+    np.savez_compressed(tmp_path / "w.npz", **report.witnesses.arrays())
     old = Witnesses.read(tmp_path / "w.npz")
     assert len(old) == N
     new = again(audit.deployed, old, BUDGET, seed=99, seeds=3)

@@ -1,15 +1,18 @@
 """How much a memory's answers depend on the order of inputs, and what an attacker gains by it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from smoothcert.figures import save
-
-from smoothcert.audits.attacked import COLUMNS, read_attacked, write_attacked
+import pandas as pd
+from smoothcert import cli
+from smoothcert.audits.columns import ATTACKED, GAUSSIAN_ONLY
 from smoothcert.audits.either_order import either_order
-from smoothcert.audits.figure_memory import memory_figure
 from smoothcert.audits.orders import spread
+from smoothcert.audits.rows import read_rows, write_rows
 from smoothcert.certificates import make_table
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.verdict import write_verdicts
 
 RADII = np.array([0.0, 0.25, 0.5])
 
@@ -95,17 +98,23 @@ def test_a_memory_that_forgets_to_trim_is_caught(monkeypatch):
     assert after.obeyed < after.inside
 
 
-def test_the_figure_is_drawn_of_a_table_that_reads_back(tmp_path):
+def test_the_figure_is_drawn_of_rows_that_read_back(tmp_path, capsys):
     rng = np.random.default_rng(0)
-    rows = [{name: kind(rng.integers(0, 2)) for name, kind in COLUMNS.items()} for _ in range(9)]
-    write_attacked(tmp_path / "a.tsv", rows)
-    columns = read_attacked(tmp_path / "a.tsv")
-    assert list(columns) == list(COLUMNS)
-    assert columns["radius"].tolist() == [row["radius"] for row in rows]
-    bare = {name: columns[name] for name in list(COLUMNS)[:12]}  # no Gaussian noise
-    none = {name: values[:0] for name, values in columns.items()}
-    for path in save(memory_figure({"a": columns, "b": bare, "c": none}), tmp_path / "figure"):
-        assert path.stat().st_size > 5000
-    (tmp_path / "a.tsv").write_text("idx\tradius\tbroken\n1\tx\t0\n")
-    with pytest.raises(SmoothcertError, match=r"a\.tsv:2"):
-        read_attacked(tmp_path / "a.tsv")
+    whole = pd.DataFrame(
+        [{k: kind(rng.integers(0, 2)) for k, kind in ATTACKED.items()} for _ in range(9)]
+    )
+    files = {"a": whole, "b": whole.drop(columns=list(GAUSSIAN_ONLY))}  # b: no Gaussian noise
+    for name, rows in files.items():
+        write_rows(tmp_path / f"{name}.tsv", rows)
+        about = {"training": f"cohen-fs-0.{len(rows.columns)}", "noise": name}
+        write_verdicts(tmp_path / f"{name}.json", "memory-soundness", [], {"about": about})
+    pd.testing.assert_frame_equal(read_rows(tmp_path / "a.tsv", ATTACKED), whole)
+    paths = [str(tmp_path / f"{name}.tsv") for name in files]
+    assert cli.main(["figure", "audit_memory", *paths, "--out", str(tmp_path / "figure")]) == 0
+    for path in capsys.readouterr().out.split():
+        assert Path(path).stat().st_size > 5000
+    (tmp_path / "a.tsv").write_text((tmp_path / "a.tsv").read_text().replace("1.0", "x", 1))
+    with pytest.raises(SmoothcertError, match=r"a\.tsv:\d"):
+        read_rows(tmp_path / "a.tsv", ATTACKED)
+    with pytest.raises(SmoothcertError, match=r"b\.tsv:1: expected the columns"):
+        read_rows(tmp_path / "b.tsv", ATTACKED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -29,7 +30,7 @@ from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_up
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
-from smoothcert.sampling import sample
+from smoothcert.sampling.sampler import sample
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +163,11 @@ def test_the_command_tabulates_and_judges_every_variant(tmp_path, digits, capsys
     assert cli.main([*command, "--n", "500", "--look", "500", "--max", "3"]) == 0
     said = json.loads((tmp_path / "n.json").read_text())["verdicts"]
     assert {v["verdict"] for v in said if v["ours"]} == {HOLDS}
-    assert (tmp_path / "n-arithmetic.csv").exists()
-    assert (tmp_path / "n.png").stat().st_size > 10_000
+    for kind, name in (("table", "audit_numerics_x_arithmetic"), ("figure", "audit_numerics_x")):
+        assert cli.main([kind, name, str(tmp_path / "n.csv"), "--out", str(out) + "-x"]) == 0
+    with (tmp_path / "n.csv").open() as handle:
+        assert [row["variant"] for row in csv.DictReader(handle)][-1].startswith("float32, noise on")
+    assert (tmp_path / "n-x.png").stat().st_size > 10_000
     capsys.readouterr()
     assert cli.main([*command, "--n", "300", "--look", "500"]) == 2
     assert "multiple of the look" in capsys.readouterr().err

@@ -89,9 +89,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_target_is_planned_without_any_data(folder: Path, preset: str) -> None:
     jobs = planned(folder, *TARGETS, "--config", f"preset={preset}")
     assert all(jobs[target] == 1 for target in TARGETS)
-    for job in ("audit_memory_run", "audit_falsification_model", "audit_attack_run"):
-        assert jobs[job] >= 1
-    assert jobs["audit_falsification_lbrs"] == 1
+    for job in ("memory_soundness", "falsification", "attack_accuracy"):
+        assert jobs[f"audit_{job}_run"] >= 1
+    assert jobs["audit_falsification_lbrs_run"] == 1
 
 
 def test_the_notebook_is_committed_without_outputs_and_paths() -> None:
@@ -132,11 +132,11 @@ def test_a_break_of_ours_fails_its_target_and_leaves_the_verdict(folder: Path) -
     assert "Nothing to be done" in result.stdout + result.stderr
     tiny["audits"]["radii"]["n"] = 6000
     (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
-    assert planned(folder, *arguments)["audit_radii"] == 1
+    assert planned(folder, *arguments)["audit_radii_run"] == 1
     tiny["audits"]["radii"]["n"] = 5000
     (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny))
     source.write_text(wrong, encoding="utf-8")
     try:
-        assert planned(folder, *arguments)["audit_radii"] == 1
+        assert planned(folder, *arguments)["audit_radii_run"] == 1
     finally:
         source.write_text(right, encoding="utf-8")

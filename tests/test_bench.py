@@ -13,7 +13,7 @@ from smoothcert import models
 from smoothcert.cli import main
 from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 from smoothcert.workflow.planning import measure as measuring
 from smoothcert.workflow.planning.jobs import Job
 from smoothcert.workflow.planning.measure import Bench, measure
@@ -131,7 +131,7 @@ def test_a_store_of_a_bench_is_as_large_as_one_that_was_sampled(tmp_path: Path) 
     """Bytes of a look: of the made store, within a factor 3 of sampled looks of 1000."""
     from smoothcert import datasets
     from smoothcert.budget import BUDGETS
-    from smoothcert.sampling import sample
+    from smoothcert.sampling.sampler import sample
 
     data = datasets.load("digits", max=40)
     model = models.build("tiny_cnn", 10, (1, 8, 8))

@@ -70,12 +70,12 @@ def tree(folder: Path) -> list[str]:
 def test_an_unknown_name_is_refused_with_the_known_ones():
     message = refusal("cifar100")
     assert "'cifar100'" in message
-    assert all(name in message for name in datasets.NAMES)
+    assert all(name in message for name in datasets.DATASETS)
     with pytest.raises(SmoothcertError, match="unknown"):
         datasets.info("Digits")
 
 
-@pytest.mark.parametrize("name", datasets.NAMES)
+@pytest.mark.parametrize("name", list(datasets.DATASETS))
 def test_an_unknown_split_is_refused_before_any_file_is_read(name, tmp_path):
     assert "'valid': unknown; expected one of train, test" in refusal(
         name, "valid", data_dir=tmp_path
@@ -188,8 +188,8 @@ def test_the_jpeg_copy_decodes_to_the_published_pixels():
 def test_info_needs_neither_torch_nor_files():
     code = (
         "import sys; from smoothcert import datasets; import smoothcert.cli.data\n"
-        "print([datasets.info(n).shape for n in datasets.NAMES])\n"
-        "print(sorted({'torch', 'torchvision', 'sklearn', 'PIL'} & set(sys.modules)))"
+        "print([datasets.info(n).shape for n in datasets.DATASETS])\n"
+        "print(sorted({'torch', 'torchvision', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1] == "[]"

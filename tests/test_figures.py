@@ -6,15 +6,22 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from reporting import certificates
-from smoothcert.figures import FIGURES, save
-from smoothcert.tables import Options
 
 from smoothcert.certificates import make_table, metrics
 from smoothcert.certificates.runs import read_runs
 from smoothcert.cli import main
-from smoothcert.report import curves
+from smoothcert.papers.cohen.figure import draw, measure
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.report import curves, pictures
+from smoothcert.report.output import Files
+from smoothcert.report.style import save
 
 PAPER = {"dataset": "cifar10", "arch": "resnet18", "sigmas": (0.12, 0.25, 0.5), "n": 100_000}
+
+
+def drawn(paths, **options):
+    """The figure of certificate files."""
+    return draw(measure(Files.parse(list(map(str, paths))), AccuracyOptions(**options)))
 
 
 def labels(axes):
@@ -28,8 +35,9 @@ def at(line, radius):
 
 
 def test_curves_are_the_certified_accuracy(tmp_path):
-    runs = read_runs(certificates(tmp_path))
-    axes = FIGURES["cohen"](runs, Options()).axes[0]
+    paths = certificates(tmp_path)
+    runs = read_runs(paths)
+    axes = drawn(paths).axes[0]
     lines = {line.get_label(): line for line in axes.get_lines()}
     for run in runs:
         line = lines[f"σ = {run.sigma:.2f}"]
@@ -62,7 +70,7 @@ def test_thinned_curves_keep_their_ends_and_never_lie_above():
 
 
 def test_the_papers_values_are_marked_on_the_papers_data_only(tmp_path):
-    figure = FIGURES["cohen"](read_runs(certificates(tmp_path / "a", **PAPER)), Options())
+    figure = drawn(certificates(tmp_path / "a", **PAPER))
     axes = figure.axes[0]
     assert "paper: DDRS appendix H.1" in labels(axes)
     marks = [
@@ -74,14 +82,14 @@ def test_the_papers_values_are_marked_on_the_papers_data_only(tmp_path):
     assert [line.get_color() for line in marks] == curve_colours
     assert axes.get_xlim()[1] > max(line.get_xdata().max() for line in marks)
     other = certificates(tmp_path / "b", **{**PAPER, "dataset": "cifar10-jpeg"})
-    axes = FIGURES["cohen"](read_runs(other), Options()).axes[0]
+    axes = drawn(other).axes[0]
     assert not any("paper" in text for text in labels(axes))
     assert all(line.get_marker() == "None" for line in axes.get_lines())
 
 
 def test_one_panel_a_data_set_with_units_on_the_axes(tmp_path):
     paths = certificates(tmp_path) + certificates(tmp_path, dataset="mnist", arch="small_cnn")
-    figure = FIGURES["cohen"](read_runs(paths), Options(title="T", strict=True))
+    figure = drawn(paths, title="T", strict=True)
     assert len(figure.axes) == 2
     assert [axes.get_title().split(",")[0] for axes in figure.axes] == ["digits", "mnist"]
     for axes in figure.axes:
@@ -93,17 +101,19 @@ def test_files_are_deterministic_and_settings_stay(tmp_path, capsys):
     paths = certificates(tmp_path, inputs=40)
     before = dict(mpl.rcParams)
     for name in ("a", "b"):
-        assert main(["figure", "cohen", "--out", str(tmp_path / name), *paths]) == 0
+        assert main(["figure", "cohen_figure", "--out", str(tmp_path / name), *paths]) == 0
     capsys.readouterr()
     for suffix in (".pdf", ".png"):
         first, second = ((tmp_path / f"{name}{suffix}").read_bytes() for name in ("a", "b"))
         assert first == second
     assert b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
     assert dict(mpl.rcParams) == before
+    title = "Certified accuracy against the l2 radius, one curve a noise scale"
+    assert pictures.title(tmp_path / "a.png") == title  # for who cannot see it
 
 
 def test_nothing_certified_still_draws(tmp_path):
     path = tmp_path / "none.tsv"
     path.write_text("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t1\t-1\t0.0\t0\t1.0\n")
-    figure = FIGURES["cohen"](read_runs([path]), Options())
+    figure = drawn([path])
     assert [p.suffix for p in save(figure, tmp_path / "f")] == [".pdf", ".png"]

@@ -2,86 +2,187 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from core_helpers import make_store
 
 from smoothcert.budget import BUDGETS
-from smoothcert.budget.psi import Decline, Mapping, psi
-from smoothcert.certificates import make_table
-from smoothcert.certificates.runs import Run
-from smoothcert.noise import Gaussian
-from smoothcert.papers.iss import figures
-from smoothcert.papers.iss.tables import iss, mapping_times, method_name, paper_row, samples_of
-from smoothcert.report.style import save
-from smoothcert.report.table import Options
+from smoothcert.certificates import make_table, write_certificates
+from smoothcert.certificates.runs import read_run
+from smoothcert.cli import main
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.iss import closed_form, figures
+from smoothcert.papers.iss.figure_coverage import WORST
+from smoothcert.papers.iss.options import MappingOptions, ScaleOptions
+from smoothcert.papers.iss.settings_table import settings
+from smoothcert.papers.iss.tables import budgets, mapping_times, method_name, paper_row, samples_of
+from smoothcert.report.numbers import read_numbers, wide
+from smoothcert.report.output import Files, Options
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.report.write import to_csv, to_markdown
 
 
 def test_figure_3_has_the_sample_sizes_of_the_text() -> None:
     """35,000 and 65,000 samples, IAS 50,000; declines 0.0042 and 0.0075."""
-    sizes = [
-        int(psi(p, Decline(ad=0.0042), Gaussian(1.0), 0.5, 1, kbar=100_000)) for p in (0.51, 0.99)
-    ]
+    sizes = [closed_form.size(p, 0.0042) for p in (0.51, 0.99)]
     assert sizes == pytest.approx([35_000, 65_000], rel=0.02)
     assert sum(sizes) / 2 == pytest.approx(50_000, rel=0.02)
-    at = figures.radius_at(0.99, np.array([100_000.0, 50_000.0]), 0.5)
-    assert at[0] - at[1] == pytest.approx(0.0075, abs=5e-5)
+    assert closed_form.decline(0.99, 50_000) == pytest.approx(0.0075, abs=5e-5)
+    marks = figures.figure3(Files(), ScaleOptions()).numbers
+    assert marks[marks.series == "ISS"].k.tolist() == sizes
 
 
 def test_figure_4_crosses_near_0_994_and_not_at_0_94() -> None:
     """ISS (100,000, U 0.05) is ahead of IAS (30,000) from there on; the text says 0.94."""
-    mapping = Mapping(Decline(ad=0.05), 100_000, 0.001)
-
-    def ahead(p: float) -> float:
-        fixed = figures.fixed_radius(p, 30_000, 0.5)
-        return figures.expected_radius(p, mapping, 1000, 0.5) - fixed
-
-    assert ahead(0.94) == pytest.approx(-0.035, abs=0.003)
-    assert ahead(0.993) < 0 < ahead(0.996)
+    assert closed_form.ahead(0.94, 0.5) == pytest.approx(-0.035, abs=0.003)
+    assert closed_form.ahead(0.993, 0.5) < 0 < closed_form.ahead(0.996, 0.5)
+    assert closed_form.crossing(0.5) == pytest.approx(0.994, abs=0.001)
 
 
-def run(budget: str, n: int, radius: list[float], **named: str) -> Run:
-    table = make_table(
+def table(folder: Path, budget: str, n: int, radius: list[float], **named: str) -> Path:
+    """A certificate table on its workflow path."""
+    made = make_table(
         idx=np.arange(3), label=[0, 1, 2], predict=[0, 1, -1], radius=radius, n=n, n0=1000,
-        alpha=0.001, norm="l2",
+        alpha=0.001, norm="l2", time=60.0,
     )  # fmt: skip
     axes = {"dataset": "imagenet", "arch": "resnet50", "training": "consistency-fs-1.00",
-            "noise": "gaussian-1.00", "scaling": "fixed"}  # fmt: skip
-    return Run(Path("x.tsv"), table, {}, **{**axes, **named}, budget=budget)
+            "noise": "gaussian-1.00", "scaling": "fixed", **named}  # fmt: skip
+    path = folder.joinpath("certificates", *axes.values(), f"{budget}.tsv")
+    write_certificates(path, made, {"votes": {"budget": budget}})
+    return path
 
 
-def test_the_paper_stands_beside_its_own_model_only() -> None:
-    ours = run("iss_ad0.05-100000", 26_000, [1.0, 2.0, 0.0])
-    row = paper_row(ours)
-    assert row is not None
-    cell = row.metric("avg_samples")
+def test_the_paper_stands_beside_its_own_model_only(tmp_path: Path) -> None:
+    def row(budget: str, **named: str) -> object:
+        return paper_row(read_run(table(tmp_path, budget, 26_000, [1.0, 2.0, 0.0], **named)))
+
+    ours = row("iss_ad0.05-100000")
+    assert isinstance(ours, PaperRow)
+    cell = ours.metric("avg_samples")
     assert cell is not None
     assert cell.value == 25_987
-    assert paper_row(run("iss_ad0.05-100000", 26_000, [1.0, 2.0, 0.0], dataset="digits")) is None
-    assert paper_row(run("iss-fresh_ad0.05-100000", 26_000, [1.0, 2.0, 0.0])) is None
+    assert row("iss_ad0.05-100000", dataset="digits") is None
+    assert row("iss-fresh_ad0.05-100000") is None
     assert method_name(BUDGETS.parse("fixed-26000")) == "IAS-2.6"
 
 
-def test_the_table_counts_all_samples_and_measures_the_decline() -> None:
-    runs = [
-        run("fixed-100000", 100_000, [1.05, 2.0, 0.0]),
-        run("iss_ad0.05-100000", 26_000, [1.0, 2.0, 0.0]),
-        run("iss-fresh_ad0.05-100000", 26_000, [1.0, 1.96, 0.0]),
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    return [
+        table(tmp_path, "fixed-100000", 100_000, [1.05, 2.0, 0.0]),
+        table(tmp_path, "iss_ad0.05-100000", 26_000, [1.0, 2.0, 0.0]),
+        table(tmp_path, "iss-fresh_ad0.05-100000", 26_000, [1.0, 1.96, 0.0]),
     ]
-    assert [int(samples_of(r)[0]) for r in runs] == [101_000, 26_000, 27_000]
-    table = iss(runs, Options(radii=[0, 1.0]))
-    declines = [row["mad"].text for row in table.rows]
-    assert declines == ["0.000", "0.050", "0.050"]
-    assert table.rows[2]["samples"].paper == "25987"
+
+
+def test_the_table_counts_all_samples_and_measures_the_decline(three: list[Path]) -> None:
+    assert [int(samples_of(read_run(p))[0]) for p in three] == [101_000, 26_000, 27_000]
+    made = budgets(Files({"": tuple(three)}), AccuracyOptions(radii=(0, 1.0)))
+    assert [row["budget"] for row in made.rows] == [
+        "fixed-100000", "iss-fresh_ad0.05-100000", "iss_ad0.05-100000",
+    ]  # fmt: skip
+    numbers = made.numbers("iss_table1")
+    declines = numbers[numbers.metric == "mad"].value
+    assert declines.tolist() == pytest.approx([0.0, 0.05, 0.05])
+    samples = numbers[(numbers.metric == "samples") & (numbers.budget == "iss_ad0.05-100000")]
+    assert (samples.value.item(), samples.paper.item()) == (26_000, 25_987)
+    assert "/ 25987" in to_markdown(made)
+    lines = to_csv(made).splitlines()
+    assert lines[0].startswith("dataset,training,noise,budget,samples,samples_low,")
+    assert lines[0].endswith("certified_1,certified_1_low,certified_1_high,certified_1_paper")
+    assert ",own,3.0,,," in lines[1]
+    assert ",0.050," in lines[2]
+
+
+def test_a_decline_that_has_nothing_to_be_measured_from_is_none(three: list[Path]) -> None:
+    made = budgets(Files({"": tuple(three[1:])}), AccuracyOptions())
+    assert {row["mad"] for row in made.rows} == {None}
+    assert "| - " in to_markdown(made)
 
 
 def test_the_mapping_is_timed_beside_the_paper() -> None:
-    table = mapping_times(kbar=2000, repeats=1)
-    assert [row["rd"].paper for row in table.rows] == ["39.47", "13.52", "7.50"]
+    made = mapping_times(Files(), MappingOptions(kbar=2000), repeats=1)
+    numbers = made.numbers("iss_table3")
+    assert numbers[numbers.metric == "rd"].paper.tolist() == [39.47, 13.52, 7.50]
 
 
-def test_closed_form_figures_are_drawn(tmp_path: Path) -> None:
-    for name, figure in (("3", figures.equal_decline()), ("6", figures.sizes())):
-        paths = save(figure, tmp_path / name)
-        assert all(path.stat().st_size > 5000 for path in paths)
+def test_the_settings_are_the_papers_and_those_that_were_run(three: list[Path]) -> None:
+    made = settings(Files({"": tuple(three)}), Options())
+    assert [row["who"] for row in made.rows] == ["paper", "paper", "here"]
+    assert (made.rows[2]["kbar"], made.rows[2]["k0"]) == ("100 000", "0.01")
+
+
+def drawn(name: str, folder: Path, *words: str) -> pd.DataFrame:
+    """The numbers of a figure, once it is drawn."""
+    base, numbers = folder / name, folder / f"{name}.csv"
+    assert main(["figure", name, "--out", str(base), "--numbers", str(numbers), *words]) == 0
+    for suffix in (".png", ".pdf"):
+        assert base.with_name(name + suffix).stat().st_size > 5000
+    return read_numbers([numbers])
+
+
+def test_figures_in_closed_form_need_no_file(tmp_path: Path) -> None:
+    for name in ("iss_fig3", "iss_fig6"):
+        assert len(drawn(name, tmp_path)) > 500
+
+
+def test_the_worst_cases_stand_in_the_frame_of_the_coverage(tmp_path: Path) -> None:
+    options = json.dumps({"kbar": 2000, "points": 3, "rounds": 0})
+    numbers = drawn("iss_coverage", tmp_path, "--options", options)
+    worst = wide(numbers[numbers.part == WORST])
+    assert set(worst.kbar) == {"2000"}
+    elected = worst[worst.classes == "elected"].groupby("reading").worst.max()
+    assert elected["fresh"] <= 1 < elected["maximum"]
+
+
+@pytest.fixture
+def votes(tmp_path: Path) -> Path:
+    """Votes of ten inputs, 4,000 each."""
+    rng = np.random.default_rng(0)
+    share = np.linspace(0.6, 1.0, 10)
+    first = np.array([[round(100 * p), 100 - round(100 * p)] for p in share])
+    looks = [[[k, 200 - k] for k in rng.binomial(200, p, 20)] for p in share]
+    path = tmp_path / "votes.npz"
+    named = {"dataset": "digits", "training": "cohen-fs-0.50", "arch": "tiny_cnn"}
+    make_store(looks, selection=first, look=200, n_classes=2, **named).write(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["iss_fig1", "iss_fig5", "iss_replay"])
+def test_replayed_votes_trade_samples_for_radius(name: str, votes: Path, tmp_path: Path) -> None:
+    numbers = drawn(name, tmp_path, str(votes), "--options", '{"repeats": 1}')
+    assert set(numbers.model) == {"digits, Cohen, σ = 0.50"}
+    points = wide(numbers[numbers.series == "IAS (fixed)"]).sort_values("samples")
+    assert points.acr.iloc[0] < points.acr.iloc[-1]
+
+
+def test_figure_4_and_6_have_the_numbers_of_one_model(votes: Path, tmp_path: Path) -> None:
+    numbers = drawn("iss_fig4", tmp_path, str(votes))
+    assert len(numbers[numbers.series == "input"]) == 10
+    numbers = drawn("iss_fig6_lower", tmp_path, str(votes), "--options", '{"repeats": 1}')
+    assert set(numbers.metric) == {"samples", "acr", "mad"}
+    assert set(numbers.k0_share) == {"0.002", "0.01", "0.05", "0.1"}
+
+
+def test_a_replay_is_a_table_too(votes: Path, tmp_path: Path) -> None:
+    base = tmp_path / "replay"
+    words = ["--options", '{"repeats": 1}', "--radii", "0,0.5"]
+    assert main(["table", "iss_replay", str(votes), "--out", str(base), *words]) == 0
+    lines = base.with_suffix(".csv").read_text().splitlines()
+    assert len(lines) == 12
+    assert lines[1].startswith('"digits, cohen-fs-0.50, gaussian-0.50",fixed-4000,')
+    assert "digits, Cohen, σ = 0.50" in base.with_suffix(".md").read_text()
+
+
+def test_an_unknown_option_of_a_replay_is_one_line(
+    votes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["figure", "iss_fig1", str(votes), "--out", str(tmp_path / "x")]
+    assert main([*words, "--options", '{"repeat": 1}']) == 2
+    assert "iss_fig1: repeat: unknown key; expected one of every, repeats" in capsys.readouterr().err
+    assert main(words[:2] + words[3:]) == 2
+    assert "expected at least one FILE" in capsys.readouterr().err

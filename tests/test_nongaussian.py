@@ -17,21 +17,24 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.mixed_table import extremes, log_ratio
-from smoothcert.papers.nongaussian import figure_linf as nongaussian_linf
-from smoothcert.papers.nongaussian import figures as drawn
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.nongaussian import figure_linf, figures
 from smoothcert.papers.nongaussian.gain import gain, matched_scale, training
 from smoothcert.papers.nongaussian.study.ablation import Point, ablation, baseline_radius
 from smoothcert.papers.nongaussian.study.results import read_points, write_points
 from smoothcert.papers.nongaussian.study.toy import BALL, ToyPoint, frontier, toy
-from smoothcert.papers.nongaussian.tables import groups, rivals, table1, table2
-from smoothcert.report.table import Options
+from smoothcert.papers.nongaussian.tables import LABELS, groups, rivals, table1, table2
+from smoothcert.report import claims, names
+from smoothcert.report.numbers import Metric, Number, frame, write_numbers
+from smoothcert.report.output import Files, Options
+from smoothcert.report.write import to_csv, to_markdown
 
 D = 64
+LOOK = AccuracyOptions()
 
 
-@pytest.fixture(autouse=True)
-def _command(monkeypatch):
-    monkeypatch.setitem(cli.COMMANDS, "nongaussian", "studies")
+def files(paths):
+    return Files.parse([str(path) for path in paths])
 
 
 def write_run(root, noise_slug, training="cohen-fs-0.25", inputs=60, n=1000, harder=0.0):
@@ -102,28 +105,42 @@ def test_the_choice_of_a_run_never_sees_the_inputs_that_measure_it():
 
 def test_tables_hold_baselines_method_and_their_paired_differences(runs):
     for make, norm in ((table2, "l2"), (table1, "l1")):
-        rows = make(read_runs(runs), Options()).rows
-        own = next(iter(groups(read_runs(runs), norm)))
-        by = {(r["noise"].text.split(":")[0], r["choice"].text): r for r in rows}
+        rows = make(files(runs), LOOK).rows
+        group = next(iter(groups(read_runs(runs), norm)))
+        by = {(r["method"], r.get("minus"), r["selection"]): r for r in rows}
         assert len(by) == len(rows)
-        half, alone = "chosen on the other half", "none: one run"
-        assert not any(entry.paper for row in rows for entry in row.values())
+        half, alone = "held out", "one run"
+        assert all(row["paper"] is None for row in rows if "minus" not in row)
+        at = {r: Metric("accuracy_percent", r) for r in (0.0, 0.25, 0.5)}
         # The scale of training is 0.25; the other Gaussian scale is a search of the baseline's.
         if norm == "l2":
-            best = metrics.envelope([run.table for run in own["method"]], [0.25])
-            measured = by["Ours", "best at each radius, on these inputs"]["accuracy_percent_0.25"]
-            assert measured.numbers[0] == pytest.approx(100 * float(best.value[0]))
-            kinds = {"Baseline": alone, "Baseline, any scale": half}
-            assert [r["runs"].text for r in rows] == ["1", "2", "2", "2", "2", "-", "-"]
+            best = metrics.envelope([run.table for run in group["method"]], [0.25])
+            measured = by["method", None, "these inputs"][at[0.25]]
+            assert measured.value == pytest.approx(100 * float(best.value[0]))
+            kinds = {"baseline": alone, "searched": half}
+            assert [r["runs"] for r in rows] == [1, 2, 2, 2, 2, None, None]
         else:
-            kinds = {"Baseline": alone}
-            assert [r["runs"].text for r in rows] == ["1", "1", "-"]
-        ours = by["Ours", half if norm == "l2" else alone]
+            kinds = {"baseline": alone}
+            assert [r["runs"] for r in rows] == [1, 1, None]
+        chosen = half if norm == "l2" else alone
+        method = by["method", None, chosen]
         for kind, choice in kinds.items():
-            minus = by[f"Ours minus {kind.lower()}", "the same, paired"]
-            for column in ("accuracy_percent_0.00", "accuracy_percent_0.50", "acr"):
-                expected = ours[column].numbers[0] - by[kind, choice][column].numbers[0]
-                assert minus[column].numbers[0] == pytest.approx(expected)
+            minus = by["difference", kind, chosen]
+            assert minus["noise"] == f"Zhang et al. minus {LABELS[kind].lower()}"
+            for column in (at[0.0], at[0.5], "acr"):
+                expected = method[column].value - by[kind, None, choice][column].value
+                assert minus[column].value == pytest.approx(expected)
+
+
+def test_a_person_reads_names_and_the_csv_has_slugs(runs):
+    table = table1(files(runs), LOOK)
+    text, csv_text = to_markdown(table), to_csv(table)
+    assert "Zhang et al.: centripetal-l1," in csv_text
+    assert "cohen-fs," in csv_text
+    assert "| Zhang et al.: centripetal ℓ₁ |" in text
+    assert "cohen-fs" not in text
+    assert "Ours" not in text + csv_text
+    assert names.recipe("macer-ds2_n1-laplace") == "MACER-DS2 (n = 1), laplace"
 
 
 def test_a_baseline_without_the_scale_of_training_stands_for_any_scale(runs):
@@ -140,18 +157,19 @@ def test_what_training_with_the_noise_changes_is_measured_on_equal_energy(tmp_pa
         write_run(tmp_path, "gaussian-0.25", training="cohen-fs-0.25", harder=0.2),
         write_run(tmp_path, slug, training="cohen-fs-0.50", harder=5.0),
     ]
-    rows = training(read_runs(paths), Options()).rows
+    rows = training(files(paths), Options()).rows
     assert len(rows) == 1
-    assert rows[0]["noise"].text == slug
-    assert rows[0]["baseline"].text == "gaussian-0.25"
+    assert rows[0]["noise"] == slug
+    assert rows[0]["baseline"] == "gaussian-0.25"
     values = [read_runs([path])[0].table for path in paths[:3]]
     acrs = [float(metrics.average_certified_radius(table).value) for table in values]
-    assert rows[0]["minus_model"].numbers[0] == pytest.approx(acrs[0] - acrs[1])
-    assert rows[0]["minus_baseline"].numbers[0] == pytest.approx(acrs[0] - acrs[2])
-    alone = training(read_runs(paths[:1]), Options()).rows[0]
-    assert alone["minus_model"].text == alone["accuracy_minus_baseline"].text == "-"
+    assert rows[0]["minus_model"].value == pytest.approx(acrs[0] - acrs[1])
+    assert rows[0]["minus_baseline"].value == pytest.approx(acrs[0] - acrs[2])
+    alone = training(files(paths[:1]), Options()).rows[0]
+    assert alone["minus_model"] is None
+    assert alone["accuracy_minus_baseline"] is None
     with pytest.raises(SmoothcertError, match="found none of a model trained with its noise"):
-        training(read_runs(paths[1:]), Options())
+        training(files(paths[1:]), Options())
 
 
 def test_the_paper_stands_beside_its_own_setting_only(tmp_path):
@@ -164,10 +182,12 @@ def test_the_paper_stands_beside_its_own_setting_only(tmp_path):
         target.parent.mkdir(parents=True)
         target.write_bytes((tmp_path / path).read_bytes())
         moved.append(str(target))
-    rows = table2(read_runs(moved), Options()).rows
-    assert rows[0]["accuracy_percent_0.25"].paper == "60"
+    quarter = Metric("accuracy_percent", 0.25)
+    row = table2(files(moved), LOOK).rows[0]
+    assert row[quarter].paper.text == "60"
+    assert row["paper"] == "Zhang et al. table 2"
     # table 1 is of models that were trained with Laplace noise
-    assert table1(read_runs(moved), Options()).rows[0]["accuracy_percent_0.25"].paper == ""
+    assert table1(files(moved), LOOK).rows[0][quarter].paper is None
 
 
 def test_the_parts_of_a_gain_add_up_to_it(tmp_path):
@@ -177,20 +197,19 @@ def test_the_parts_of_a_gain_add_up_to_it(tmp_path):
         write_run(tmp_path, slug, training="cohen-fs-0.50")
         for slug in ("centripetal-l2_k28-1.00", "gaussian-0.75", "gaussian-0.50")
     ]
-    row = gain(read_runs(paths), Options()).rows[0]
-    parts = [row[name].numbers[0] for name in ("certificate", "p_a", "size")]
-    assert row["total"].numbers[0] == pytest.approx(sum(parts), abs=1e-9)
-    assert row["matched"].text == "gaussian-0.75"
+    row = gain(files(paths), Options()).rows[0]
+    parts = [row[name].value for name in ("certificate", "p_a", "size")]
+    assert row["total"].value == pytest.approx(sum(parts), abs=1e-9)
+    assert row["matched"] == "gaussian-0.75"
     assert abs(parts[0]) < 0.01  # the certificate is Gaussian's at equal energy
-    alone = gain(read_runs(paths[:1]), Options()).rows[0]
-    assert alone["total"].text == "-"
-    assert alone["total"].numbers == (None,) * 4
-    assert alone["certificate"].numbers == row["certificate"].numbers
+    alone = gain(files(paths[:1]), Options()).rows[0]
+    assert alone["total"] is None
+    assert alone["certificate"] == row["certificate"]
 
 
 def test_tables_without_a_run_of_their_norm_say_so(runs):
     with pytest.raises(SmoothcertError, match="found none of laplace or of a non-Gaussian"):
-        table1(read_runs(runs[:2]), Options())
+        table1(files(runs[:2]), LOOK)
 
 
 def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
@@ -199,16 +218,64 @@ def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
         for scale in ("0.25", "0.50")
         for slug in (f"gaussian-linf-{scale}", f"centripetal-linf_k3-{scale}")
     ]
-    figure = nongaussian_linf.figure4(read_runs(paths), Options())
-    panels = [axes for axes in figure.axes if axes.has_data()]
+    picture = figure_linf.measure_fig4(files(paths), LOOK)
+    panels = [axes for axes in figure_linf.draw_fig4(picture).axes if axes.has_data()]
     assert len(panels) == 2
-    assert ["σ₀ = 0.25" in axes.get_title() for axes in panels] == [True, False]
+    assert ["σ = 0.25" in axes.get_title() for axes in panels] == [True, False]
     labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
-    assert labels == ["baseline: gaussian-linf", "ours: centripetal-linf"]
+    assert labels == ["Baseline: Gaussian", "Zhang et al.: centripetal ℓ∞ (eq. 12)"]
+    table = read_runs(paths[:1])[0].table
+    exact = metrics.certified_accuracy(table, [4 / 255]).value[0]
+    measured = picture.numbers
+    (value,) = measured[(measured.row == 0) & (measured.radius == 4 / 255)].value
+    assert value == pytest.approx(100 * exact)
+
+
+def judged(folder):
+    found = claims.Evidence(folder)
+    return {one.check: claims.judge(one, found) for one in claims.read_claims()
+            if one.paper == "zhang"}  # fmt: skip
+
+
+def test_both_noises_on_one_model_give_a_direction_on_other_data(runs, tmp_path):
+    folder = tmp_path / "numbers"
+    folder.mkdir()
+    write_numbers(folder / "t.csv", table1(files(runs), LOOK).numbers("nongaussian_table1"))
+    found = judged(tmp_path)
+    assert found["zhang_above(1)"].verdict == claims.DIFFERENT
+    assert found["zhang_above(1)"].direction in claims.DIRECTIONS
+    assert "digits, tiny_cnn, cohen-fs" in found["zhang_above(1)"].ours
+    assert found["zhang_above(2)"].verdict == claims.NOT_RUN
+
+
+@pytest.mark.parametrize(
+    ("factor", "direction"), [(1.2, claims.SAME), (0.8, claims.OPPOSITE), (1.0, claims.NEITHER)]
+)
+def test_the_direction_of_a_claim_is_that_of_the_accuracies(factor, direction, tmp_path):
+    rows = [
+        {"dataset": "digits", "arch": "a", "training": "t", "method": method,
+         "selection": "one run",
+         **{Metric("accuracy_percent", r): Number(times * (60 - 50 * r)) for r in (0.0, 0.5, 1.0)}}
+        for method, times in (("baseline", 1.0), ("method", factor))
+    ]  # fmt: skip
+    (tmp_path / "numbers").mkdir()
+    write_numbers(tmp_path / "numbers" / "t.csv", frame("nongaussian_table2", rows))
+    finding = judged(tmp_path)["zhang_above(2)"]
+    assert (finding.verdict, finding.direction) == (claims.DIFFERENT, direction)
+
+
+def test_the_toy_is_judged_from_the_frontiers_of_figure_3(tmp_path, toy_points):
+    write_points(tmp_path / "toy.csv", toy_points)
+    picture = figures.measure_fig3(files([tmp_path / "toy.csv"]), Options())
+    (tmp_path / "numbers").mkdir()
+    write_numbers(tmp_path / "numbers" / "f.csv", picture.numbers)
+    finding = judged(tmp_path)["zhang_toy((11, 12))"]
+    assert finding.verdict == claims.REPRODUCED
+    assert "below at 0" in finding.ours
 
 
 def test_norm_moments_of_figure_1_are_those_of_the_noise():
-    mean, variance = drawn.norm_moments(100, np.array([0.0, 60.0]), np.array([1.0, 2.0]))
+    mean, variance = figures.norm_moments(100, np.array([0.0, 60.0]), np.array([1.0, 2.0]))
     u = np.linspace(0, 60, 200_001)
     for i, (k, sigma) in enumerate(((0, 1.0), (60, 2.0))):
         survival = 1 - gammainc((100 - k) / 2, (u / sigma) ** 2 / 2)
@@ -224,7 +291,7 @@ def test_overlap_of_figure_2_agrees_with_sampling():
         unit = np.sqrt(NOISES.parse(f"{name}_k1-1.00").energy(2) / 2)
         t = log_ratio(k, 2, r * unit, extremes(k, 2, 200_000, np.random.default_rng(0)))
         sampled = np.exp(np.minimum(-t, 0)).mean()
-        assert float(drawn.overlap(family, k, r)[3]) == pytest.approx(sampled, abs=0.01)
+        assert float(figures.overlap(family, k, r)[3]) == pytest.approx(sampled, abs=0.01)
 
 
 def test_the_ablation_is_1_at_k_zero_and_agrees_with_the_tables():
@@ -306,18 +373,25 @@ def test_the_command_computes_and_draws(tmp_path, capsys, toy_points):
             "mixed-linf",
         }
     out = str(tmp_path / "f")
-    draw = ["nongaussian", "figure", "ablation", str(path), "--out", out]
-    assert cli.main([*draw, "--p", "0.9"]) == 0
+    draw = ["figure", "nongaussian_ablation", str(path), "--out", out]
+    assert cli.main([*draw, "--options", '{"p": 0.9}']) == 0
     assert (tmp_path / "f.png").stat().st_size > 10_000
     write_points(tmp_path / "toy.csv", toy_points)
     toy_csv = str(tmp_path / "toy.csv")
-    assert cli.main(["nongaussian", "figure", "fig3", toy_csv, "--out", out]) == 0
+    assert cli.main(["figure", "nongaussian_fig3", toy_csv, "--out", out]) == 0
+    for name in ("fig1", "fig2"):
+        assert cli.main(["figure", f"nongaussian_{name}", "--out", out]) == 0
     capsys.readouterr()
     for arguments, message in (
         (draw, "no points at p = 0.99; expected one of 0.9"),
-        (["nongaussian", "figure", "fig3", "--out", out], "figure fig3: expected a CSV file"),
-        (["nongaussian", "toy", "--spec", '{"q": 1}', "--out", out], "unknown key 'q'"),
-        (["nongaussian", "ablation", "--spec", '{"d": 3}', "--out", out], "d: expected whole"),
+        (["figure", "nongaussian_fig3", "--out", out], "expected one FILE, found 0"),
+        (["nongaussian", "toy", "--spec", '{"q": 1}', "--out", out], "q: unknown key"),
+        (["nongaussian", "ablation", "--spec", '{"d": 3}', "--out", out], "d: expected "),
+        (
+            ["nongaussian", "ablation", "--spec", '{"d": [3, 3]}', "--out", out],
+            "values that differ",
+        ),
+        (["nongaussian", "toy", "--k", "5", "--out", out], "expected less than 5"),
     ):
         assert cli.main(arguments) == 2
         error = capsys.readouterr().err

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from smoothcert import sampling
 from smoothcert.audits import numerics_verdicts, procedures
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.extremal import radii_verdict
-from smoothcert.audits.falsification import Votes, claims, falsify, verdict
+from smoothcert.audits.falsification import claims, falsify, verdict
 from smoothcert.audits.falsify_lbrs import exact_verdicts
 from smoothcert.audits.numerics_verdicts import bound_verdict
 from smoothcert.audits.procedures import every_path
 from smoothcert.audits.reuse import record_pipeline, reuse_verdict
-from smoothcert.audits.smooth_attack import Search
+from smoothcert.audits.settings import FalsificationSettings
+from smoothcert.audits.smooth_attack import effort
 from smoothcert.budget import Fixed
 from smoothcert.certificates import memory
 from smoothcert.certificates.certification import certify
@@ -30,6 +30,7 @@ from smoothcert.lbrs import spiral
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
 from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.report.verdict import BROKEN
+from smoothcert.sampling import sampler as sampling
 from smoothcert.scaling import problem
 
 GRID = np.linspace(0.5, 0.99, 20)
@@ -94,9 +95,11 @@ def attacked(factor: float):
     table = certify(store, budget, noise)
     table.columns["radius"] = factor * table.radius
     sampler = sampling.Sampler(model, noise, 2, 4096, torch.device("cpu"))
-    search = Search(steps=10, copies=16, starts=("clean",), directions=2, inputs=0)
-    found = falsify(sampler, claims(table, images, noise), search, Votes(200, 100_000))
-    return verdict(found, "p", "s", str(search), ours=True), found
+    settings = FalsificationSettings(
+        steps=10, copies=16, starts=("clean",), directions=2, inputs=0, screen=200, votes=100_000
+    )
+    found = falsify(sampler, claims(table, images, noise), settings)
+    return verdict(found, "p", "s", effort(settings), ours=True), found
 
 
 def test_a_radius_5_percent_too_large_is_seen_by_an_attack_on_a_tight_classifier():

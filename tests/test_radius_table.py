@@ -8,7 +8,6 @@ import pytest
 from smoothcert import cli
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.noise.centripetal import with_table_file
 from smoothcert.noise.radius_table import RadiusTable
 
 NOISE = NOISES.parse("centripetal-l2_k20-0.25")
@@ -39,7 +38,7 @@ def test_a_table_survives_its_file_to_the_last_bit(table, tmp_path):
 def test_a_noise_certifies_by_the_table_in_a_file(table, tmp_path):
     path = tmp_path / "t.json"
     table.save(path)
-    part = with_table_file(NOISE, path)
+    part = NOISE.with_table_file(path)
     assert part == NOISE  # the table is not part of what the noise is
     assert part.slug == NOISE.slug
     assert np.array_equal(part.radius([0.9], 0.25, 64), 0.25 * table.radius_at([0.9]))
@@ -63,7 +62,7 @@ def test_a_wrong_file_is_one_clear_line(table, tmp_path, change, message):
     content = json.loads(path.read_text()) | change
     path.write_text(json.dumps(content))
     with pytest.raises(SmoothcertError, match=r"t\.json: ") as caught:
-        with_table_file(NOISE, path)
+        NOISE.with_table_file(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -75,7 +74,7 @@ def test_a_truncated_or_foreign_file_is_one_clear_line(tmp_path):
         with pytest.raises(SmoothcertError, match=r"t\.json: "):
             RadiusTable.load(path)
     with pytest.raises(SmoothcertError, match="takes no radius table"):
-        with_table_file(NOISES.parse("gaussian-0.25"), path)
+        NOISES.parse("gaussian-0.25").with_table_file(path)
 
 
 def test_a_table_for_another_dimension_is_refused(table):

@@ -34,8 +34,16 @@ def test_every_printed_cell_is_there_once():
         ("iss", "table3"): 6, ("iss", "table4"): 88, ("iss", "table5"): 408,
         ("zhang", "table1"): 32, ("zhang", "table2"): 32, ("zhang", "table3"): 12,
     }  # fmt: skip
-    assert {key: len(cells(*key)) for key in reference.FILES} == expected
-    for key in reference.FILES:
+    files = resources.files("smoothcert.papers")
+    printed = {
+        (paper, file.name.removesuffix(".csv"))
+        for paper, (folder, _) in reference.PAPERS.items()
+        if (files / folder / "printed").is_dir()
+        for file in (files / folder / "printed").iterdir()
+        if file.name.endswith(".csv")
+    }
+    assert {key: len(cells(*key)) for key in printed} == expected
+    for key in printed:
         found = cells(*key)
         assert {(c.paper, c.table) for c in found} == {key}
         assert len({replace(c, text=None, unit="", note="") for c in found}) == len(found)
@@ -57,7 +65,7 @@ def test_unreadable_cells_have_no_value():
 
 
 def test_wrong_keys_are_refused():
-    with pytest.raises(SmoothcertError, match="unknown; expected one of ddrs table1"):
+    with pytest.raises(SmoothcertError, match="ddrs table9: unknown paper or table"):
         cells("ddrs", "table9")
     with pytest.raises(SmoothcertError, match="no column 'sgima'"):
         cells("ddrs", "table1", sgima=0.5)
@@ -70,13 +78,12 @@ def test_wrong_keys_are_refused():
 def test_the_papers_own_setting_has_its_row():
     row = cohen_row(PAPER)
     assert isinstance(row, Row)
-    with (resources.files("smoothcert") / "reference_data" / "ddrs_appendix_cohen.csv").open() as f:
-        expected = [
-            r["value"]
-            for r in csv.DictReader(f)
-            if (r["dataset"], r["method"], r["sigma"], r["certify"])
-            == ("cifar10", "Cohen", "0.25", "FS")
-        ]
+    path = resources.files("smoothcert.papers") / "ddrs" / "printed" / "appendix_H1.csv"
+    with path.open(encoding="utf-8") as file:
+        key = {"dataset": "cifar10", "method": "Cohen", "sigma": "0.25", "certify": "FS"}
+        rows = [r for r in csv.DictReader(file) if {k: r[k] for k in key} == key]
+    expected = [r["value"] for r in rows if r["metric"] == "certified_accuracy"]
+    assert len(expected) == 11
     assert [c.text for c in row.accuracies] == expected
     assert row.at(0.5).text == "40.13"
     assert row.at(0.3) is None

@@ -13,7 +13,6 @@ from smoothcert.budget.simulated import PoolStream
 from smoothcert.certificates.published import import_certificates
 from smoothcert.certificates.replay import Record, record, replay, replay_all
 from smoothcert.cli import main
-from smoothcert.cli import replay as command
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
@@ -107,9 +106,8 @@ def test_dearer_abstentions_raise_the_samples_only(made: Record) -> None:
 
 
 def test_a_published_table_is_replayed_from_the_command_line(
-    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("smoothcert.cli.COMMANDS", {"replay": command.__doc__ or ""})
     out = tmp_path / "out.csv"
     arguments = [
         "replay",
@@ -133,9 +131,8 @@ def test_a_published_table_is_replayed_from_the_command_line(
 
 
 def test_a_table_without_its_noise_scale_is_refused(
-    table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("smoothcert.cli.COMMANDS", {"replay": command.__doc__ or ""})
     assert main(["replay", str(table), "--budget", "fixed-1000"]) == 2
     assert "--scale" in capsys.readouterr().err
 

@@ -12,12 +12,18 @@ from itertools import pairwise
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from reporting import certificates
 
 from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.report import show
+from smoothcert.report.numbers import read_results
 from smoothcert.report.page import Page
+from smoothcert.report.ship import ship
+from smoothcert.report.style import save
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict, write_verdicts
+from smoothcert.workflow.catalogue import SECTIONS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)
@@ -29,23 +35,25 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page") / "smoke"
     record = {"identity": {"dataset": "digits", "seed": 7}, "surroundings": {"python": "3.12"}}
     paths = certificates(folder, inputs=40, record=record)
-    tables, figures = folder / "tables", folder / "figures"
-    for path in (tables, figures, folder / "reports"):
-        path.mkdir()
-    assert main(["table", "cohen", "--out", str(tables / "cohen_table"), *paths]) == 0
-    Figure(figsize=(9, 3)).savefig(figures / "cohen_figure.png", dpi=200)
+    (folder / "reports").mkdir()
     (folder / "reports" / "cohen.html").write_text("<p>", encoding="utf-8")
-    (tables / "lbrs_claims.md").write_text("| claim | data |\n| --- | --- |\n| a | b |\n")
-    verdicts = [
-        Verdict("a ball <keeps> its class", "digits", BROKEN, "a witness was found"),
-        Verdict("failure at most alpha", "clopper-pearson", HOLDS, "all paths", ours=True),
-    ]
-    write_verdicts(folder / "audits" / "deep" / "a.json", "test", verdicts, {})
-    out = str(folder / "differences" / "cohen_table")
-    assert main(["overview", "compare", str(tables / "cohen_table.csv"), "--out", out]) == 0
-    assert main(["overview", "claims", str(folder), "--out", str(tables / "claims")]) == 0
+    for kind, name in (("table", "cohen_table"), ("figure", "cohen_figure")):
+        out, numbers = folder / f"{kind}s" / name, folder / "numbers" / f"{name}.csv"
+        assert main([kind, name, "--out", str(out), "--numbers", str(numbers), *paths]) == 0
+    save(Figure(figsize=(9, 3)), folder / "figures" / "audit_memory")
+    save(Figure(figsize=(3, 3)), folder / "figures" / "of_no_output")
+    broken = Verdict("a ball <keeps> its class", "digits", BROKEN, "found", procedure="ISS printed")
+    sound = Verdict("failure at most alpha", "clopper-pearson", HOLDS, "all paths", ours=True)
+    write_verdicts(folder / "audits" / "deep" / "a.json", "test", [broken, sound], {})
+    numbers, out = folder / "numbers" / "cohen_table.csv", folder / "differences" / "cohen_table"
+    assert main(["overview", "compare", str(numbers), "--out", str(out)]) == 0
+    assert main(["overview", "claims", str(folder), "--out", str(folder / "tables/claims")]) == 0
     assert main(["overview", "page", str(folder), "--out", str(folder / "index.html")]) == 0
     return folder
+
+
+def page_of(folder):
+    return Page(folder, "smoke", SECTIONS)
 
 
 class Reader(HTMLParser):
@@ -74,7 +82,7 @@ def test_it_is_read_in_order_and_by_name(results):
     assert page.of("a")[0][1]["href"] == "#main"  # skips the contents
     images = page.of("img")
     assert images
-    assert all(attrs["alt"] and attrs["src"].startswith("data:image/png") for _, attrs in images)
+    assert all(attrs["alt"] and (results / attrs["src"]).exists() for _, attrs in images)
     assert len(page.of("caption")) == len(page.of("table"))
     assert all(attrs["scope"] in ("row", "col") for _, attrs in page.of("th"))
     scrolled = [attrs for _, attrs in page.of("div") if attrs.get("class") in ("wide", "broad")]
@@ -92,12 +100,12 @@ def test_every_link_leads_somewhere_and_nothing_is_fetched(results):
     assert fetched == []
 
 
-def test_verdicts_come_first_and_a_break_is_an_alarm(results):
+def test_verdicts_come_first_and_a_break_says_whose_promise_it_was(results):
     text = (results / "index.html").read_text(encoding="utf-8")
     head = text[: text.index("<main")]
     assert "Claims of the papers by verdict" in head
     assert '<div class="alarm">' in head
-    assert "a ball &lt;keeps&gt; its class (1)" in head
+    assert "a ball &lt;keeps&gt; its class [ISS printed] (1)" in head
     assert "1 BROKEN, 1 HOLDS" in head
     assert "failure at most alpha (ours)" in text
     assert "audits/deep/a.json" in text
@@ -106,25 +114,94 @@ def test_verdicts_come_first_and_a_break_is_an_alarm(results):
 
 def test_provenance_is_what_the_records_say(results):
     text = (results / "index.html").read_text(encoding="utf-8")
-    assert '<th scope="row">seed</th><td>7 (2)</td>' in text
+    assert re.search(
+        r'<th scope="row" role="rowheader">seed</th>\s*<td role="cell">7 \(2\)</td>', text
+    )
     assert "3.12 (2)" in text
 
 
+def test_the_data_line_names_data_that_no_certificate_has(results, tmp_path):
+    shutil.copytree(results, tmp_path / "smoke")
+    path = tmp_path / "smoke" / "numbers" / "other.csv"
+    text = (results / "numbers" / "cohen_table.csv").read_text(encoding="utf-8")
+    path.write_text(text.replace("digits", "cifar10-jpeg"), encoding="utf-8")
+    page = page_of(tmp_path / "smoke")
+    assert page.datasets == ["digits", "cifar10-jpeg"]
+    assert "on digits, cifar10-jpeg." in page.html()
+
+
+def test_every_number_of_the_run_stands_beside_the_page(results):
+    lines = (results / "results.csv").read_text(encoding="utf-8").splitlines()
+    numbers = read_results(results)
+    assert len(lines) == 1 + len(numbers)
+    assert set(numbers.output) == {"cohen_table", "cohen_figure"}
+
+
 def test_an_empty_folder_says_what_to_run(tmp_path):
-    text = Page(tmp_path, "smoke").html()
-    assert "<code>snakemake claims</code>" in text
+    text = page_of(tmp_path).html()
     assert "<code>snakemake audits</code>" in text
+    assert "no data yet" in text
 
 
 def test_files_that_are_none_of_theirs_are_one_line(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "cohen_figure.png").write_bytes(b"no picture")
     with pytest.raises(SmoothcertError, match=r"cohen_figure\.png: no PNG"):
-        Page(tmp_path, "smoke").html()
-    (tmp_path / "tables").mkdir()
-    (tmp_path / "tables" / "claims.csv").write_text("claim\nx\n", encoding="utf-8")
-    with pytest.raises(SmoothcertError, match=r"claims\.csv:1: expected the columns"):
-        Page(tmp_path, "smoke").html()
+        page_of(tmp_path).html()
+    with pytest.raises(SmoothcertError, match="absent: no folder of results"):
+        page_of(tmp_path / "absent").html()
+
+
+def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp_path):
+    out = tmp_path / "docs"
+    (out / "tables").mkdir(parents=True)
+    (out / "tables" / "old.csv").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SmoothcertError, match="no tables or no index"):
+        ship(page_of(tmp_path / "empty"), out)
+    assert (out / "tables" / "old.csv").exists()  # nothing is lost for nothing
+    assert main(["ship", str(results), "--out", str(out)]) == 0
+    shipped = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    assert shipped == {
+        "README.md",
+        "index.html",
+        "tables/claims.csv",
+        "tables/claims.md",
+        "tables/cohen_table.csv",
+        "tables/cohen_table.md",
+        "figures/cohen_figure.png",
+        "figures/audit_memory.png",
+        "differences/cohen_table.png",
+    }
+    page = Reader((out / "index.html").read_text(encoding="utf-8"))
+    links = [attrs["href"] for _, attrs in page.of("a") if not attrs["href"].startswith("#")]
+    pictures = [attrs["src"] for _, attrs in page.of("img")]
+    assert set(pictures) <= shipped
+    assert set(links) <= shipped
+    assert "report on" not in (out / "index.html").read_text(encoding="utf-8")
+    assert "snakemake --config preset=smoke" in (out / "README.md").read_text(encoding="utf-8")
+    with Image.open(out / "figures" / "cohen_figure.png") as picture:
+        assert picture.mode == "P"  # of 256 colours
+
+
+def test_a_notebook_shows_what_the_page_shows(results):
+    page = (results / "index.html").read_text(encoding="utf-8")
+    assert show.table(results, "cohen_table").text in page
+    figure = show.figure(results, "cohen_figure")._repr_html_()
+    assert 'alt="Certified accuracy against the l2 radius' in figure  # kept in the file itself
+    assert 'src="data:image/png;base64,' in figure
+    assert len(show.numbers(results, "cohen_table").query("metric == 'acr'")) == 4
+    assert "a ball &lt;keeps&gt; its class [ISS printed]" in show.audits(results).text
+    assert "a ball" not in show.audits(results, "shallow").text
+    assert "Claims of DDRS" in show.claims(results, "ddrs").text
+    assert "Claims of ISS" not in show.claims(results, "ddrs").text
+    with pytest.raises(SmoothcertError, match=r"absent\.html: not made"):
+        show.table(results, "absent")
+
+
+def test_no_two_tables_have_one_title():
+    titles = [o.title for s in SECTIONS for o in s.outputs if o.kind == "table"]
+    assert len(set(titles)) == len(titles)
 
 
 def luminance(colour):
@@ -136,7 +213,7 @@ def luminance(colour):
 
 
 def test_every_text_has_a_contrast_of_4_5():
-    css = resources.files("smoothcert.reporting").joinpath("page.css").read_text("utf-8")
+    css = (resources.files("smoothcert.report") / "templates" / "page.css").read_text("utf-8")
     for block in re.findall(r":root \{([^}]+)\}", css):
         colours = dict(re.findall(r"--(\w+): (#[0-9a-f]+)", block))
         assert {"ink", "paper", "soft", "link", "good", "bad", "faint"} <= colours.keys()

@@ -16,7 +16,7 @@ from smoothcert.budget import BUDGETS, Fixed
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Sampler, default_batch, sample
+from smoothcert.sampling.sampler import Sampler, default_batch, sample
 from smoothcert.sampling.job import SampleSpec, run
 from smoothcert.votes import VoteStore
 from smoothcert.votes.records import gather_files, read_record, seconds_of
@@ -255,14 +255,14 @@ def test_a_partial_store_with_a_changed_byte_in_the_middle_is_refused_with_its_l
 ):
     out = tmp_path / "votes.npz"
     killed(partial(sampled, model, out, SMALL), 12, 20)
-    (journal,) = tmp_path.glob(".*.partial")
+    (journal,) = tmp_path.glob(".*.partial/looks")
     lines = journal.read_bytes().split(b"\n")
-    assert len(lines) == 14  # the specification, 12 looks, and one cut short
+    assert len(lines) == 13  # 12 looks, and one cut short
     lines[6] = lines[6].replace(b":", b";", 1)
     journal.write_bytes(b"\n".join(lines))
     with pytest.raises(SmoothcertError) as caught:
         sampled(model, out, SMALL)
-    assert str(caught.value).startswith(f"{journal}:7: corrupt partial store")
+    assert str(caught.value).startswith(f"{journal}:7: corrupt")
     assert not out.exists()
 
 

@@ -12,10 +12,9 @@ import torch
 from core_helpers import trained_digits_model
 
 from smoothcert.cli import main
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.scratch import Scratch
 from smoothcert.sampling.job import read_scales
 from smoothcert.scaling import job as run_scales
-from smoothcert.scaling.parts import Parts
 
 SPEC = {
     "dataset": "digits",
@@ -88,16 +87,16 @@ def test_a_scale_depends_on_the_seed_and_not_on_what_else_is_searched(
 
 
 def _dies(out: Path, model: str, parts: int) -> None:
-    write, done = Parts.write, 0
+    write, done = Scratch.write, 0
 
-    def dying(self: Parts, stage: str, number: int, part: dict) -> dict:
+    def dying(self: Scratch, name: str, content: dict) -> dict:
         nonlocal done
         if done == parts:
             os.kill(os.getpid(), signal.SIGKILL)
         done += 1
-        return write(self, stage, number, part)
+        return write(self, name, content)
 
-    Parts.write = dying  # type: ignore[method-assign]
+    Scratch.write = dying  # type: ignore[method-assign]
     search(out, model)
 
 
@@ -114,9 +113,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     assert process.exitcode == -signal.SIGKILL
     assert not out.exists()
     written = []
-    write = Parts.write
+    write = Scratch.write
     monkeypatch.setattr(
-        Parts, "write", lambda self, *args: written.append(args[:2]) or write(self, *args)
+        Scratch, "write", lambda self, *args: written.append(args[0]) or write(self, *args)
     )
     assert search(out, model) == 0
     assert len(written) == 6 - parts  # only what was missing
@@ -124,34 +123,18 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     assert sorted(p.name for p in out.parent.iterdir()) == ["scales.json", "scales.tsv"]
 
 
-def test_one_process_at_a_time_and_no_corrupt_part(tmp_path: Path) -> None:
-    out = tmp_path / "scales.tsv"
-    with Parts(out, {"a": 1}) as parts:
-        assert parts.read("search", 0) is None
-        with pytest.raises(SmoothcertError, match="another process"):
-            Parts(out, {"a": 1})
-        with Parts(out, {"a": 2}) as other:  # another specification has a folder of its own
-            assert other.folder != parts.folder
-        parts.write("search", 0, {"x": 0.1})
-        assert parts.read("search", 0) == {"x": 0.1}
-        path = next(parts.folder.glob("search*"))
-        path.write_text("{")
-        with pytest.raises(SmoothcertError, match=f"{path.name}: corrupt"):
-            parts.read("search", 0)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"scalings": ["ascent-K5", "ramp-K5"]}, "of one search"),
         ({"scalings": ["fixed"]}, "no scale to search"),
-        ({"scalings": []}, "at least one"),
+        ({"scalings": []}, "scalings: expected at least 1 of them"),
         ({"scalings": ["ascent-K5", "ascent-K5"]}, "given twice"),
         ({"scalings": ["ascent-K05"]}, "ascent-K05"),
-        ({"scalings": [5]}, "list of texts"),
-        ({"scalings": "ascent-K5"}, "expected list"),
+        ({"scalings": [5]}, "scalings.0: expected a text, found 5"),
+        ({"scalings": "ascent-K5"}, "expected a list"),
         ({"noise": "gaussian-linf-0.25"}, "no soft radius"),
-        ({"batch": 0}, "batch 0"),
+        ({"batch": 0}, "batch: expected at least 1, found 0"),
     ],
 )
 def test_what_does_not_fit_is_one_line_before_any_search(

@@ -10,15 +10,29 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from reporting import certificates
-from smoothcert.tables import TABLES, Column, Entry, Options, Table, to_latex, to_markdown
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.runs import read_run, read_runs
+from smoothcert.certificates.runs import read_run
 from smoothcert.cli import main
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.cohen.table import cohen
 from smoothcert.report import printing
+from smoothcert.report.numbers import Metric, Number
+from smoothcert.report.output import Files
+from smoothcert.report.reference import value
+from smoothcert.report.table import Column, Table
+from smoothcert.report.write import to_html, to_latex, to_markdown
 
 PAPER = {"dataset": "cifar10", "arch": "resnet18", "sigmas": (0.12, 0.25, 0.5), "n": 100_000}
+
+
+def made(paths, **options):
+    """The table of certificate files."""
+    return cohen(Files.parse(list(map(str, paths))), AccuracyOptions(**options))
+
+
+def at(radius):
+    return Metric("accuracy_percent", radius)
 
 
 def read_csv(path):
@@ -26,14 +40,15 @@ def read_csv(path):
         return list(csv.DictReader(file))
 
 
-def test_command_writes_three_files_and_prints_the_markdown(tmp_path, capsys):
+def test_command_writes_four_files_and_prints_the_markdown(tmp_path, capsys):
     paths = certificates(tmp_path)
     base = tmp_path / "out" / "cohen.v1"
-    assert main(["table", "cohen", "--out", str(base), "--radii", "0,0.25,0.5", *paths]) == 0
+    assert main(["table", "cohen_table", "--out", str(base), "--radii", "0,0.25,0.5", *paths]) == 0
     printed = capsys.readouterr().out
     assert printed == (tmp_path / "out" / "cohen.v1.md").read_text()
     assert sorted(p.name for p in base.parent.iterdir()) == [
         "cohen.v1.csv",
+        "cohen.v1.html",
         "cohen.v1.md",
         "cohen.v1.tex",
     ]
@@ -60,19 +75,23 @@ def test_command_writes_three_files_and_prints_the_markdown(tmp_path, capsys):
 
 
 def test_the_papers_value_stands_beside_its_own_setting(tmp_path):
-    runs = read_runs(certificates(tmp_path, **PAPER))
-    table = TABLES["cohen"](runs, Options(radii=[0, 0.25, 0.3]))
+    table = made(certificates(tmp_path, **PAPER), radii="0,0.25,0.3")
     first = table.rows[0]
-    assert first["accuracy_percent_0.00"].paper == "79.89"
-    assert first["accuracy_percent_0.25"].paper == "56.26"
-    assert first["accuracy_percent_0.30"].paper == ""
-    assert first["acr"].paper == ""
-    assert first["paper"].text == "DDRS appendix H.1"
+    assert first[at(0.0)].paper.text == "79.89"
+    assert first[at(0.25)].paper.text == "56.26"
+    assert first[at(0.3)].paper is None
+    assert first["acr"].paper is None
+    assert first["paper"] == "DDRS appendix H.1"
     envelope, oracle = table.rows[3:]
-    assert envelope["accuracy_percent_0.00"].paper == "79.9"
-    assert (envelope["acr"].paper, oracle["acr"].paper) == ("", "0.591")
+    assert envelope[at(0.0)].paper.text == "79.9"
+    assert envelope["acr"].paper is None
+    assert oracle["acr"].paper.text == "0.591"
     assert "/ 79.89" in to_markdown(table)
     assert "ResNet-18" in " ".join(table.notes)
+    numbers = table.numbers("cohen_table")
+    (compared,) = numbers[(numbers.row == 0) & (numbers.radius == 0.25)].itertuples()
+    assert (compared.paper, compared.paper_step, compared.paper_inputs) == (56.26, 0.01, 10_000)
+    assert compared.source == "DDRS appendix H.1"
 
 
 @pytest.mark.parametrize(
@@ -85,16 +104,17 @@ def test_the_papers_value_stands_beside_its_own_setting(tmp_path):
     ],
 )
 def test_another_setting_says_so_and_shows_no_value(tmp_path, change, reason):
-    runs = read_runs(certificates(tmp_path, **{**PAPER, **change}))
-    table = TABLES["cohen"](runs, Options())
-    assert {row["paper"].text for row in table.rows} == {reason}
-    assert not any(entry.paper for row in table.rows for entry in row.values())
+    table = made(certificates(tmp_path, **{**PAPER, **change}))
+    assert {row["paper"] for row in table.rows} == {reason}
+    numbers = table.numbers("cohen_table")
+    assert numbers.paper.isna().all()
+    assert set(numbers.reason) == {reason}
 
 
 def test_printed_radii_are_never_rounded_up():
-    for value in np.random.default_rng(0).random(2000) * 4:
-        shown = Decimal(printing.radius(value))
-        assert shown <= Decimal(float(value)) < shown + Decimal("0.001")
+    for one in np.random.default_rng(0).random(2000) * 4:
+        shown = Decimal(printing.radius(one))
+        assert shown <= Decimal(float(one)) < shown + Decimal("0.001")
     assert printing.radius(0.953) == "0.953"
     assert printing.radius(0.9529999) == "0.952"
     assert printing.percent(0.5834, 2) == "58.34"
@@ -108,11 +128,13 @@ def test_printed_radii_are_never_rounded_up():
 
 def test_latex_and_markdown_escape_what_they_would_read_as_markup():
     columns = (Column("a", "50% & more_#"), Column("b", "≥ 0.50", measured=True))
-    rows = [{"a": Entry(r"x_1 | {y}\z"), "b": Entry("1.0", "[0.9, 1.1]", "1.05")}]
+    paper = value("ddrs", "table1", dataset="cifar10", method="Cohen", radius=0.5)
+    rows = [{"a": r"x_1 | {y}\z <b>", "b": Number(1.0, 0.9, 1.1, 20, "percent", paper)}]
     table = Table("A_title ~ ℓ₂", columns, rows, ("100% of $5",))
     latex = to_latex(table)
     assert r"50\% \& more\_\# & $\ge$ 0.50 \\" in latex
-    assert r"x\_1 $|$ \{y\}\textbackslash{}z & 1.0 {\tiny [0.9, 1.1]} / \textit{1.05} \\" in latex
+    assert r"x\_1 $|$ \{y\}\textbackslash{}z $<$b$>$ & 1.0 {\tiny [0.9, 1.1]}" in latex
+    assert r"/ \textit{40.1} \\" in latex
     assert r"\caption{A\_title \textasciitilde{} $\ell${$_2$}}" in latex
     assert latex.isascii()
     for rule in ("toprule", "midrule", "bottomrule"):
@@ -120,11 +142,13 @@ def test_latex_and_markdown_escape_what_they_would_read_as_markup():
     lines = to_markdown(table).splitlines()
     assert r"x_1 \| {y}\z" in lines[4]
     assert len({len(line) for line in lines[2:5]}) == 1
+    page = to_html(table)
+    assert "{y}\\z &lt;b&gt;</td>" in page
+    assert '<th scope="col" class="number">≥ 0.50</th>' in page
 
 
 def test_latex_of_a_real_table_is_plain_ascii(tmp_path):
-    runs = read_runs(certificates(tmp_path, **PAPER))
-    assert to_latex(TABLES["cohen"](runs, Options())).isascii()
+    assert to_latex(made(certificates(tmp_path, **PAPER))).isascii()
 
 
 def test_inputs_in_common_decide_the_envelope(tmp_path):
@@ -133,8 +157,9 @@ def test_inputs_in_common_decide_the_envelope(tmp_path):
     lines = open(paths[1]).read().splitlines()  # noqa: PTH123, SIM115
     with open(paths[1], "w") as file:  # noqa: PTH123
         file.write("\n".join(lines[:51]) + "\n")
-    table = TABLES["cohen"](read_runs(paths), Options())
-    assert [row["inputs"].text for row in table.rows] == ["80", "50", "50", "50"]
+    table = made(paths)
+    assert [row["inputs"] for row in table.rows] == [80, 50, 50, 50]
+    assert [row["acr"].inputs for row in table.rows] == [80, 50, 50, 50]
 
 
 def test_settings_come_from_the_record_the_path_or_a_published_name(tmp_path):
@@ -155,8 +180,8 @@ def test_settings_come_from_the_record_the_path_or_a_published_name(tmp_path):
     assert (run.dataset, run.training, run.n) == ("cifar10", "cohen-fs-0.25", None)
     unknown = tmp_path / "mine.tsv"
     unknown.write_text(plain.read_text())
-    row = TABLES["cohen"]([read_run(unknown)], Options()).rows[0]
-    assert (row["dataset"].text, row["paper"].text) == ("mine.tsv", "different data")
+    row = made([unknown]).rows[0]
+    assert (row["dataset"], row["paper"]) == ("mine.tsv", "different data")
 
 
 @pytest.mark.parametrize(
@@ -164,15 +189,16 @@ def test_settings_come_from_the_record_the_path_or_a_published_name(tmp_path):
     [
         (["--spec", "{"], "--spec: no JSON"),
         (["--spec", "[1]"], "expected a mapping"),
-        (["--spec", '{"radius": 1}'], "unknown key 'radius'; expected name, radii"),
+        (["--spec", '{"radius": 1}'], "radius: unknown key; expected one of options"),
         (["--spec", '{"strict": "yes"}'], "strict"),
-        (["--spec", '{"name": "other"}'], "expected 'cohen'"),
+        (["--spec", '{"name": "other"}'], "--spec: name: give it on the command line"),
+        (["--options", '{"radius": 1}'], "cohen_table: radius: unknown key; expected one of radii"),
         (["--radii", "1,0"], "rising"),
     ],
 )
 def test_wrong_specifications_end_with_one_line_and_no_file(tmp_path, capsys, arguments, message):
     paths = certificates(tmp_path, sigmas=(0.25,))
-    assert main(["table", "cohen", "--out", str(tmp_path / "o" / "t"), *paths, *arguments]) == 2
+    assert main(["table", "cohen_table", "--out", f"{tmp_path}/o/t", *paths, *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -181,12 +207,12 @@ def test_wrong_specifications_end_with_one_line_and_no_file(tmp_path, capsys, ar
 
 def test_specification_and_flags_say_the_same(tmp_path, capsys):
     paths = certificates(tmp_path, sigmas=(0.25,))
-    spec = json.dumps({"radii": ["0", 0.5], "title": "T", "strict": True, "code": "abc"})
+    spec = json.dumps({"radii": "0,0.5", "title": "T", "strict": True, "code": "abc"})
     flags = ["--radii", "0,0.5", "--title", "T", "--strict"]
-    assert main(["table", "cohen", "--out", str(tmp_path / "a"), *paths, "--spec", spec]) == 0
+    assert main(["table", "cohen_table", "--out", str(tmp_path / "a"), *paths, "--spec", spec]) == 0
     first = capsys.readouterr().out
-    assert main(["table", "cohen", "--out", str(tmp_path / "b"), *paths, *flags]) == 0
+    assert main(["table", "cohen_table", "--out", str(tmp_path / "b"), *paths, *flags]) == 0
     assert capsys.readouterr().out == first
     assert "> 0.50" in first
-    with pytest.raises(SmoothcertError, match="expected one of cohen"):
-        TABLES["nothing"]
+    assert main(["table", "nothing", "--out", str(tmp_path / "c"), *paths]) == 2
+    assert "table 'nothing': unknown; expected one of cohen_table" in capsys.readouterr().err

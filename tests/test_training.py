@@ -23,16 +23,20 @@ from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.imagenet import LazyImages
 from smoothcert.models import build, digest, load, normalization
-from smoothcert.training import Job, train
+from smoothcert.training import Cohen, Job
 from smoothcert.training.augmentation import crop_flip
 from smoothcert.training.inputs import Decoded, random_part
-from smoothcert.training.recipe import Recipe
+from smoothcert.training.recipe import FixedScales, Recipe
+from smoothcert.training.run import train
 
 RECIPE = {"epochs": 2, "batch": 128, "lr": 0.05, "schedule": "constant"}
 
 
 def job(training="cohen-fs-0.25", parent=None, seed=0, **changes):
-    return Job(training, "digits", "tiny_cnn", RECIPE | changes, seed, parent)
+    return Job(
+        training=training, dataset="digits", arch="tiny_cnn", recipe=RECIPE | changes,
+        seed=seed, parent=parent,
+    )  # fmt: skip
 
 
 def rows(path):
@@ -229,21 +233,21 @@ def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
     ("changes", "message"),
     [
         ({"training": "cohen-0.25"}, "expected METHOD-SCHEDULE-SCALE"),
-        ({"training": "nocohen-fs-0.25"}, "unknown method 'nocohen'; expected one of cohen"),
+        ({"training": "nocohen-fs-0.25"}, "training method 'nocohen': unknown"),
         ({"training": "cohen-lin-0.25"}, "unknown schedule 'lin'; expected fs"),
         ({"training": "cohen-fs_x3-0.25"}, "unknown variant _x3; known: _ft"),
         ({"training": "cohen-fs-cauchy-0.25"}, "noise 'cauchy-0.25': unknown"),
         ({"dataset": "digit"}, "data set 'digit': unknown"),
         ({"dataset": "spiral"}, "no images"),
         ({"arch": "small_cnn"}, "takes 28x28 or 32x32 images, not 8x8"),
-        ({"recipe": {"epochs": 2, "lr": 0.1}}, "recipe: lacks batch"),
-        ({"recipe": RECIPE | {"epoch": 3}}, "recipe: unknown key 'epoch'; known: epochs, batch"),
-        ({"recipe": RECIPE | {"epochs": 0}}, "recipe: epochs 0: expected at least 1"),
-        ({"recipe": RECIPE | {"epochs": 2.5}}, "recipe: epochs: 2.5, expected int"),
-        ({"recipe": RECIPE | {"batch": True}}, "recipe: batch: True, expected int"),
-        ({"recipe": RECIPE | {"lr": -1}}, "recipe: lr -1: expected a positive number"),
-        ({"recipe": RECIPE | {"lr": "0.1"}}, "recipe: lr: '0.1', expected float"),
-        ({"recipe": RECIPE | {"momentum": 1}}, "expected 0 <= momentum < 1"),
+        ({"recipe": {"epochs": 2, "lr": 0.1}}, "recipe: batch: missing"),
+        ({"recipe": RECIPE | {"epoch": 3}}, "epoch: unknown key; expected one of epochs, batch"),
+        ({"recipe": RECIPE | {"epochs": 0}}, "recipe: epochs: expected at least 1, found 0"),
+        ({"recipe": RECIPE | {"epochs": 2.5}}, "epochs: expected a whole number, found 2.5"),
+        ({"recipe": RECIPE | {"batch": True}}, "batch: expected a whole number, found True"),
+        ({"recipe": RECIPE | {"lr": -1}}, "recipe: lr: expected more than 0, found -1"),
+        ({"recipe": RECIPE | {"lr": "0.1"}}, "recipe: lr: expected a number, found '0.1'"),
+        ({"recipe": RECIPE | {"momentum": 1}}, "recipe: momentum: expected less than 1, found 1"),
         ({"recipe": RECIPE | {"schedule": "linear"}}, "expected one of constant, step"),
         ({"recipe": RECIPE | {"schedule": "step"}}, "lr_step: needed by schedule step"),
         ({"recipe": RECIPE | {"lr_milestones": [2]}}, "needed by schedule multistep"),
@@ -251,11 +255,11 @@ def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
         ({"recipe": RECIPE | {"augmentation": "resized-crop-flip"}}, "not for data set 'digits'"),
         ({"recipe": RECIPE | {"normalization": "whiten"}}, "expected one of standardize"),
         ({"recipe": RECIPE | {"snapshots": [3]}}, r"3 is not in 1\.\.2 epochs"),
-        ({"recipe": RECIPE | {"method": {"k": 3}}}, "unknown key 'k'; known: none"),
+        ({"recipe": RECIPE | {"method": {"k": 3}}}, "method.k: unknown key; expected one of none"),
         ({"recipe": RECIPE | {"ds2": {"n": 3}}}, "has a fixed scale and takes none"),
-        ({"recipe": []}, "specification: recipe: .*, expected dict"),
-        ({"sede": 3}, "specification: unknown key 'sede'"),
-        ({"seed": "3"}, "specification: seed: '3', expected int"),
+        ({"recipe": []}, r"--spec: recipe: expected a mapping, found \[\]"),
+        ({"sede": 3}, "--spec: sede: unknown key; expected one of"),
+        ({"seed": "3"}, "--spec: seed: expected a whole number, found '3'"),
     ],
 )
 def test_a_wrong_specification_ends_in_one_clear_line(tmp_path, capsys, changes, message):
@@ -294,7 +298,8 @@ def test_an_output_that_is_no_safetensors_name_or_a_missing_device_is_refused(tm
 
 def test_learning_rates_follow_their_schedules():
     def rates(epochs, **schedule):
-        recipe = Recipe(epochs=epochs, batch=1, lr=1.0, **schedule)
+        parts = {"method": Cohen(), "ds2": FixedScales()}
+        recipe = Recipe(epochs=epochs, batch=1, lr=1.0, **parts, **schedule)
         return [recipe.learning_rate(e, 0.5) for e in range(epochs)]
 
     assert rates(5, schedule="constant") == [1.0] * 5

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.models import build
 from smoothcert.noise import Gaussian, Laplace, Uniform
 from smoothcert.training import METHODS, Batch, Cohen, Macer, SmoothAdv
@@ -282,16 +283,18 @@ def test_macer_without_its_robustness_term_is_the_smoothed_cross_entropy():
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("macer", {"k": 0}, "k 0: expected at least 1"),
-        ("macer", {"lam": -1.0}, "lam -1: expected 0 or more"),
-        ("macer", {"gamma": 0.0}, "gamma 0: expected a positive number"),
-        ("macer", {"beta": float("inf")}, "beta inf: expected a positive number"),
-        ("smoothadv", {"radius": 0.0}, "radius 0: expected a positive number"),
-        ("smoothadv", {"radius": 0.25, "steps": 0}, "steps 0: expected at least 1"),
-        ("smoothadv", {"radius": 0.25, "samples": 0}, "samples 0: expected at least 1"),
-        ("smoothadv", {"radius": 0.25, "warmup": 0}, "warmup 0: expected at least 1"),
+        ("macer", {"k": 0}, "k: expected at least 1, found 0"),
+        ("macer", {"lam": -1.0}, "lam: expected at least 0, found -1"),
+        ("macer", {"gamma": 0.0}, "gamma: expected more than 0, found 0"),
+        ("macer", {"beta": float("inf")}, "beta: expected a finite number"),
+        ("smoothadv", {"radius": 0.0}, "radius: expected more than 0, found 0"),
+        ("smoothadv", {"radius": 0.25, "steps": 0}, "steps: expected at least 1, found 0"),
+        ("smoothadv", {"radius": 0.25, "samples": 0}, "samples: expected at least 1, found 0"),
+        ("smoothadv", {"radius": 0.25, "warmup": 0}, "warmup: expected at least 1, found 0"),
     ],
 )
 def test_options_out_of_range_are_refused_by_their_name(method, options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SmoothcertError, match=message):
+        METHODS[method].check(options, method)
+    with pytest.raises(ValueError):
         METHODS[method](**options)

@@ -15,6 +15,7 @@ import torch
 from core_helpers import killed, make_store
 
 from smoothcert import cli, datasets, models
+from smoothcert.core.scratch import Scratch
 from smoothcert.sampling.job import SampleSpec, run
 
 SPEC = {
@@ -61,7 +62,8 @@ def error_of(arguments, capsys):
     assert said.endswith("\n")
     assert "Traceback" not in said
     after = {p: p.read_bytes() for p in Path().rglob("*") if p.is_file()}
-    visible = {p for p in after if not p.name.startswith(".")} - before.keys()
+    hidden = {p for p in after if any(part.startswith(".") for part in p.parts)}
+    visible = after.keys() - hidden - before.keys()
     assert not visible, f"left behind: {visible}"
     assert not [p for p in after if ".tmp" in p.name], "a temporary file stayed behind"
     assert all(after.get(p) == content for p, content in before.items()), "a file was changed"
@@ -82,17 +84,17 @@ WRONG = {
     "impossible n": (sample(budget="fixed-9"), "the smallest n that can is 10"),
     "no selection": (sample(budget="fixed_s0-200"), "n0 0: expected at least 1 selection sample"),
     "n of no looks": (sample(budget="fixed-250"), "n 250 is no multiple of the 100 samples"),
-    "look of zero": (sample(look=0), "look 0: expected at least 1 sample"),
-    "batch of zero": (sample(batch=0), "batch 0: expected at least 1"),
-    "skip of zero": (sample(skip=0), "skip 0: expected an integer of at least 1"),
-    "max below one": (sample(max=-3), "max -3: expected an integer of at least 1"),
-    "unknown precision": (sample(precision="half"), "'half': expected one of float32, bfloat16"),
+    "look of zero": (sample(look=0), "--spec: look: expected at least 1, found 0"),
+    "batch of zero": (sample(batch=0), "--spec: batch: expected at least 1, found 0"),
+    "skip of zero": (sample(skip=0), "--spec: skip: expected at least 1, found 0"),
+    "max below one": (sample(max=-3), "--spec: max: expected at least 1, found -3"),
+    "unknown precision": (sample(precision="half"), "precision: expected one of float32, bfloat16"),
     "scaling without scales": (sample(scaling="ascent-K900"), "its noise scales are missing"),
     # the specification
-    "unknown key": (sample(sigma=0.5), "--spec: unknown key 'sigma'; expected dataset, split"),
-    "text for a number": (sample(look="100"), "--spec: look: expected int, found '100'"),
-    "truth for a number": (sample(seed=True), "--spec: seed: expected int, found True"),
-    "list for a text": (sample(noise=["gaussian-0.50"]), "--spec: noise: expected str, found ["),
+    "unknown key": (sample(sigma=0.5), "--spec: sigma: unknown key; expected one of split"),
+    "text for a number": (sample(look="100"), "--spec: look: expected a whole number, found '100'"),
+    "truth for a number": (sample(seed=True), "--spec: seed: expected a whole number, found True"),
+    "list for a text": (sample(noise=["gaussian-0.50"]), "--spec: noise: expected a text, found ["),
     "missing key": (sample(noise=None), "noise is missing: give --noise or --spec"),
     "no JSON": (["sample", "--spec", "{noise", "--model", "m.safetensors", "--out", "out.npz"],
                 "--spec: no JSON"),
@@ -103,14 +105,25 @@ WRONG = {
     "no command": ([], "COMMAND"),
     "unknown command": (["certfy"], "invalid choice: 'certfy'"),
     "unknown flag": ([*sample(), "--sigma", "0.5"], "unrecognized arguments: --sigma"),
-    "flag of the wrong type": ([*sample(), "--look", "many"], "--look: invalid int value: 'many'"),
+    "flag of the wrong type": ([*sample(), "--look", "many"],
+                               "--look: expected a whole number, found 'many'"),
     "no output": (sample()[:5], "--out"),
     "shard beyond the last": ([*sample(), "--shard", "3/3"], "shard '3/3': expected i/k"),
     "shard of words": ([*sample(), "--shard", "one"], "shard 'one': expected i/k"),
-    "no processes": ([*sample(), "--jobs", "0"], "--jobs 0: expected at least 1"),
+    "no processes": ([*sample(), "--jobs", "0"], "--jobs: expected at least 1, found '0'"),
     "unknown device": ([*sample(), "--device", "abacus"], "device 'abacus' cannot be used"),
-    "votes and model": (["certify", "--votes", "v.npz", "--model", "m", "--out", "c.tsv"],
-                        "not allowed with"),
+    "votes and model": (["certify", "--votes", "v.npz", "--model", "m", "--budget", "fixed-100",
+                         "--out", "c.tsv"], "--votes, --model: expected one of the two"),
+    "neither votes nor model": (["certify", "--budget", "fixed-100", "--out", "c.tsv"],
+                                "--votes, --model: expected one of the two"),
+    "certify with a seed": (["certify", "--votes", "v.npz", "--budget", "fixed-100", "--seed", "0",
+                             "--out", "c.tsv"], "seed: the votes were sampled already"),
+    "certify a model of no data": (["certify", "--model", "m", "--budget", "fixed-100", "--noise",
+                                    "gaussian-0.25", "--out", "c.tsv"], "dataset: missing"),
+    "a file in the specification": (["gather", "v.npz", "--spec", '{"out": "g.npz"}'],
+                                    "unrecognized arguments: --spec"),
+    "a device in the specification": (sample(device="cpu"), "device: give it on the command line"),
+    "a part of a store in parts": ([*sample(), "--jobs", "2", "--shard", "0/2"], "--shard 0/2"),
     "certify without budget": (["certify", "--votes", "v.npz", "--out", "c.tsv"], "budget is"),
     "certify with noise": (["certify", "--votes", "v.npz", "--budget", "fixed-100", "--noise",
                             "gaussian-0.25", "--out", "c.tsv"], "which draws differently"),
@@ -120,11 +133,12 @@ WRONG = {
                        "expected a multiple of 100"),
     "record of the votes": (["certify", "--votes", "v.npz", "--budget", "fixed-300", "--out",
                              "v.tsv"], "its record v.json would replace that of the votes"),
-    "predict with a budget": (["predict", *sample()[1:]], "budget: predict takes --n and --alpha"),
+    "predict with a budget": (["predict", *sample()[1:]],
+                              "budget: unknown key; expected one of split"),
     "predict with too few": (["predict", *sample(budget=None, look=None)[1:], "--n", "10"],
                              "n 10 can never predict at alpha 0.001: expected at least 11"),
     "predict at no level": (["predict", *sample(budget=None, look=None)[1:], "--alpha", "nan"],
-                            "alpha nan: expected a failure probability in (0, 1)"),
+                            "--alpha: expected a finite number, found 'nan'"),
     # files that are not there
     "missing model": ([*sample(), "--model", "none.safetensors"], "none.safetensors: "),
     "missing module": ([*sample(), "--model", "no_such:net"], "No module named 'no_such'"),
@@ -150,11 +164,11 @@ WRONG = {
     "table without large radii": (["import-certificates", "t.tsv", "--scale", "0.25", "--out",
                                    "i.npz"], "t.tsv: alpha cannot be told from the radii"),
     "scale of zero": (["import-certificates", "t.tsv", "--scale", "0", "--out", "i.npz"],
-                      "noise scale 0: expected a positive number"),
+                      "--scale: expected more than 0, found '0'"),
     "alpha of two": (["import-certificates", "t.tsv", "--scale", "1", "--alpha", "2", "--out",
-                      "i.npz"], "alpha 2: expected a failure probability in (0, 1)"),
+                      "i.npz"], "--alpha: expected less than 1, found '2'"),
     "no samples": (["import-certificates", "t.tsv", "--scale", "1", "--n", "0", "--out", "i.npz"],
-                   "n 0: expected at least 1 sample"),
+                   "--n: expected at least 1, found '0'"),
     "impossible radius": (["import-certificates", "t.tsv", "--scale", "0.01", "--alpha", "0.001",
                            "--out", "i.npz"], "t.tsv:2: no count of 100000 gives radius 0.25"),
     # places that cannot be written
@@ -269,21 +283,18 @@ def test_a_network_that_gives_nan_is_refused(place, capsys):
 
 def test_a_partial_store_with_a_changed_byte_is_refused_with_its_line(place, capsys):
     killed(partial(run, SampleSpec(**SPEC), "m.safetensors", Path("out.npz"), device="cpu"), 5, 10)
-    (journal,) = Path().glob(".*.partial")
+    (journal,) = Path().glob(".*.partial/looks")
     content = bytearray(journal.read_bytes())
     content[content.index(b"\n") + 20] ^= 1
     journal.write_bytes(content)
-    assert f"{journal}:2: corrupt partial store" in error_of(sample(), capsys)
+    assert f"{journal}:2: corrupt" in error_of(sample(), capsys)
 
 
 def test_a_partial_store_in_use_is_left_alone(place, capsys):
-    from smoothcert.votes.journal import Journal
-
     killed(partial(run, SampleSpec(**SPEC), "m.safetensors", Path("out.npz"), device="cpu"), 2, 3)
-    (path,) = Path().glob(".*.partial")
-    specification = path.read_bytes().split(b"\n")[0].rpartition(b" ")[0]
-    with Journal(path, json.loads(specification)):
-        assert "another process is sampling this store" in error_of(sample(), capsys)
+    (path,) = Path().glob(".*.partial/specification.json")
+    with Scratch(Path("out.npz"), json.loads(path.read_text())):
+        assert "another process is making out.npz" in error_of(sample(), capsys)
 
 
 def test_shards_of_two_models_are_refused(place, capsys):
@@ -356,8 +367,8 @@ from smoothcert.cli import main
 assert main(["gather", "v.npz", "--out", "g.npz"]) == 0
 assert main(["certify", "--votes", "g.npz", "--budget", "fixed-300", "--out", "c.tsv"]) == 0
 assert main(["metrics", "c.tsv"]) == 0
-assert main(["table", "cohen", "--out", "table", "c.tsv"]) == 0
-heavy = sorted({"torch", "torchvision", "pandas", "scipy.stats"} & sys.modules.keys())
+assert main(["table", "cohen_table", "--out", "table", "c.tsv"]) == 0
+heavy = sorted({"torch", "torchvision", "scipy.stats", "matplotlib"} & sys.modules.keys())
 assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -8,7 +8,8 @@ import signal
 import time
 from pathlib import Path
 
-from smoothcert.training import Job, train
+from smoothcert.training import Job
+from smoothcert.training.run import train
 
 
 def killed_and_resumed(job: Job, out: Path, after_epoch: int = 1) -> dict:

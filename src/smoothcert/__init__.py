@@ -22,7 +22,7 @@ _HOME = {
     "NOISES": "noise",
     "Gaussian": "noise",
     "import_certificates": "certificates.published",
-    "sample": "sampling",
+    "sample": "sampling.sampler",
     "VoteStore": "votes",
 }
 

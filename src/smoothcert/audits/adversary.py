@@ -18,6 +18,7 @@ from torch import Tensor
 from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.norm_ball import length
 from smoothcert.audits.pair_bounds import Floats, Ints
+from smoothcert.audits.settings import Effort
 from smoothcert.audits.smooth_attack import nearest_others
 from smoothcert.audits.tactics import Tactics
 from smoothcert.certificates import ABSTAIN
@@ -28,29 +29,6 @@ Progress = Callable[[int, int], None]
 
 
 _NEAR = -0.35  # a lead from which on a longer climb is worth its cost
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How hard to search. Costs are an input's; a scale is one search of the scaling at it.
-
-    ``steps`` of each gradient tactic with ``copies`` noisy samples; ``scales`` (times sigma_0)
-    at which the smoothed classifier is attacked; ``lines`` to the nearest inputs of other
-    classes; ``held`` times the query's own scale is found again on a climb at it; ``boundary``
-    decisions of a walk along the decision boundary of the deployed classifier itself; ``votes``
-    score a proposal. Attacks stay within ``reach`` of the radius, so that the certificate still
-    covers what they find when it is made again.
-    """
-
-    steps: int = 20
-    copies: int = 64
-    unrolled: int = 20
-    scales: tuple[float, ...] = (1.0, 0.6, 1.6)
-    lines: int = 2
-    held: int = 4
-    boundary: int = 6
-    votes: int = 500
-    reach: float = 0.997
 
 
 @dataclass

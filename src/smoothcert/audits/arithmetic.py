@@ -29,7 +29,7 @@ from smoothcert.core.confidence import clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
-from smoothcert.sampling import sample
+from smoothcert.sampling.sampler import sample
 
 _BITS = 62  # of the uniform integers that choose a lattice point
 # Largest error of one tabulated probability (ndtr of a negative argument is good to 1e-15,

@@ -7,29 +7,26 @@ noise of its votes); what lies between is undecided, and interesting in itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smoothcert.audits.falsification import (
-    Claims,
-    Votes,
-    allowed,
-    differentiable,
-    screened,
-    votes_at,
-)
+from smoothcert.audits.base import Audit, Result, Subject
+from smoothcert.audits.columns import UNDER_ATTACK
+from smoothcert.audits.falsification import Claims, allowed, differentiable, screened, votes_at
 from smoothcert.audits.norm_ball import within
-from smoothcert.audits.smooth_attack import STREAM, Search, ascend, nearest_others
-from smoothcert.audits.subset import evenly
-from smoothcert.certificates import CertificateTable
+from smoothcert.audits.settings import Ascent, AttackAccuracySettings, Votes
+from smoothcert.audits.smooth_attack import STREAM, ascend, nearest_others
+from smoothcert.audits.subjects import certified
+from smoothcert.certificates import CertificateTable, metrics
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, Verdict
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -55,30 +52,29 @@ def accuracy_under_attack(
     images: Tensor,
     noise: Noise,
     radii: Sequence[float],
-    search: Search,
-    votes: Votes,
-    progress: Callable[[float, int], None] | None = None,
+    settings: AttackAccuracySettings,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Robust:
     """Certified accuracy beside the accuracy that the attack leaves, at each radius (rising).
 
-    An input that the smoothed classifier gets wrong without an attack (by ``votes.n`` votes, ties
+    An input that the smoothed classifier gets wrong without an attack (by ``votes`` votes, ties
     included) counts as broken at every radius; so does, from the radius at which it broke, one
     whose attacked input is classified wrongly by as many fresh votes. Each radius is attacked
     from the input, from the previous radius's point pushed outwards, and along lines to other
     inputs; nothing is certain here but the certified side.
     """
     every = _everything(table, images, noise)
-    standing = np.flatnonzero(_correct(sampler, every, every.x, votes, -1))
+    standing = np.flatnonzero(_correct(sampler, every, every.x, settings, -1))
     last = every.x.clone()
     alpha = table.optional("alpha")
     robust, certified, clashes = [], [], []
     for number, r in enumerate(radii):
         if r > 0 and len(standing):
             part = _some(every, standing, float(r))
-            points = _attack(sampler, part, every, last[standing], search, number)
-            best = screened(sampler, part, points, votes)
+            points = _attack(sampler, part, every, last[standing], settings, number)
+            best = screened(sampler, part, points, settings)
             last[standing] = points[torch.arange(len(best)), torch.as_tensor(best)].cpu()
-            held = _correct(sampler, part, last[standing], votes, number)
+            held = _correct(sampler, part, last[standing], settings, number)
             standing = standing[held]
         # Strictly inside: the ball is open, and at r the attack stays just below r.
         sure = (table.correct == 1) & (table.radius >= r)
@@ -86,7 +82,7 @@ def accuracy_under_attack(
         certified.append(int(sure.sum()))
         clashes.append(int((sure & ~np.isin(np.arange(len(table)), standing)).sum()))
         if progress:
-            progress(float(r), len(standing))
+            progress(f"left correct at radius {r:.4g}:", len(standing), len(every))
     return Robust(
         np.asarray(radii, np.float64), np.array(robust), np.array(certified), len(every),
         np.array(clashes), 0.0 if alpha is None else float(alpha.max(initial=0.0)),
@@ -113,14 +109,6 @@ def verdict(found: Robust, promise: str, subject: str, ours: bool) -> Verdict:
     return Verdict(promise, subject, word, evidence, ours, numbers)
 
 
-def some_rows(
-    table: CertificateTable, images: Tensor, most: int | None
-) -> tuple[CertificateTable, Tensor]:
-    """At most ``most`` rows of a table, evenly spread, with their images."""
-    rows = evenly(np.arange(len(table)), most)
-    return CertificateTable({k: v[rows] for k, v in table.columns.items()}), images[rows]
-
-
 def _everything(table: CertificateTable, images: Tensor, noise: Noise) -> Claims:
     """All inputs, with their labels in place of predictions."""
     sigma = table.optional("sigma")
@@ -139,7 +127,7 @@ def _some(every: Claims, rows: Ints, radius: float) -> Claims:
 
 
 def _attack(
-    sampler: Sampler, part: Claims, every: Claims, last: Tensor, search: Search, number: int
+    sampler: Sampler, part: Claims, every: Claims, last: Tensor, search: Ascent, number: int
 ) -> Tensor:
     """Candidates [B, K, ...] at one radius."""
     target = part.target(differentiable(sampler), sampler.device)
@@ -161,12 +149,37 @@ def _attack(
 def _correct(
     sampler: Sampler, part: Claims, points: Tensor, votes: Votes, number: int
 ) -> NDArray[np.bool_]:
-    """Whose label has more of ``votes.n`` fresh votes than any other class."""
+    """Whose label has more of ``votes.votes`` fresh votes than any other class."""
     held = np.zeros(len(part), np.bool_)
     for i in range(len(part)):
         purpose = f"{STREAM}-accuracy-{number + 1}"
-        counts = votes_at(sampler, part, i, points[i], purpose, votes.n, votes.seed)
+        counts = votes_at(sampler, part, i, points[i], purpose, votes.votes, votes.seed)
         own = int(counts[part.label[i]])
         counts[part.label[i]] = -1
         held[i] = own > counts.max()
     return held
+
+
+class AttackAccuracy(Audit[AttackAccuracySettings]):
+    """The subject is one table and its model; a row a radius."""
+
+    def run(self, subject: Subject, settings: AttackAccuracySettings) -> Result:
+        """Raises SmoothcertError for a table that does not say its noise."""
+        of = certified(subject, subject.table)
+        table, images = of.some(settings.max)
+        if settings.radii is None:
+            reach = float(table.radius[np.isfinite(table.radius)].max(initial=0.0)) or 1.0
+            radii = np.linspace(0, 2 * reach, 8)
+        else:
+            radii = metrics.parse_radii(settings.radii)
+        found = accuracy_under_attack(
+            of.sampler, table, images, of.noise, radii.tolist(), settings, subject.progress
+        )
+        kind, n = of.kind, found.inputs
+        rows = [
+            (kind, of.name, of.noise.norm, r, c, a, n)
+            for r, c, a in zip(found.radii, found.certified, found.robust, strict=True)
+        ]
+        said = verdict(found, f"{kind}: no certified input breaks", of.name, of.ours)
+        frame = pd.DataFrame(rows, columns=list(UNDER_ATTACK))
+        return Result([replace(said, procedure=of.procedure)], frame, record={"about": of.run.axes})

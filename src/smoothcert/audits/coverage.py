@@ -252,14 +252,14 @@ def exact_table(
     ),
     points: tuple[int, int] = (81, 401),
     rounds: int = 2,
-) -> list[dict[str, object]]:  # fmt: skip
+) -> list[dict[str, str | float]]:  # fmt: skip
     """One row a setting and reading: the worst p, there and away from the tie, in units of alpha.
 
     ``settings`` are (name, mapping, noise scale); k0 = 0.01 kbar. "Away" is p >= 0.52.
     ``points`` grid points near the tie and away from it are searched, then refined
     ``rounds`` times.
     """
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, str | float]] = []
     readings = list(readings)
     for name, mapping, scale in settings:
         for reading, rival in readings:

@@ -21,7 +21,7 @@ from smoothcert.certificates.certification import certify, predict
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Noise
-from smoothcert.sampling import Inputs, Sampler, collect, default_batch
+from smoothcert.sampling.sampler import Inputs, Sampler, collect, default_batch
 from smoothcert.scaling import Scaling
 from smoothcert.scaling.job import default_inputs
 from smoothcert.scaling.problem import Problem

@@ -26,9 +26,13 @@ from numpy.typing import NDArray
 from scipy.special import bdtrik
 from torch import Tensor
 
+from smoothcert.audits.base import Audit, Result, Subject
+from smoothcert.audits.settings import RadiiSettings
+from smoothcert.compute.devices import job_device
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import NOISES
 from smoothcert.noise.base import Noise
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, Verdict
@@ -171,3 +175,28 @@ def radii_verdict(
     promise = f"the {noise.norm} radius of {shape} noise holds for every base classifier"
     word = BROKEN if broken else NOT_FOUND
     return Verdict(promise, f"d = {d}", word, evidence, ours=True, numbers=numbers), rows
+
+
+PROBABILITIES = (0.9, 0.95)
+
+
+class Radii(Audit[RadiiSettings]):
+    """Of no files: each noise's radius is tried on the classifier that is the worst for it."""
+
+    def run(self, subject: Subject, settings: RadiiSettings) -> Result:
+        """A verdict a noise; a row of the record for each of its probabilities."""
+        job_device("cpu")
+        tried = [
+            radii_verdict(
+                NOISES.parse(slug),
+                settings.d,
+                PROBABILITIES,
+                settings.n,
+                settings.margin,
+                settings.alpha,
+                settings.seed,
+            )
+            for slug in settings.noises
+        ]
+        rows = [row for _, more in tried for row in more]
+        return Result([verdict for verdict, _ in tried], record={"rows": rows})

@@ -13,49 +13,40 @@ probability alpha allows for a share alpha of the certificates, and no more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from scipy.special import bdtrik
 from torch import Tensor, nn
 
+from smoothcert.audits import falsify_lbrs
+from smoothcert.audits.base import WITNESS, Audit, Result, Subject
 from smoothcert.audits.norm_ball import length
-from smoothcert.audits.smooth_attack import STREAM, Search, Target, candidates, nearest_others
+from smoothcert.audits.settings import FalsificationSettings, Votes
+from smoothcert.audits.smooth_attack import STREAM, Target, candidates, effort, nearest_others
+from smoothcert.audits.subjects import Certified, certified
 from smoothcert.audits.subset import evenly
 from smoothcert.certificates import ABSTAIN, CertificateTable
 from smoothcert.certificates.certification import predict
+from smoothcert.certificates.runs import Run, read_run
+from smoothcert.compute.devices import job_device
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.lbrs.results import read_spiral
 from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
-from smoothcert.sampling import Sampler
+from smoothcert.sampling.sampler import Sampler
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEVEL = 0.999  # confidence that alpha alone does not explain that many breaks
 _LOOK = 1000  # votes of one named stream
-
-
-@dataclass(frozen=True)
-class Votes:
-    """How candidates are judged: ``screen`` votes each to find the best of an input, ``n`` fresh
-    ones for the verdict on it, at confidence 1 - ``alpha`` shared by all inputs."""
-
-    screen: int = 250
-    n: int = 10_000
-    alpha: float = 0.001
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.screen < 1 or self.n < 1:
-            raise SmoothcertError("falsification: expected at least 1 vote")
-        if not 0 < self.alpha < 1:
-            raise SmoothcertError(f"alpha {self.alpha:g}: expected a probability in (0, 1)")
 
 
 @dataclass(frozen=True)
@@ -142,8 +133,7 @@ class Attacked:
 def falsify(
     sampler: Sampler,
     claimed: Claims,
-    search: Search,
-    votes: Votes,
+    settings: FalsificationSettings,
     pool: tuple[Tensor, Ints] | None = None,
 ) -> Attacked:
     """Attack every claim within its own radius and judge the best point of each by fresh votes.
@@ -157,17 +147,19 @@ def falsify(
         nothing = np.zeros(0)
         none = np.zeros(0, np.int64)
         words = np.zeros(0, dtype="<U6")
-        return Attacked(claimed, claimed.x, words, nothing, none, votes.n, nothing, none, words)
+        return Attacked(
+            claimed, claimed.x, words, nothing, none, settings.votes, nothing, none, words
+        )
     target = claimed.target(differentiable(sampler), sampler.device)
     others, classes = (claimed.x, claimed.predict) if pool is None else pool
     near = nearest_others(
         target.x, target.y, others.to(target.x), torch.as_tensor(classes).to(target.y),
-        search.inputs, claimed.noise.norm,
+        settings.inputs, claimed.noise.norm,
     )  # fmt: skip
-    points, names = candidates(target, near, search)
-    best = screened(sampler, claimed, points, votes)
+    points, names = candidates(target, near, settings)
+    best = screened(sampler, claimed, points, settings)
     point = points[torch.arange(m), torch.as_tensor(best)].cpu()
-    return _judged(sampler, claimed, point, np.array(names)[best], votes)
+    return _judged(sampler, claimed, point, np.array(names)[best], settings)
 
 
 def differentiable(sampler: Sampler) -> nn.Module:
@@ -200,27 +192,26 @@ def screened(sampler: Sampler, claimed: Claims, points: Tensor, votes: Votes) ->
 
 
 def _judged(
-    sampler: Sampler, claimed: Claims, point: Tensor, how: NDArray, votes: Votes
+    sampler: Sampler, claimed: Claims, point: Tensor, how: NDArray, settings: FalsificationSettings
 ) -> Attacked:
     """Fresh votes at the points, and where a class lost its majority also at the inputs."""
     m = len(claimed)
-    level = votes.alpha / m  # all answers hold at once
+    n, seed = settings.votes, settings.seed
+    level = settings.alpha / m  # all answers hold at once
     counts = np.stack([
-        votes_at(sampler, claimed, i, point[i], f"{STREAM}-verdict", votes.n, votes.seed)
+        votes_at(sampler, claimed, i, point[i], f"{STREAM}-verdict", n, seed)
         for i in range(m)
     ])  # fmt: skip
     own = counts[np.arange(m), claimed.predict]
-    upper = np.asarray(clopper_pearson_upper(own, votes.n, level), np.float64)
+    upper = np.asarray(clopper_pearson_upper(own, n, level), np.float64)
     found = predict(counts, level)
     cause = np.full(m, "", dtype="<U6")
     for i in np.flatnonzero(upper < 0.5).tolist():
-        again = votes_at(
-            sampler, claimed, i, claimed.x[i], f"{STREAM}-recount", 10 * votes.n, votes.seed
-        )
-        lower = float(clopper_pearson_lower(again[claimed.predict[i]], 10 * votes.n, level))
+        again = votes_at(sampler, claimed, i, claimed.x[i], f"{STREAM}-recount", 10 * n, seed)
+        lower = float(clopper_pearson_lower(again[claimed.predict[i]], 10 * n, level))
         cause[i] = "radius" if lower >= claimed.p_lower[i] else "bound"
     distance = length(point.double() - claimed.x.double(), claimed.noise.norm).numpy()
-    return Attacked(claimed, point, how, distance, own, votes.n, upper, found, cause)
+    return Attacked(claimed, point, how, distance, own, n, upper, found, cause)
 
 
 def votes_at(
@@ -268,3 +259,95 @@ def verdict(attacked: Attacked, promise: str, subject: str, search: str, ours: b
         f" {100 * share.min():.1f}%; {search}"
     )
     return Verdict(promise, subject, BROKEN if broken else NOT_FOUND, evidence, ours, numbers)
+
+
+# --- the audit --------------------------------------------------------------------------------
+
+ROW = (
+    "table", "idx", "label", "predict", "radius", "norm", "sigma", "p_lower", "how", "distance",
+    "count", "n", "p_upper", "found", "lost", "flipped", "cause",
+)  # fmt: skip
+Row = dict[str, Any]
+
+
+class Falsification(Audit[FalsificationSettings]):
+    """The subject is any number of tables of one model, those of LBRS without a model, and the
+    spiral of LBRS, whose radii are compared with exact distances.
+
+    A row a certificate; ``{number}_idx`` and ``{number}_point`` are the attacked inputs of each
+    table.
+    """
+
+    def run(self, subject: Subject, settings: FalsificationSettings) -> Result:
+        """Raises SmoothcertError where there is nothing to attack."""
+        verdicts: list[Verdict] = []
+        rows: list[Row] = []
+        arrays: dict[str, NDArray[Any]] = {}
+        for number, path in enumerate(subject.tables):
+            run = read_run(path)
+            if "form" in run.record:
+                verdict, more, idx, point = _lbrs(run, settings)
+            else:
+                verdict, more, idx, point = _sampled(certified(subject, path), settings)
+            verdicts.append(verdict)
+            rows += more
+            arrays[f"{number}_idx"], arrays[f"{number}_point"] = idx, point
+        if subject.spiral:
+            verdicts += falsify_lbrs.exact_verdicts(read_spiral(subject.spiral))
+        if not verdicts:
+            raise SmoothcertError("audit falsification: expected at least one TABLE, or --spiral")
+        return Result(verdicts, pd.DataFrame(rows, columns=list(ROW), dtype=object), arrays)
+
+
+def _sampled(
+    of: Certified, settings: FalsificationSettings
+) -> tuple[Verdict, list[Row], Ints, NDArray[Any]]:
+    claimed = claims(of.run.table, of.images, of.noise, settings.max)
+    attacked = falsify(of.sampler, claimed, settings)
+    c = attacked.claims
+    rows: list[Row] = [
+        {
+            "table": str(of.run.path), "idx": c.idx[i], "label": c.label[i],
+            "predict": c.predict[i], "radius": c.radius[i], "norm": c.noise.norm,
+            "sigma": c.scale[i], "p_lower": c.p_lower[i], "how": attacked.how[i],
+            "distance": attacked.distance[i], "count": attacked.count[i], "n": attacked.n,
+            "p_upper": attacked.upper[i], "found": attacked.found[i],
+            "lost": int(attacked.lost[i]), "flipped": int(attacked.flipped[i]),
+            "cause": attacked.cause[i] or "-",
+        }
+        for i in range(len(c))
+    ]  # fmt: skip
+    promise = f"{of.kind}: unchanged inside the radius"
+    found = verdict(attacked, promise, of.name, effort(settings), of.ours)
+    witness = WITNESS if attacked.lost.any() else None
+    found = replace(found, procedure=of.procedure, witness=witness)
+    return found, rows, c.idx, attacked.point.numpy()
+
+
+def _lbrs(
+    run: Run, settings: FalsificationSettings
+) -> tuple[Verdict, list[Row], Ints, NDArray[Any]]:
+    job_device("cpu")
+    table, model = run.table, falsify_lbrs.rebuild(run.record, run.table)
+    attacked = falsify_lbrs.falsify(model, table, settings)
+    beyond = falsify_lbrs.falsify(model, table, settings, factor=2.0)
+    rows: list[Row] = []
+    for i, idx in enumerate(attacked.idx):
+        at = int(np.flatnonzero(table.idx == idx)[0])
+        broken = int(attacked.broken[i])
+        rows.append({
+            "table": str(run.path), "idx": idx, "label": table.label[at],
+            "predict": table.predict[at], "radius": attacked.radius[i], "norm": model.norm,
+            "sigma": "-", "p_lower": "-", "how": "ascent", "distance": attacked.distance[i],
+            "count": "-", "n": "-", "p_upper": "-",
+            "found": 1 - table.predict[at] if broken else table.predict[at],
+            "lost": broken, "flipped": broken, "cause": "radius" if broken else "-",
+        })  # fmt: skip
+    task = run.record["specification"].get("task", {})
+    name = (
+        f"{task.get('dataset')}, class {task.get('positive')} against the rest, {model.norm},"
+        f" bias {model.bias:g}"
+    )
+    found = falsify_lbrs.verdict(attacked, beyond, name, run.record["form"], settings.steps)
+    witness = WITNESS if attacked.broken.any() else None
+    return replace(found, witness=witness), rows, attacked.idx, attacked.point

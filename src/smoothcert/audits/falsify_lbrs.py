@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smoothcert.audits.norm_ball import length, project, steepest, vertices
+from smoothcert.audits.settings import FalsificationSettings
 from smoothcert.audits.subset import evenly
 from smoothcert.certificates import CertificateTable
 from smoothcert.compute.streams import generator
@@ -92,15 +93,9 @@ def rebuild(record: Mapping[str, Any], table: CertificateTable) -> Model:
 
 
 def falsify(
-    model: Model,
-    table: CertificateTable,
-    steps: int = 40,
-    directions: int = 16,
-    factor: float = 1.0,
-    seed: int = 0,
-    most: int | None = None,
+    model: Model, table: CertificateTable, settings: FalsificationSettings, factor: float = 1.0
 ) -> Attacked:
-    """Search the certificates' open balls, at most ``most``, for inputs of another prediction.
+    """Search the certificates' open balls, some of them, for inputs of another prediction.
 
     Projected ascent through g_mu, second derivatives and the switch of the oracle included, from
     the input, from random vertices, and from where each reserved point of the other label gains
@@ -112,16 +107,20 @@ def falsify(
     side = 2 * table.predict - 1
     if not np.array_equal(model.predict(model.x), side):
         raise SmoothcertError("LBRS: the rebuilt network does not predict what the table says")
-    rows = evenly(np.flatnonzero(table.radius > 0), most)
+    rows = evenly(np.flatnonzero(table.radius > 0), settings.max)
     x, y = model.x[rows], torch.as_tensor(side[rows]).double()
     d = x[0].numel()
     widest = {"l1": float(d), "l2": float(np.sqrt(d)), "linf": 1.0}[norms.check(model.norm)]
     radius = torch.as_tensor(np.minimum(factor * table.radius[rows], widest)) * _INSIDE
     point, broken = x.clone(), torch.zeros(len(x), dtype=torch.bool)
     target = model.target
-    begins = [x, *_random(x, radius, model.norm, directions, seed), *_towards(target, x, y, radius)]
+    begins = [
+        x,
+        *_random(x, radius, model.norm, settings.directions, settings.seed),
+        *_towards(target, x, y, radius),
+    ]
     for begin in begins:
-        _run(target, x, y, radius, begin, steps, point, broken)
+        _run(target, x, y, radius, begin, settings.steps, point, broken)
     found = torch.as_tensor(model.predict(point) != side[rows])
     if bool((broken & ~found).any()):
         raise SmoothcertError("LBRS: the attack's classifier and the certified one disagree")
@@ -196,7 +195,15 @@ def verdict(attacked: Attacked, beyond: Attacked, subject: str, form: str, steps
         f" inside twice the radius; ascent of {steps} steps through the biased classifier from the"
         " input, random vertices and towards every reserved point"
     )
-    return Verdict(promise, subject, BROKEN if broken else NOT_FOUND, evidence, ours, numbers)
+    return Verdict(
+        promise,
+        subject,
+        BROKEN if broken else NOT_FOUND,
+        evidence,
+        ours,
+        numbers,
+        procedure=f"LBRS ({form})",
+    )
 
 
 def exact_verdicts(out: Mapping[str, NDArray]) -> list[Verdict]:
@@ -226,6 +233,7 @@ def exact_verdicts(out: Mapping[str, NDArray]) -> list[Verdict]:
                 BROKEN if over.any() else HOLDS, evidence, form == "tight",
                 {"certificates": int(certified.sum()), "flipped": int(over.sum()),
                  "largest_ratio": float(ratio.max()), "expected": 0.0, "allowed": 0},
+                procedure=f"LBRS ({form})",
             )
         )  # fmt: skip
     return verdicts

@@ -1,18 +1,22 @@
-"""Certified accuracy beside the accuracy that an attack on the smoothed classifier leaves."""
+"""Certified accuracy beside the accuracy that an attack on the smoothed classifier leaves.
+
+What lies between the two curves is undecided: neither certified nor attacked with success.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from smoothcert.audits.columns import UNDER_ATTACK
+from smoothcert.audits.described import about, described
+from smoothcert.audits.rows import read_rows
 from smoothcert.certificates import metrics
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.report.numbers import Metric, Row, frame, share
+from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.style import COLOURS, PANEL, style
-
-Rows = Sequence[dict[str, Any]]
 
 _MATH = {"l1": r"$\ell_1$", "l2": r"$\ell_2$", "linf": r"$\ell_\infty$"}
 _LINES = (
@@ -21,47 +25,56 @@ _LINES = (
 )
 
 
-def under_attack(panels: Sequence[Rows], title: str | None = None) -> Figure:
-    """A panel for each list of rows with kind, subject, norm, radius, certified, robust, inputs.
+def measure(files: Files, options: Options) -> Picture:
+    """FILE: rows of attack-accuracy, a panel each."""
+    rows: list[Row] = []
+    for path in files.some():
+        found = read_rows(path, UNDER_ATTACK)
+        if found.empty:
+            raise SmoothcertError(f"{path}: no rows; expected at least one radius")
+        row: dict = {**found.loc[0, ["kind", "norm"]], **about(path)}
+        for name, *_ in _LINES:
+            shares = metrics.proportion(found[name].to_numpy(), int(found.inputs[0]))
+            row |= {Metric(name, r): share(shares[i]) for i, r in enumerate(found.radius)}
+        rows.append(row)
+    return Picture(frame("audit_attack_accuracy", rows))
 
-    What lies between the two curves is undecided: neither certified nor attacked with success.
-    """
-    columns = min(len(panels), 3)
-    height = -(-len(panels) // columns)
+
+def draw(picture: Picture) -> Figure:
+    """A panel a row."""
+    count = picture.numbers.row.nunique()
+    columns = min(count, 3)
+    height = -(-count // columns)
     with style():
         figure = Figure(figsize=(PANEL[0] * max(columns, 1.15), PANEL[1] * height + 0.4))
         grid = figure.subplots(height, columns, squeeze=False).ravel()
-        for axes, rows in zip(grid, panels, strict=False):
-            _panel(axes, rows)
-        for axes in grid[len(panels) :]:
+        for axes, (_, part) in zip(grid, picture.numbers.groupby("row"), strict=False):
+            _panel(axes, part)
+        for axes in grid[count:]:
             axes.remove()
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(4, 2 * columns))
-        if title:
-            figure.suptitle(title)
     return figure
 
 
-def _panel(axes: Axes, rows: Rows) -> None:
-    n, r = rows[0]["inputs"], np.array([row["radius"] for row in rows])
+def _panel(axes: Axes, numbers: pd.DataFrame) -> None:
     ends = {}
-    for key, colour, dash, marker, label in _LINES:
-        found = metrics.proportion(np.array([row[key] for row in rows]), n)
-        ends[key] = 100 * found.value
-        axes.plot(r, 100 * found.value, color=colour, linestyle=dash, marker=marker,
+    for name, colour, dash, marker, label in _LINES:
+        line = ends[name] = numbers[numbers.metric == name]
+        axes.plot(line.radius, line.value, color=colour, linestyle=dash, marker=marker,
                   markersize=4, label=label)  # fmt: skip
-        axes.fill_between(
-            r, 100 * found.low, 100 * found.high, color=colour, alpha=0.15, linewidth=0
-        )
+        axes.fill_between(line.radius, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
     axes.fill_between(
-        r, ends["certified"], ends["robust"], facecolor="none", edgecolor="0.75", hatch="///",
-        linewidth=0, label="undecided",
+        ends["robust"].radius, ends["certified"].value.to_numpy(), ends["robust"].value.to_numpy(),
+        facecolor="none", edgecolor="0.75", hatch="///", linewidth=0, label="undecided",
     )  # fmt: skip
     axes.fill_between([], [], color="0.5", alpha=0.3, label="95% interval (inputs)")
-    kind, _, _ = str(rows[0]["kind"]).rpartition(",")
-    axes.set_title(f"{kind or rows[0]['kind']}\n{rows[0]['subject']} ({n:,} inputs)", fontsize=8)
-    norm = _MATH.get(rows[0]["norm"], rows[0]["norm"])
+    first = numbers.iloc[0]
+    kind, _, _ = str(first.kind).rpartition(",")
+    subject = described(first.to_dict(), ("dataset", "arch", "training", "noise"))
+    axes.set_title(f"{kind or first.kind}\n{subject} ({first.inputs:,} inputs)", fontsize=8)
+    norm, reach = _MATH.get(first.norm, first.norm), float(numbers.radius.max())
     axes.set_xlabel(f"{norm} radius r (pixels in [0, 1])")
     axes.set_ylabel("correct (% of inputs)")
     axes.set_ylim(0, 102)
-    axes.set_xlim(0, float(r[-1]) * 1.02 or 1.0)
+    axes.set_xlim(0, reach * 1.02 or 1.0)

@@ -15,20 +15,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrik
+from scipy.special import bdtrik, ndtri
 
+from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.coverage import Procedure
-from smoothcert.budget import Budget, Fixed
+from smoothcert.audits.settings import HonestySettings
+from smoothcert.budget import BUDGETS, Budget, Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, metrics
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.runs import AXES, Run, read_runs
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
+from smoothcert.report import curves
+from smoothcert.report.numbers import PERCENT, Label, Metric, Number, Row, acr, frame, gain, share
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 from smoothcert.votes import VoteStore
 
@@ -233,6 +239,140 @@ def choice_verdict(found: Choice, settings: int, subject: str) -> Verdict:
 
 
 def _z(alpha: float) -> float:
-    from scipy.special import ndtri
-
     return float(ndtri(1 - alpha / 2))
+
+
+# --- the audit -----------------------------------------------------------------------------
+
+FOLDS = (2, 10)
+Labels = dict[str, Label]
+
+
+class Honesty(Audit[HonestySettings]):
+    """The subject is vote stores (all certificates of each at once, under ``budget``), tables
+    (those that differ in scale and scaling only are one choice of the best), or both.
+
+    The rows are a result frame. By ``part``: ``together`` and ``optimism`` are the rows of the
+    tables, ``curve`` certified accuracy at every radius where it steps.
+    """
+
+    def run(self, subject: Subject, settings: HonestySettings) -> Result:
+        """Raises SmoothcertError where there is nothing to judge."""
+        if not (subject.votes or subject.tables):
+            raise SmoothcertError("audit honesty: expected --votes, TABLEs, or both")
+        verdicts: list[Verdict] = []
+        families = _families(subject, settings, verdicts)
+        rows: list[Row] = []
+        if families:
+            plain = [family.plain for _, family in families]
+            radii = metrics.parse_radii(settings.radii or metrics.default_radii(plain, most=8))
+            for labels, family in families:
+                rows += _together(labels, family, radii)
+        for labels, family in families:
+            rows += _curves(labels, family)
+        rows += _choices(subject, settings, verdicts)
+        return Result(verdicts, frame("honesty", rows))
+
+
+def _families(
+    subject: Subject, settings: HonestySettings, verdicts: list[Verdict]
+) -> list[tuple[Labels, Family]]:
+    if subject.votes and settings.budget is None:
+        raise SmoothcertError("budget is missing: give --budget or --spec")
+    found = []
+    for path in subject.votes:
+        store = VoteStore.read(path)
+        about = store.identity
+        parts = (about.get("dataset"), about.get("training"), about["noise"], about.get("scaling"))
+        name = ", ".join(str(p) for p in parts if p)
+        family = together(store, BUDGETS.parse(str(settings.budget)))
+        verdicts += together_verdicts(family, f"{name}, {settings.budget}")
+        axes = {axis: about[axis] for axis in AXES if axis in about}
+        found.append(({"subject": name, **axes, "budget": settings.budget}, family))
+    return found
+
+
+def _readings(subject: Labels, family: Family) -> list[tuple[Row, CertificateTable]]:
+    n, alpha = len(family.plain), family.alpha
+    return [
+        ({**subject, "level": f"α = {alpha:g} each", "reading": "each"}, family.plain),
+        ({**subject, "level": f"α/N, N = {n}", "reading": "joint"}, family.joint),
+    ]
+
+
+def _together(subject: Labels, family: Family, radii: Floats) -> list[Row]:
+    """Each certificate at alpha, all of them at once at alpha / N, and certified accuracy at
+    alpha less what may be wrong (Cohen et al. 2019, section 4, with the exact binomial quantile
+    at 1 - alpha)."""
+    n, alpha = len(family.plain), family.alpha
+    rows: list[Row] = []
+    for (labels, table), chance in zip(
+        _readings(subject, family), (family.any_wrong, alpha), strict=True
+    ):
+        accuracy = metrics.certified_accuracy(table, radii)
+        rows.append(
+            {
+                "part": "together",
+                **labels,
+                "any_wrong": f"{chance:.3g}",
+                "abstained": int((table.predict == ABSTAIN).sum()),
+                "acr": acr(metrics.average_certified_radius(table)),
+                **{Metric(curves.ACCURACY, float(r)): share(accuracy[i])
+                   for i, r in enumerate(radii)},
+            }
+        )  # fmt: skip
+    level = f"α = {alpha:g} each, at most {family.quantile} wrong taken off"
+    labels = {**subject, "level": level, "reading": "corrected", "any_wrong": f"{alpha:.3g}"}
+    return [*rows, {"part": "together", **labels, **_corrected(family, radii, n)}]
+
+
+def _corrected(family: Family, radii: Floats, n: int) -> Row:
+    below = metrics.corrected_accuracy(family.plain, radii, family.alpha, rho=family.alpha)
+    return {
+        Metric(curves.ACCURACY, float(r)): Number(100 * float(b), inputs=n, unit=PERCENT)
+        for r, b in zip(radii, below, strict=True)
+    }
+
+
+def _curves(subject: Labels, family: Family) -> list[Row]:
+    norm, n = family.plain.single("norm") or "l2", len(family.plain)
+    rows = [
+        curves.curve([table], False, part="curve", norm=norm, **labels)
+        for labels, table in _readings(subject, family)
+    ]
+    labels = {"part": "curve", "norm": norm, **subject, "reading": "corrected"}
+    return [*rows, {**labels, **_corrected(family, curves.breakpoints([family.plain]), n)}]
+
+
+def _choices(subject: Subject, settings: HonestySettings, verdicts: list[Verdict]) -> list[Row]:
+    def key(run: Run) -> tuple[str, ...]:
+        parts = (run.dataset, run.arch, run.recipe, run.noise_name, run.budget)
+        return tuple(str(p or "-") for p in parts)
+
+    rows: list[Row] = []
+    runs = sorted(read_runs(subject.tables), key=key)
+    tables = [run.table for run in runs]
+    radii = (
+        metrics.default_radii(tables, most=10)
+        if settings.radii is None
+        else metrics.parse_radii(settings.radii)
+    )
+    for name, group in groupby(runs, key=key):
+        members = [run.table for run in group]
+        if len(members) < 2:
+            continue
+        for folds in FOLDS:
+            choice = choices(members, radii, folds, settings.repeats, settings.seed)
+            verdicts.append(choice_verdict(choice, len(members), ", ".join(name)))
+            rows.append({
+                "part": "optimism", "subject": ", ".join(name[:3]), "dataset": name[0],
+                "arch": name[1], "recipe": name[2], "settings": len(members),
+                "folds": folds, "acr": gain(choice.acr),
+                **{Metric("points", float(r)): share(choice.optimism[i])
+                   for i, r in enumerate(choice.radii)},
+            })  # fmt: skip
+    if subject.tables and not rows:
+        raise SmoothcertError(
+            "audit honesty: no two TABLEs that differ in noise scale or scaling only"
+        )
+    return rows

@@ -14,22 +14,31 @@ Six promises of one table of raw certificates (before any memory):
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from smoothcert.audits.adversary import Effort, Searched, search
+from smoothcert.audits.adversary import Searched, search
+from smoothcert.audits.base import WITNESS, Audit, Result, Subject
+from smoothcert.audits.columns import ATTACKED as COLUMNS
 from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.either_order import either_order
 from smoothcert.audits.mismatch import Variation, variation
 from smoothcert.audits.orders import spread
 from smoothcert.audits.overlap import Overlaps, overlaps
+from smoothcert.audits.settings import Effort, MemorySoundnessSettings
+from smoothcert.audits.subjects import certified
 from smoothcert.audits.subset import evenly
 from smoothcert.audits.witness import Witnesses, confirm
+from smoothcert.budget import BUDGETS
 from smoothcert.budget.fixed import Fixed
 from smoothcert.certificates import CertificateTable, memory, metrics
+from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
+from smoothcert.scaling import SCALINGS
 
 if TYPE_CHECKING:
     import torch
@@ -40,29 +49,53 @@ CONSTANT = ("fixed", "ramp")  # scalings that give every query one scale
 
 
 @dataclass(frozen=True)
-class Plan:
-    """``most`` balls are attacked, spread evenly over the table; ``seed`` names all draws of the
-    audit and ``scale_seed`` those of the certificates' own search for the scale."""
-
-    effort: Effort = field(default_factory=Effort)
-    most: int = 200
-    orders: int = 100
-    seeds: int = 5
-    seed: int = 0
-    scale_seed: int = 0
-
-
-@dataclass(frozen=True)
 class Report:
     """Verdicts, the witnesses (W may be 0), and what each attacked ball had to say."""
 
     verdicts: list[Verdict]
     witnesses: Witnesses
-    rows: list[dict[str, Any]]
+    rows: pd.DataFrame
+
+
+class MemorySoundness(Audit[MemorySoundnessSettings]):
+    """The subject is one table of raw certificates and its model."""
+
+    def run(self, subject: Subject, settings: MemorySoundnessSettings) -> Result:
+        """Raises SmoothcertError for certificates after a memory, or of unknown budget."""
+        of = certified(subject, subject.table)
+        slug = settings.budget or of.run.budget
+        if slug is None:
+            raise SmoothcertError(f"{subject.table}: its budget is unknown; give --budget")
+        if "predict_raw" in of.run.table.columns:
+            raise SmoothcertError(
+                f"{subject.table}: certificates after a memory; expected the raw ones"
+            )
+        scaling = SCALINGS.parse(str(of.run.scaling or "fixed"))
+        attack = Attack(
+            of.run.table,
+            of.images,
+            Deployed(of.sampler, scaling, tuple(of.images.shape[1:])),
+            fixed(slug),
+            f"{of.name}, {of.run.scaling}, {of.run.budget}",
+            settings,
+            subject.progress,
+        )
+        report = attack.run()
+        about = {
+            **of.run.axes,
+            "noise": of.noise.slug,
+            "scaling": scaling.slug,
+            "budget": slug,
+            "model_digest": of.run.record.get("model_digest"),
+            "subject": attack.name,
+            "seed": settings.seed,
+        }
+        witnesses = replace(report.witnesses, about=about)
+        return Result(report.verdicts, report.rows, witnesses.arrays(), {"about": about})
 
 
 @dataclass
-class Audit:
+class Attack:
     """One table with its images [N, *shape]; ``name`` is what it is of, in words."""
 
     table: CertificateTable
@@ -70,24 +103,23 @@ class Audit:
     deployed: Deployed
     budget: Fixed
     name: str
-    plan: Plan
+    settings: MemorySoundnessSettings
     progress: Progress = field(default=lambda what, done, of: None)
-    witness_file: str | None = None
 
     def __post_init__(self) -> None:
         self.norm = self.deployed.noise.norm
         self.points = self.images.reshape(len(self.images), -1).numpy()
         self.constant = self.deployed.scaling.name in CONSTANT
         self.balls = Balls.of(self.table, self.images, self.deployed.noise)
-        self.attacked = self.balls[evenly(np.arange(len(self.balls)), self.plan.most)]
+        self.attacked = self.balls[evenly(np.arange(len(self.balls)), self.settings.max)]
 
     def run(self) -> Report:
         """All six."""
         scan = overlaps(self.points, self.table.predict, self.table.radius, self.norm)
         verdicts = [self._overlap(scan), self._order(scan)]
-        plan = self.plan
+        plan = self.settings
         found = search(
-            self.deployed, self.attacked, plan.effort, self.images, self.table.predict,
+            self.deployed, self.attacked, plan, self.images, self.table.predict,
             seed=plan.seed, scale_seed=plan.scale_seed,
             progress=lambda done, of: self.progress("attacked", done, of),
         )  # fmt: skip
@@ -139,7 +171,7 @@ class Audit:
 
     def _order(self, scan: Overlaps) -> Verdict:
         promise = "with memory, certified accuracy and ACR do not depend on the order of inputs"
-        orders = memory.random_orders(len(self.table), self.plan.orders, self.plan.seed)
+        orders = memory.random_orders(len(self.table), self.settings.orders, self.settings.seed)
         if not orders:
             return Verdict(promise, self.name, NOT_RUN, "no random orders asked for")
         radii = metrics.default_radii([self.table], most=8)
@@ -185,7 +217,7 @@ class Audit:
         )
         confirmed = (
             f"predicted as another class (alpha {self.budget.alpha:g}, n {self.budget.n:,}) for"
-            f" the certificate's own seed and most of {self.plan.seeds}"
+            f" the certificate's own seed and most of {self.settings.seeds}"
         )
         numbers: dict[str, Any] = {
             "attacked": tried, "broken": hits, "fraction": hits / tried,
@@ -197,7 +229,7 @@ class Audit:
             "proposals": len(log["ball"]), "searches": self.deployed.searches,
             "best_lead": _quantiles(found.lead),
             "by_tactic": _by_tactic(log, found.tactic[broken]),
-            "broken_idx": self.attacked.idx[broken], "effort": asdict(self.plan.effort),
+            "broken_idx": self.attacked.idx[broken], "effort": self.settings.model_dump(include=set(Effort.model_fields)),
         }  # fmt: skip
         if hits:
             evidence = (
@@ -206,9 +238,7 @@ class Audit:
                 f" sigma_0): an input inside the ball is {confirmed}; {contradicting} of these"
                 f" inputs are certified for the other class; {how_hard}"
             )
-            return Verdict(
-                promise, self.name, BROKEN, evidence, self.constant, numbers, self.witness_file
-            )
+            return Verdict(promise, self.name, BROKEN, evidence, self.constant, numbers, WITNESS)
         evidence = (
             f"none of {tried} certificates: no input was {confirmed}; {how_hard}; at best"
             f" another class led by {100 * found.lead.max():.0f}% of the votes"
@@ -269,8 +299,6 @@ class Audit:
             return [
                 Verdict(p, self.name, NOT_RUN, "no certificate with a radius") for p in promises
             ]
-        from smoothcert.core.confidence import clopper_pearson_lower
-
         top = found.votes.argmax(1)
         bound = clopper_pearson_lower(
             found.votes.max(1), np.maximum(found.votes.sum(1), 1), self.budget.alpha
@@ -320,7 +348,7 @@ class Audit:
 
     def _rows(
         self, found: Searched, broken: np.ndarray, seen: Variation | None, scan: Overlaps
-    ) -> list[dict[str, Any]]:
+    ) -> pd.DataFrame:
         where = {int(idx): i for i, idx in enumerate(self.table.idx)}
         rows = []
         for i in range(len(self.attacked)):
@@ -339,7 +367,14 @@ class Audit:
                     "beyond": int(seen.unimplied[i]), "fallback": seen.fallback[i],
                 }  # fmt: skip
             rows.append(row)
-        return rows
+        kinds = {name: COLUMNS[name] for name in (rows[0] if rows else COLUMNS)}
+        return pd.DataFrame(rows, columns=list(kinds)).astype(kinds)
+
+
+def fixed(slug: str) -> Fixed:
+    """A budget of confirming votes; another one's largest size and alpha."""
+    budget = BUDGETS.parse(slug)
+    return budget if isinstance(budget, Fixed) else Fixed(budget.n, budget.alpha)
 
 
 def _quantiles(values: np.ndarray) -> dict[str, float]:

@@ -140,7 +140,7 @@ class Way:
     def __init__(self, model: nn.Module, noise: Noise, variant: Variant) -> None:
         import copy
 
-        from smoothcert.sampling import _traced
+        from smoothcert.sampling.sampler import _traced
 
         self.variant = variant
         self.device = torch.device(variant.device)

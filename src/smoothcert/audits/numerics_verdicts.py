@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,16 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 from torch import Tensor, nn
 
-from smoothcert.audits.numerics import Outcome, Variant, Way
+from smoothcert.audits.arithmetic import bits_verdicts
+from smoothcert.audits.base import Audit, Result, Subject
+from smoothcert.audits.numerics import Outcome, Variant, Way, compare, lattice, variants
+from smoothcert.audits.settings import NumericsSettings
+from smoothcert.audits.subjects import certified
 from smoothcert.certificates import metrics
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.noise import Noise
+from smoothcert.report.numbers import RADIUS, SECONDS, Number, Row, acr, frame
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
 
 Ints = NDArray[np.int64]
@@ -125,3 +130,59 @@ def bound_verdict(n: int = 100_000, alpha: float = 0.001, tolerance: float = 1e-
         f" bounds rise with the count",
         True, {"largest_relative_error": worst, "rising": rising},
     )  # fmt: skip
+
+
+class Numerics(Audit[NumericsSettings]):
+    """The subject is one table (its inputs and scales) and its model. The rows are a result
+    frame, a variant of the arithmetic each."""
+
+    def run(self, subject: Subject, settings: NumericsSettings) -> Result:
+        """Raises SmoothcertError unless n is a multiple of the look."""
+        of = certified(subject, subject.table, device="cpu")
+        table, images = of.some(settings.max)
+        scale = table.optional("sigma")
+        scale = np.full(len(table), of.noise.scale) if scale is None else scale
+        sampler, n, seed = of.sampler, settings.n, settings.seed
+        model, batch = sampler.model, sampler.batch
+        tried = variants(batch, sampler.precision, sampler.trace)
+        found = compare(
+            model, of.noise, images, table.idx, table.label, scale, tried, n,
+            alpha=settings.alpha, seed=seed, look=settings.look,
+        )  # fmt: skip
+        verdicts = variant_verdicts(found, of.name)
+        rounded = rounding_verdict(
+            model, of.noise, images, table.idx, scale, batch, of.name, min(n, 2000), seed
+        )
+        verdicts += [rounded] if rounded else []
+        exact = lattice(
+            model, of.noise, images, table.idx, table.label, scale, settings.steps, batch, n,
+            alpha=settings.alpha, seed=seed,
+        )  # fmt: skip
+        found += [exact] if exact else []
+        verdicts += [*bits_verdicts(settings.steps, seed=seed), bound_verdict()]
+        rows = [_row(of.run.axes, one, difference(found[0], one)) for one in found]
+        return Result(verdicts, frame("numerics", rows))
+
+
+def _row(axes: Mapping[str, str | None], outcome: Outcome, d: Difference) -> Row:
+    """What a variant changed, and its cost; nothing changed is known where it met other noise."""
+    inputs = len(outcome.table)
+    changed = {
+        "votes_changed": d.votes, "predictions_changed": d.predictions, "radii_changed": d.radii,
+    }  # fmt: skip
+    row: Row = {
+        **axes,
+        "variant": outcome.variant,
+        "n": outcome.n,
+        "acr": acr(metrics.average_certified_radius(outcome.table)),
+        "seconds": Number(d.seconds, inputs=inputs, unit=SECONDS),
+    }
+    if outcome.differ is not None:
+        row = {
+            **row,
+            **{name: Number(count, inputs=inputs) for name, count in changed.items()},
+            "largest_change": Number(d.largest, inputs=inputs, unit=RADIUS),
+        }
+    if d.acr_carried is not None:
+        row = {**row, "acr_carried": Number(d.acr_carried, inputs=inputs, unit=RADIUS)}
+    return row

@@ -17,13 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
+from smoothcert.audits.base import Audit, Result, Subject
+from smoothcert.audits.columns import FAILURES
 from smoothcert.audits.coverage import Procedure, iss_procedure, simulate
+from smoothcert.audits.settings import CoverageSettings
 from smoothcert.budget import Anytime, Fixed, Iss, IssFresh, Sequential
 from smoothcert.budget.base import Budget
 from smoothcert.budget.eprocess import mixture_lower
@@ -33,6 +38,7 @@ from smoothcert.certificates.certification import predict
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
 from smoothcert.noise.base import Noise
+from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -301,3 +307,64 @@ def full_simulated(
         errors = np.full(len(p), np.sqrt((1 - alpha) / (alpha * runs)))
         out.append(Curve(name, False, n, alpha, np.array(p), failure, errors))
     return out
+
+
+# --- the audit --------------------------------------------------------------------------------
+
+# Just below Phi(1/2) and Phi(1), where the rules that decide at a radius are at their worst.
+SIMULATED_AT = (0.5, 0.6, 0.6914, 0.8413, 0.9, 0.99)
+
+
+class Coverage(Audit[CoverageSettings]):
+    """Of no files: the procedures themselves. A row a class probability of a procedure."""
+
+    def run(self, subject: Subject, settings: CoverageSettings) -> Result:
+        """Every procedure at a small size by all paths, and at full size."""
+        n, alpha, scale, points = settings.n, settings.alpha, settings.scale, settings.points
+        near = np.linspace(0.5, 0.53, points // 4 + 2)[:-1]
+        grid = np.concatenate([near, np.linspace(0.53, 0.9995, points)])
+        curves = [
+            *small_curves(points, looks=settings.looks),
+            *full_exact(n, alpha, scale, grid),
+            *full_simulated(
+                n, alpha, scale, SIMULATED_AT, settings.runs, settings.look, settings.seed
+            ),
+        ]
+        rows = [
+            (c.name, "exact" if c.exact else "simulated", c.n, c.alpha, int(c.ours), *at)
+            for c in curves
+            for at in zip(c.p, c.failure, c.errors, strict=True)
+        ]
+        frame = pd.DataFrame(rows, columns=list(FAILURES))
+        return Result(_verdicts(curves, settings.runs), frame)
+
+
+def _verdicts(curves: list[Curve], runs: int) -> list[Verdict]:
+    """One a procedure, from all that was computed of it."""
+    out = []
+    for name, group in groupby(sorted(curves, key=lambda c: c.name), key=lambda c: c.name):
+        members = list(group)
+        parts = [
+            f"largest failure probability {c.failure[c.worst]:.3f} alpha at p = {c.p[c.worst]:.4f}"
+            f" ({_how(c, runs)}, n = {c.n:,}, alpha = {c.alpha:g})"
+            for c in members
+        ]
+        what = "prediction" if name.startswith("PREDICT") else "certificate"
+        out.append(
+            Verdict(
+                f"a {what} is wrong with probability at most alpha",
+                name,
+                BROKEN if any(c.broken for c in members) else HOLDS,
+                "; ".join(parts),
+                members[0].ours,
+                {"rows": [c.row() for c in members]},
+                procedure=name,
+            )
+        )
+    return out
+
+
+def _how(curve: Curve, runs: int) -> str:
+    if curve.exact:
+        return "exact"
+    return f"{runs:,} runs a point, +-{curve.errors[curve.worst]:.2f}"

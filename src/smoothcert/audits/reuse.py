@@ -18,12 +18,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from smoothcert.audits.smooth_attack import Search, Target, ascend
-from smoothcert.budget import Budget
+from smoothcert import datasets
+from smoothcert.audits.base import Audit, Result, Subject
+from smoothcert.audits.settings import Ascent, StreamsSettings
+from smoothcert.audits.smooth_attack import Target, ascend
+from smoothcert.budget import BUDGETS, Budget
+from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import Noise
+from smoothcert.noise import NOISES, Noise
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
-from smoothcert.sampling import Inputs, Sampler, collect
+from smoothcert.sampling.job import load_model
+from smoothcert.sampling.sampler import Inputs, Sampler, collect
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.problem import Problem
 
@@ -119,7 +124,7 @@ def record_pipeline(
         top = torch.as_tensor(np.maximum(store.top_class(), 0))
         radius = torch.full((len(images),), float(noise.scale))
         target = Target(model, seen, images, top, torch.as_tensor(scale), radius, idx.tolist())
-        ascend(target, images, "cross-entropy", Search(steps=3, copies=8, seed=seed), 0)
+        ascend(target, images, "cross-entropy", Ascent(steps=3, copies=8, seed=seed), 0)
     return record
 
 
@@ -140,3 +145,33 @@ def reuse_verdict(record: Record, subject: str) -> Verdict:
         f"vectors drawn ({drawn}): {said or 'none occurs in two of these, or twice in votes'}",
         True, numbers,
     )  # fmt: skip
+
+
+class Streams(Audit[StreamsSettings]):
+    """The subject is a model."""
+
+    def run(self, subject: Subject, settings: StreamsSettings) -> Result:
+        """Choose scales, certify and attack a few inputs, and compare all noise that was drawn."""
+        if subject.model is None:
+            raise SmoothcertError("model is missing: give --model")
+        job_device("cpu")
+        info = datasets.info(settings.dataset)
+        model, made = load_model(subject.model, info)
+        data = datasets.load(settings.dataset, "test", subject.data_dir, max=settings.max)
+        record = record_pipeline(
+            model.eval().requires_grad_(False),
+            NOISES.parse(settings.noise),
+            data.images[: len(data)],
+            data.idx,
+            BUDGETS.parse(settings.budget),
+            settings.scaling,
+            info.n_classes,
+            look=settings.look,
+            seed=settings.seed,
+        )
+        parts = (
+            settings.dataset, made.get("training"), settings.noise, settings.scaling,
+            settings.budget, f"{len(data)} inputs",
+        )  # fmt: skip
+        verdict = reuse_verdict(record, ", ".join(str(p) for p in parts if p))
+        return Result([verdict], record={"model": made.get("digest")})

@@ -19,47 +19,24 @@ import torch
 from torch import Generator, Tensor, nn
 
 from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
+from smoothcert.audits.settings import Ascent, Search
 from smoothcert.compute.streams import generator
-from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.attacks import gradient_of, smoothed_cross_entropy
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.noise.base import Noise
-from smoothcert.sampling import default_batch
+from smoothcert.sampling.sampler import default_batch
 
 STREAM = "falsification"  # no stream of training, scales, votes or certificates
-STARTS = ("clean", "boundary", "toward")
 LOSSES = ("cross-entropy", "lead")
 
 
-@dataclass(frozen=True)
-class Search:
-    """How hard to search. ``steps`` of ascent with ``copies`` noisy copies each, from each of
-    ``starts``; ``directions`` random vertices; lines to ``inputs`` other inputs."""
-
-    steps: int = 40
-    copies: int = 64
-    starts: tuple[str, ...] = STARTS
-    directions: int = 16
-    inputs: int = 3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "copies"):
-            if getattr(self, name) < 1:
-                raise SmoothcertError(f"{name} {getattr(self, name)}: expected at least 1")
-        for name in ("directions", "inputs"):
-            if getattr(self, name) < 0:
-                raise SmoothcertError(f"{name} {getattr(self, name)}: expected 0 or more")
-        for start in self.starts:
-            if start not in STARTS:
-                raise SmoothcertError(f"start {start!r}: expected one of {', '.join(STARTS)}")
-
-    def __str__(self) -> str:
-        runs = len(self.starts) * len(LOSSES)
-        return (
-            f"{runs} runs of {self.steps} steps with {self.copies} noises each,"
-            f" {self.directions} random directions, lines to {self.inputs} other inputs"
-        )
+def effort(search: Search) -> str:
+    """How hard a search is, in words."""
+    runs = len(search.starts) * len(LOSSES)
+    return (
+        f"{runs} runs of {search.steps} steps with {search.copies} noises each,"
+        f" {search.directions} random directions, lines to {search.inputs} other inputs"
+    )
 
 
 @dataclass(frozen=True)
@@ -107,7 +84,7 @@ def candidates(target: Target, others: Tensor, search: Search) -> tuple[Tensor, 
     return torch.stack(inside, 1), [name for name, _ in found]
 
 
-def ascend(target: Target, begin: Tensor, loss: str, search: Search, number: int) -> Tensor:
+def ascend(target: Target, begin: Tensor, loss: str, search: Ascent, number: int) -> Tensor:
     """Projected ascent of ``loss`` from ``begin``; the last iterate, [B, *shape]."""
     norm, radius = target.noise.norm, target.radius.to(target.x)
     each = [-1] + [1] * (target.x.dim() - 1)

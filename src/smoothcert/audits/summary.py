@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from smoothcert.report.verdict import BROKEN, VERDICTS, Audit, Verdict
+from smoothcert.report.verdict import BROKEN, VERDICTS, Verdict, VerdictFile
 
 _STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
@@ -33,7 +33,7 @@ details pre { overflow-x: auto; font-size: .8em; background: #f4f4f4; padding: .
 """
 
 
-def page(audits: Sequence[tuple[str, Audit]], out: str | os.PathLike[str], title: str) -> str:
+def page(audits: Sequence[tuple[str, VerdictFile]], out: str | os.PathLike[str], title: str) -> str:
     """The HTML of the summary; ``audits`` are (path of the file, what it holds).
 
     Links to witnesses and files are relative to the folder of ``out``.
@@ -60,7 +60,7 @@ def page(audits: Sequence[tuple[str, Audit]], out: str | os.PathLike[str], title
     )
 
 
-def _table(path: str, audit: Audit, folder: Path) -> str:
+def _table(path: str, audit: VerdictFile, folder: Path) -> str:
     rows = "\n".join(_row(v, Path(path).parent, folder) for v in audit.verdicts)
     link = _link(Path(path), folder, Path(path).name)
     return (

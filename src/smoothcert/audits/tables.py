@@ -1,60 +1,37 @@
-"""Tables of the audits of statistical honesty and of numerics."""
+"""Tables of the audits of statistical honesty and of numerics, from the rows that they wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
-from smoothcert.audits.honesty import Choice, Family
-from smoothcert.audits.numerics import Outcome
-from smoothcert.audits.numerics_verdicts import Difference
-from smoothcert.certificates import ABSTAIN, metrics
-from smoothcert.report.printing import number
-from smoothcert.report.table import Column, Entry, Table, acr, share, words
+from smoothcert.audits.described import described
+from smoothcert.core.slugs import number
+from smoothcert.report.curves import ACCURACY
+from smoothcert.report.numbers import Metric, Number, read_numbers, rows_of
+from smoothcert.report.output import Files, Options
+from smoothcert.report.table import Column, Table
+
+_RUN = ("dataset", "training", "noise", "scaling")
 
 
-def families(members: Sequence[tuple[str, Family]], radii: metrics.Radii) -> Table:
-    """Two rows a family: each certificate at alpha, and all of them at once at alpha / N.
+def together(files: Files, options: Options) -> Table:
+    """Two rows a vote store: each certificate at alpha, and all of them at once at alpha / N.
 
     A third row has certified accuracy at alpha less what may be wrong (Cohen et al. 2019, section
     4, with the exact binomial quantile at 1 - alpha).
     """
-    at = metrics.parse_radii(radii)
+    rows = _part(files, "together")
+    people = {row["subject"]: described(row, _RUN) for row in rows}
     columns = (
-        Column("subject", "certificates"),
+        Column("subject", "certificates", show=lambda slugs: people[slugs]),
         Column("level", "failure probability"),
         Column("inputs", "inputs"),
         Column("any_wrong", "P(any wrong) at most"),
         Column("abstained", "abstained"),
         Column("acr", "ACR", measured=True),
-        *(Column(f"accuracy_percent_{number(float(r))}", f"≥ {number(float(r))}", measured=True)
-          for r in at),
-    )  # fmt: skip
-    rows: list[dict[str, Entry]] = []
-    for subject, family in members:
-        n, alpha = len(family.plain), family.alpha
-        for level, table, chance in (
-            (f"α = {alpha:g} each", family.plain, family.any_wrong),
-            (f"α/N, N = {n}", family.joint, alpha),
-        ):
-            found = metrics.certified_accuracy(table, at)
-            rows.append({
-                "subject": words(subject), "level": words(level), "inputs": words(n),
-                "any_wrong": words(f"{chance:.3g}"),
-                "abstained": words(int((table.predict == ABSTAIN).sum())),
-                "acr": acr(metrics.average_certified_radius(table)),
-                **{f"accuracy_percent_{number(float(r))}": share(found[i])
-                   for i, r in enumerate(at)},
-            })  # fmt: skip
-        corrected = metrics.corrected_accuracy(family.plain, at, alpha, rho=alpha)
-        rows.append({
-            "subject": words(subject),
-            "level": words(f"α = {alpha:g} each, at most {family.quantile} wrong taken off"),
-            "inputs": words(n), "any_wrong": words(f"{alpha:.3g}"),
-            **{f"accuracy_percent_{number(float(r))}":
-               Entry(f"{100 * corrected[i]:.1f}", numbers=(100 * float(corrected[i]), None, None,
-                                                           None))
-               for i, r in enumerate(at)},
-        })  # fmt: skip
+        *(Column(m, f"≥ {number(m.radius)}") for m in _metrics(rows, ACCURACY)),
+    )
     notes = (
         "All rows of a table are read from the same votes. α/N: every certificate of the table is"
         " right at once with probability 1 - α (Bonferroni). Last row: accuracy of the first, less"
@@ -62,42 +39,31 @@ def families(members: Sequence[tuple[str, Family]], radii: metrics.Radii) -> Tab
         " bounds the accuracy on these inputs, and says nothing of a single one.",
         "Brackets: 95% intervals for the number of inputs.",
     )
-    title = "Certificates one by one and all at once"
-    return Table(title, columns, _filled(rows, columns), notes)
+    return Table("Certificates one by one and all at once", columns, rows, notes)
 
 
-def optimism(members: Sequence[tuple[str, int, Choice]]) -> Table:
-    """A row for each (subject, settings, choice): what choosing on the test inputs adds."""
-    radii: list[float] = members[0][2].radii.tolist() if members else []
+def optimism(files: Files, options: Options) -> Table:
+    """A row for each choice and number of folds: what choosing on the test inputs adds."""
+    rows = _part(files, "optimism")
     columns = (
         Column("subject", "certificates"),
         Column("settings", "settings"),
         Column("folds", "folds"),
         Column("inputs", "inputs"),
         Column("acr", "best ACR: optimism", measured=True),
-        *(Column(f"points_{number(float(r))}", f"≥ {number(float(r))}", measured=True)
-          for r in radii),
-    )  # fmt: skip
-    rows = []
-    for subject, settings, choice in members:
-        row = {
-            "subject": words(subject), "settings": words(settings), "folds": words(choice.folds),
-            "inputs": words(choice.optimism.inputs), "acr": _small(choice.acr),
-        }  # fmt: skip
-        for i, r in enumerate(choice.radii):
-            row[f"points_{number(float(r))}"] = share(choice.optimism[i])
-        rows.append(row)
+        *(Column(m, f"≥ {number(m.radius)}") for m in _metrics(rows, "points")),
+    )
     notes = (
         "Points of certified accuracy by which the best setting for each radius, chosen on the"
         " inputs that measure it, is above one chosen on other inputs (cross-validated, random"
         " folds averaged). Brackets: 95% intervals over inputs.",
     )
-    title = "Optimism of choosing on the test inputs (points)"
-    return Table(title, columns, _filled(rows, columns), notes)
+    return Table("Optimism of choosing on the test inputs (points)", columns, rows, notes)
 
 
-def arithmetic(rows: Sequence[tuple[Outcome, Difference]], subject: str) -> Table:
+def arithmetic(files: Files, options: Options) -> Table:
     """A row a variant of the arithmetic: what it changed of the certificates, and its cost."""
+    rows = rows_of(read_numbers([files.one()]))
     columns = (
         Column("variant", "arithmetic"),
         Column("votes", "votes changed (per million)"),
@@ -108,36 +74,49 @@ def arithmetic(rows: Sequence[tuple[Outcome, Difference]], subject: str) -> Tabl
         Column("carried", "ACR carried over"),
         Column("microseconds", "µs a vote"),
     )
-    out = []
-    for outcome, d in rows:
-        own = outcome.differ is not None
-        rate = 1e6 * d.votes / d.of_votes
-        out.append({
-            "variant": words(outcome.variant),
-            "votes": Entry(f"{rate:.1f}", numbers=(rate, None, None, None)) if own else words(None),
-            "predictions": words(d.predictions if own else None),
-            "radii": words(d.radii if own else None),
-            "largest": words(f"{d.largest:.2g}" if own else None),
-            "acr": acr(metrics.average_certified_radius(outcome.table)),
-            "carried": words(None if d.acr_carried is None else f"{d.acr_carried:.4f}"),
-            "microseconds": words(f"{1e6 * d.seconds:.1f}"),
-        })  # fmt: skip
+    first, inputs = rows[0], _inputs(rows[0])
     notes = (
-        f"{subject}; {len(rows[0][0].table)} inputs, {rows[0][0].n:,} votes each, the same noise"
-        " for every row but the lattice's. Carried over: certificates of the first row for the"
-        " row's classifier, sound by the share of votes in which they differ (α split in two).",
+        f"{described(first, ('dataset', 'arch', 'training', 'noise'))}; {inputs} inputs,"
+        f" {int(str(first['n'])):,} votes each, the same noise for every row but the lattice's."
+        " Carried over: certificates of the first row for the row's classifier, sound by the share"
+        " of votes in which they differ (α split in two).",
         "µs: CPU time on a CPU (one thread), wall time on a GPU; without drawing the noise, but for"
         " the lattice's.",
     )
-    return Table("The same certificates in other arithmetic", columns, out, notes)
+    shown = [{**row, **_changed(row, inputs * int(str(row["n"])))} for row in rows]
+    return Table("The same certificates in other arithmetic", columns, shown, notes)
 
 
-def _small(estimate: metrics.Estimate) -> Entry:
-    """A difference of ACRs near 0, to nearest: rounding it down would make it negative."""
-    value, low, high = (float(v) for v in (estimate.value, estimate.low, estimate.high))
-    text = f"{value:.4f}" if abs(value) >= 5e-5 else "0.0000"
-    return Entry(text, f"[{low:.4f}, {high:.4f}]", numbers=(value, low, high, None))
+def _changed(row: dict[Any, Any], votes: int) -> dict[str, str | None]:
+    """The counts of a row as they are printed; None where it met other noise."""
+
+    def text(name: str, style: str, factor: float = 1.0) -> str | None:
+        one = row.get(name)
+        return format(factor * one.value, style) if isinstance(one, Number) else None
+
+    changed = row.get("votes_changed")
+    return {
+        "votes": None if changed is None else f"{1e6 * changed.value / votes:.1f}",
+        "predictions": text("predictions_changed", ".0f"),
+        "radii": text("radii_changed", ".0f"),
+        "largest": text("largest_change", ".2g"),
+        "carried": text("acr_carried", ".4f"),
+        "microseconds": text("seconds", ".1f", 1e6),
+    }
 
 
-def _filled(rows: list[dict[str, Entry]], columns: Sequence[Column]) -> list[dict[str, Entry]]:
-    return [{c.key: row.get(c.key, Entry()) for c in columns} for row in rows]
+def _part(files: Files, part: str) -> list[dict[Any, Any]]:
+    """The rows of one part of what honesty wrote, with the number of inputs as a label."""
+    numbers = read_numbers([files.one()])
+    rows = rows_of(numbers[numbers.part == part])
+    return [{**row, "inputs": _inputs(row)} for row in rows]
+
+
+def _inputs(row: dict[Any, Any]) -> int:
+    return next(int(n.inputs or 0) for n in row.values() if isinstance(n, Number))
+
+
+def _metrics(rows: Iterable[dict[Any, Any]], name: str) -> list[Metric]:
+    """The radii at which the rows have a metric, rising."""
+    found = {key for row in rows for key in row if isinstance(key, Metric) and key.name == name}
+    return sorted(found, key=lambda metric: metric.radius or 0.0)

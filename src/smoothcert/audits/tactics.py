@@ -19,7 +19,7 @@ from smoothcert.audits.norm_ball import length, project, steepest, vertices, wit
 from smoothcert.models.attacks import Direction, gradient_of
 from smoothcert.models.mode import wide
 from smoothcert.noise.soft_radius import soft_radius
-from smoothcert.sampling import default_batch
+from smoothcert.sampling.sampler import default_batch
 
 
 def inside(x: Tensor, balls: Balls, norm: str) -> Tensor:

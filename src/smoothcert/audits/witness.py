@@ -31,7 +31,6 @@ from smoothcert.budget.fixed import Fixed
 from smoothcert.certificates import ABSTAIN
 from smoothcert.compute.streams import stream_seed
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.files import atomic
 
 Progress = Callable[[int, int], None]
 
@@ -95,15 +94,14 @@ class Witnesses:
         certified = self.other & (self.radius_2 > 0)
         return self.broken(norm) & (2 * certified.sum(1) > certified.shape[1])
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write as .npz, atomically; ``about`` as JSON in it."""
+    def arrays(self) -> dict[str, Any]:
+        """What :meth:`read` reads from an .npz file; ``about`` is JSON."""
         arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "about"}
-        with atomic(path) as temporary:
-            np.savez_compressed(temporary, about=json.dumps(self.about, sort_keys=True), **arrays)
+        return {"about": json.dumps(self.about, sort_keys=True), **arrays}
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Witnesses:
-        """Read what :meth:`write` wrote; SmoothcertError for any other file."""
+        """The witnesses of an .npz file; SmoothcertError for any other file."""
         try:
             with np.load(Path(path), allow_pickle=False) as file:
                 arrays = {f.name: file[f.name] for f in fields(cls)}

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from smoothcert.budget.base import Bounds, Budget
 from smoothcert.budget.stream import PrefixStream, Short, StoreStream, Stream
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import main
 from smoothcert.noise.base import Noise
 from smoothcert.votes import VoteStore
 
@@ -29,6 +30,8 @@ class Adaptive(Budget):
     ``n`` must be a multiple of the look of the votes it is used on. Sample sizes are rounded
     up to whole looks; a size is fixed before the votes it covers, so that is harmless.
     """
+
+    n: int = main(kind=int, title="at most {}")
 
     @abstractmethod
     def decide(self, stream: Stream, noise: Noise, scale: ArrayLike, d: int) -> Outcome:

@@ -36,9 +36,9 @@ class Budget(Part):
     Raises SmoothcertError unless n, n0 >= 1, 0 < alpha < 1 and n votes can certify at alpha.
     """
 
-    n: int = main(kind=int)
-    alpha: float = arg("a", 0.001)
-    n0: int = arg("s", 100, int)
+    n: int = main(kind=int, title="n = {}")
+    alpha: float = arg("a", 0.001, title="α = {}")
+    n0: int = arg("s", 100, int, title="n₀ = {}")
 
     def __post_init__(self) -> None:
         check_alpha(self.alpha)

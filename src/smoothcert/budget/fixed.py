@@ -22,6 +22,8 @@ class Fixed(Budget):
     at least 1 - alpha for each input. Abstains where the bound does not exceed 1/2.
     """
 
+    label = ""
+
     def wanted(
         self,
         selection: NDArray[np.int64],

@@ -26,7 +26,8 @@ of line 2; we count the class of line 2, as the program does. Sizes are rounded 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import Field, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,9 +53,11 @@ class Iss(Adaptive):
     ``smoothcert.audits.coverage``. Use ``iss-fresh`` for a certificate that must hold.
     """
 
-    n0: int = arg("s", 0, int)  # 0 stands for 0.01 n
-    ad: float = arg("ad", 0.0)
-    rd: float = arg("rd", 0.0)
+    label = "ISS"
+
+    n0: int = arg("s", 0, int, title="n₀ = {}")  # 0 stands for 0.01 n
+    ad: float = arg("ad", 0.0, title="absolute decline {}")
+    rd: float = arg("rd", 0.0, title="relative decline {}")
 
     def __post_init__(self) -> None:
         if self.n0 == 0:
@@ -65,10 +68,9 @@ class Iss(Adaptive):
     def _paper_k0(self) -> int:
         return max(1, self.n // 100)
 
-    @property
-    def slug(self) -> str:
-        text = super().slug
-        return text.replace(f"_s{self.n0}", "") if self.n0 == self._paper_k0() else text
+    def _said(self) -> list[tuple[Field[Any], Any]]:
+        paper = self.n0 == self._paper_k0()
+        return [(f, v) for f, v in super()._said() if not (paper and f.name == "n0")]
 
     @property
     def mapping(self) -> Mapping:
@@ -104,6 +106,8 @@ class IssFresh(Iss):
     independent of them: with probability at least 1 - alpha for each input, the class has
     probability at least ``p_lower``. Costs k0 samples more than the published rule.
     """
+
+    label = "ISS with fresh votes"
 
     def decide(self, stream: Stream, noise: Noise, scale: ArrayLike, d: int) -> Outcome:
         votes, k0, extra = self._stage_one(stream)

@@ -155,14 +155,25 @@ class Mapping:
                 # Data-dependent scales: one interval each, not a whole table each.
                 grid = 0.5 + np.arange(begin, end + 1) / (2 * self.cells)
                 values = psi(
-                    grid, self.decline, noise, s, d,
-                    kbar=self.kbar, alpha=self.alpha, step=self.step,
-                )  # fmt: skip
+                    grid,
+                    self.decline,
+                    noise,
+                    s,
+                    d,
+                    kbar=self.kbar,
+                    alpha=self.alpha,
+                    step=self.step,
+                )
             else:
                 whole = table(
-                    self.decline.standard(float(s)), noise, d,
-                    self.kbar, self.alpha, self.step, self.cells,
-                )  # fmt: skip
+                    self.decline.standard(float(s)),
+                    noise,
+                    d,
+                    self.kbar,
+                    self.alpha,
+                    self.step,
+                    self.cells,
+                )
                 values = whole[begin : end + 1]
             out[here] = self._largest(values, first[here] - begin, last[here] - begin)
         return out

@@ -79,11 +79,11 @@ class Sequential(Adaptive):
     that the mode does not have.
     """
 
-    price: float | None = arg("", None)
-    ad: float | None = arg("ad", None)
-    decide_at: float | None = arg("decide", None)
-    grid: float | None = arg("grid", None)
-    engine: str = arg("by", "", str)
+    price: float | None = arg("", None, title="{} a 10,000 samples")
+    ad: float | None = arg("ad", None, title="absolute decline {}")
+    decide_at: float | None = arg("decide", None, title="decides radius {}")
+    grid: float | None = arg("grid", None, title="radii every {}")
+    engine: str = arg("by", "", str, title="by {}")
 
     def __post_init__(self) -> None:
         given = [mode for mode in ENGINES if self._value(mode) is not None]
@@ -193,9 +193,15 @@ class Sequential(Adaptive):
         used[rows] = pilot
         more = stream.count(rows, used[rows])
         sizes = _planned(
-            votes + more, seen + pilot, price[rows],
-            self.n - pilot, stream.look, self.alpha, noise, d,
-        )  # fmt: skip
+            votes + more,
+            seen + pilot,
+            price[rows],
+            self.n - pilot,
+            stream.look,
+            self.alpha,
+            noise,
+            d,
+        )
         n[rows] = sizes
         used[rows] += n[rows]
         count[rows] = stream.count(rows, used[rows]) - more

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from smoothcert.core.errors import SmoothcertError
 
@@ -111,11 +112,11 @@ def nearest_misses(
     block: int = 512,
 ) -> list[Pair]:
     """The nearest misses of :func:`survey` in any norm, by the distance of every pair: O(N^2 D)."""
-    from scipy.spatial.distance import cdist
-
     metrics: dict[str, Literal["cityblock", "euclidean", "chebyshev"]] = {
-        "l1": "cityblock", "l2": "euclidean", "linf": "chebyshev",
-    }  # fmt: skip
+        "l1": "cityblock",
+        "l2": "euclidean",
+        "linf": "chebyshev",
+    }
     misses = _Misses(points, radius, norm, most)
     for a in range(0, len(points), block):
         for b in range(a, len(points), block):

@@ -1,9 +1,9 @@
 """Published certificates replayed under other budgets, at full size and without a network.
 
 A published radius gives back the votes that made it: K of N = 100,000 for the certified class
-(:mod:`smoothcert.certificates.published`). Recorded votes are exchangeable, so any smaller experiment on
-the same input is a draw without replacement from them: a budget's selection votes and looks
-are hypergeometric, and N samples are exactly the record.
+(:mod:`smoothcert.certificates.published`). Recorded votes are exchangeable, so any smaller
+experiment on the same input is a draw without replacement from them: a budget's selection votes
+and looks are hypergeometric, and N samples are exactly the record.
 
 What a replay is: what the budget would have given on this model and these inputs, up to the
 draw of the noise; sample sizes, radii and accuracies are averaged over ``repeats`` draws.
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,9 +84,16 @@ def record(store: VoteStore, every: int = 1) -> Record:
     high = store.extra.get("count_high", votes)
     part = slice(None, None, every)
     return Record(
-        store.idx[part], store.label[part], chosen[part], low[part], high[part], size,
-        store.scale[part], NOISES.parse(store.identity["noise"]), store.d,
-    )  # fmt: skip
+        store.idx[part],
+        store.label[part],
+        chosen[part],
+        low[part],
+        high[part],
+        size,
+        store.scale[part],
+        NOISES.parse(store.identity["noise"]),
+        store.d,
+    )
 
 
 @dataclass(frozen=True)
@@ -190,6 +198,13 @@ def _decline(published: Record, votes: Ints, n: Ints, alpha: float) -> Floats:
     return np.where(published.predict >= 0, np.maximum(radii[0] - radii[1], 0.0), 0.0)
 
 
-def replay_all(published: Record, budgets: Sequence[Budget], **settings: object) -> list[Replay]:
+def replay_all(published: Record, budgets: Sequence[Budget], **settings: Any) -> list[Replay]:
     """:func:`replay` for each budget, with the same seed: the repeats are paired."""
-    return [replay(published, budget, **settings) for budget in budgets]  # type: ignore[arg-type]
+    return [replay(published, budget, **settings) for budget in budgets]
+
+
+def default_radii(replays: Sequence[Replay]) -> Floats:
+    """0, 0.25, ... (from 2 on 0.5, ...) up to the largest radius of the replays, [R]."""
+    top = max(float(one.radius.max(initial=0.0)) for one in replays)
+    step = 0.25 if top < 2 else 0.5
+    return metrics.radius_grid(0, step * int(top / step), step)

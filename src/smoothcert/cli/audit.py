@@ -6,53 +6,106 @@ a broken promise of a paper is a result and ends with 0.
 
 from __future__ import annotations
 
-import argparse
-import importlib
-from types import ModuleType
-from typing import Any
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
 
-# A kind is a module of smoothcert.cli.audits with add_arguments(parser) and run(args).
+from pydantic import create_model
+
+from smoothcert.audits import catalogue
+from smoothcert.audits.catalogue import MEMORY_SOUNDNESS, Kind
+from smoothcert.audits.summary import page
+from smoothcert.cli.command import Command, place, positional
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
+from smoothcert.report.verdict import read_verdicts
+from smoothcert.workflow.catalogue import function
+
+_AUDITS = {kind.name: kind for kind in catalogue.KINDS}
 KINDS = {
-    "memory-soundness": "certificates of input-dependent noise scales, with and without memory",
-    "memory-figure": "what memory-soundness saw, drawn",
-    "falsification": "attacks on certificates inside their own radius",
-    "attack-accuracy": "certified accuracy beside accuracy under attack, at each radius",
-    "coverage": "how often each confidence procedure fails, exactly or simulated",
-    "honesty": "certificates all at once, and settings chosen on the test inputs",
-    "numerics": "the same certificates in other arithmetic, and what finite noise can hide",
-    "radii": "radius formulas against the worst base classifier",
-    "streams": "whether any noise is used twice, from the search for a scale to the attack",
+    **{name: kind.help for name, kind in _AUDITS.items()},
     "summary": "files of verdicts -> one page, a line a promise",
 }
 
-
-def _module(kind: str) -> ModuleType:
-    return importlib.import_module(f"smoothcert.cli.audits.{kind.replace('-', '_')}")
-
-
-class _OnDemand(argparse.ArgumentParser):
-    """Imports the module of its kind only when it is asked to parse."""
-
-    kind: str | None = None
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self.kind:
-            kind, self.kind = self.kind, None
-            _module(kind).add_arguments(self)
-        return super().parse_known_args(args, namespace)
+# The files that audits take, beside their settings
+_PLACES: dict[str, tuple[Any, Any]] = {
+    "tables": (tuple[Path, ...], positional((), "certificates (.tsv)", "TABLE")),
+    "model": (Path | None, place(None, "checkpoint of the certified classifier", "FILE")),
+    "votes": (tuple[Path, ...], place((), "vote stores", "NPZ")),
+    "spiral": (Path | None, place(None, "what `smoothcert lbrs spiral` wrote", "NPZ")),
+    "data_dir": (str | None, place(None, "where data sets lie; default SMOOTHCERT_DATA", "DIR")),
+    "device": (str, place("auto", "where to compute", "auto|cpu|cuda")),
+    "quiet": (bool, place(False, "no progress on standard error")),
+}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One sub-command a kind."""
-    # The class of ``parser`` says how a wrong argument is reported.
-    kind_parser = type("Kind", (_OnDemand, type(parser)), {})
-    kinds: Any = parser.add_subparsers(
-        dest="kind", required=True, metavar="KIND", parser_class=kind_parser
+class _Audit(Command):
+    kind: ClassVar[Kind]
+
+    def run(self) -> int:
+        # Here, because an audit needs torch and `summary` and `--help` do not.
+        from smoothcert.audits.job import perform
+
+        if self.out is None:
+            raise SmoothcertError("out is missing: give --out")
+        names = self.kind.settings.model_fields
+        settings = self.kind.settings(**{name: getattr(self, name) for name in names})
+        audit = function(self.kind.audit)()
+        return perform(self.kind, audit, self._subject(), settings, self.out, self.code)
+
+    def _subject(self) -> Any:
+        from smoothcert.audits.base import Subject
+
+        files = {name: getattr(self, name) for name in self.kind.takes if name != "quiet"}
+        if not getattr(self, "quiet", True):
+            files["progress"] = _say
+        return Subject(**files)
+
+    out: Path | None = place(None, "writes BASE.json (verdicts) and what they rest on", "BASE")
+
+
+class _Recheckable(_Audit):
+    recheck: Path | None = place(None, "witnesses (BASE.npz) to confirm again instead", "NPZ")
+
+    def run(self) -> int:
+        if self.recheck is None:
+            return super().run()
+        from smoothcert.audits.recheck import recheck
+
+        given: Any = self
+        seed = given.seed if "seed" in self.model_fields_set else None
+        return recheck(self.recheck, self._subject(), given.seeds, seed, given.budget)
+
+
+class Summary(Command):
+    """All verdicts on one page.
+
+    Ends with 0 whatever they are: their own audits have failed.
+    """
+
+    files: tuple[Path, ...] = positional(..., "verdicts (.json) of audits", "FILE")
+    out: Path = place(help="the page", metavar="HTML")
+    title: str = place("Audits: one line a promise", "heading", "TEXT")
+
+    def run(self) -> None:
+        audits = [(str(f), read_verdicts(f)) for f in self.files]
+        write_text(self.out, page(audits, self.out, self.title))
+        print(self.out)
+
+
+def command(name: str) -> type[Command]:
+    """The command of a kind: the flags are its settings and the files that it takes."""
+    if name == "summary":
+        return Summary
+    kind = _AUDITS[name]
+    base = _Recheckable if kind is MEMORY_SOUNDNESS else _Audit
+    fields: dict[str, Any] = {place: _PLACES[place] for place in kind.takes}
+    made: type[_Audit] = create_model(
+        name, __base__=(base, kind.settings), __doc__=f"{kind.help.capitalize()}.", **fields
     )
-    for name, text in KINDS.items():
-        kinds.add_parser(name, help=text, description=text).kind = name
+    made.kind = kind
+    return made
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the kind; its own status."""
-    return int(_module(args.kind).run(args) or 0)
+def _say(what: str, done: int, of: int) -> None:
+    print(f"{what} {done} of {of}", file=sys.stderr)

@@ -1,100 +1,73 @@
-"""``smoothcert certify``: votes -> certificates; with --model both steps at once.
-
-``--noise`` reads Gaussian votes as those of gaussian-linf (or the reverse); ``--radius-table``
-names what ``smoothcert radius-table`` has made, else it is made anew.
-"""
+"""``smoothcert certify``: votes -> certificates; with --model both steps at once."""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from smoothcert.budget import BUDGETS
-from smoothcert.certificates import CertificateTable, sidecar, write_certificates
-from smoothcert.certificates.certification import certify
+from smoothcert.certificates import CertificateTable, job
 from smoothcert.certificates.metrics import (
     abstention_rate,
     average_certified_radius,
     certified_accuracy,
 )
-from smoothcert.cli.common import require, specification
-from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
+from smoothcert.certificates.spec import CertifySpec
+from smoothcert.cli.command import place
+from smoothcert.cli.sample import Sampling
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES, Noise
-from smoothcert.noise.centripetal import Centripetal, with_table_file
-from smoothcert.noise.gaussian_linf import same_draws
+from smoothcert.core.settings import Count, same
 from smoothcert.report.printing import percent, radius, radius_interval
-from smoothcert.votes import VoteStore
-from smoothcert.votes.records import read_record, record_path, seconds_of
+from smoothcert.sampling.spec import SampleSpec, SamplingOptions
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Either --votes, or --model with what ``sample`` takes."""
-    add_sampling_arguments(parser)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--votes", metavar="NPZ", help="a vote store")
-    source.add_argument("--model", metavar="FILE", help="a checkpoint, or package.module:function")
-    parser.add_argument("--radius-table", metavar="JSON", help="of a non-Gaussian noise")
-    parser.add_argument("--out", required=True, metavar="TSV")
+class Certify(SamplingOptions, CertifySpec, Sampling):
+    """Certificates of votes, or of a model: then what ``sample`` takes is taken, too.
 
+    With --votes only the budget is chosen, and perhaps another noise of the same draws:
+    Gaussian votes may be read as those of gaussian-linf, and the reverse.
+    """
 
-def run(args: argparse.Namespace) -> int:
-    """Certify and print a summary."""
-    spec = specification(args, KEYS)
-    out = Path(args.out)
-    if args.votes:
-        for key in spec.keys() - {"budget", "noise", "code"}:
-            raise SmoothcertError(f"{key}: the votes were sampled already; only budget is chosen")
-        require(spec, "budget")
-        votes = Path(args.votes)
-        if sidecar(out).resolve() == record_path(votes).resolve():
-            raise SmoothcertError(
-                f"--out {out}: its record {sidecar(out)} would replace that of the votes;"
-                " choose another name"
-            )
-    else:
-        votes = out.with_suffix(".votes.npz")
-        sample(args, spec, votes)
-    budget = BUDGETS.parse(spec["budget"])
-    store = VoteStore.read(votes)
-    record = read_record(votes)
-    noise = _noise(spec, store, args.radius_table)
-    table = certify(store, budget, noise, seconds_of(record, store))
-    write_certificates(out, table, {**_record(spec, store, record), **_of_noise(noise, store)})
-    print(f"{out}\n{summary(table)}")
-    return 0
+    epilog: ClassVar[str] = (
+        "examples: smoothcert certify --votes votes.npz --budget fixed-1000 --out table.tsv\n"
+        "          smoothcert certify --model model.safetensors --dataset digits"
+        " --noise gaussian-0.25 --budget fixed-1000 --out table.tsv"
+    )
 
+    dataset: str | None = same(SampleSpec, "dataset", None)
+    look: Count = same(SampleSpec, "look")
+    votes: Path | None = place(None, "a vote store", "NPZ")
+    model: str | None = place(None, "a checkpoint, or package.module:function of a network of"
+                              " your own", "FILE")  # fmt: skip
+    radius_table: Path | None = place(
+        None, "radii of a non-Gaussian noise; default: made anew", "JSON"
+    )
+    out: Path = place(
+        help="the certificate table; its record goes beside it as .json", metavar="TSV"
+    )
 
-def _record(spec: dict[str, Any], store: VoteStore, votes: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in votes.items() if key != "seconds"}
-    return {"budget": spec["budget"], "code": spec.get("code"), **store.identity, "votes": kept}
+    def run(self) -> None:
+        spec = self.only(CertifySpec)
+        table = job.run(spec, self._votes(), self.out, self.radius_table)
+        print(f"{self.out}\n{summary(table)}")
 
-
-def _noise(spec: dict[str, Any], store: VoteStore, table: str | None) -> Noise:
-    """What the votes are read as, with its radius table; SmoothcertError if they cannot be."""
-    drawn = NOISES.parse(store.identity["noise"])
-    noise = NOISES.parse(spec.get("noise", drawn.slug))
-    if not same_draws(noise, drawn):
-        raise SmoothcertError(
-            f"noise {noise.slug}: the votes are of {drawn.slug}, which draws differently"
-        )
-    return with_table_file(noise, table) if table else noise
-
-
-def _of_noise(noise: Noise, store: VoteStore) -> dict[str, Any]:
-    """What the record says beside the votes' own: a noise of the same draws, a radius table."""
-    more: dict[str, Any] = {}
-    if noise.slug != store.identity["noise"]:
-        more = {"noise": noise.slug, "drawn_as": store.identity["noise"]}
-    if isinstance(noise, Centripetal) and noise.table is not None:
-        more["radius_table"] = {
-            "noise": noise.table.noise,
-            "d": noise.table.d,
-            "failure_probability": noise.table.failure_probability,
-            **noise.table.record,
-        }
-    return more
+    def _votes(self) -> Path:
+        """The vote store: the one given, else what is sampled now."""
+        if (self.votes is None) == (self.model is None):
+            raise SmoothcertError("--votes, --model: expected one of the two")
+        sampling = set(SampleSpec.model_fields) - set(CertifySpec.model_fields)
+        if self.votes is not None:
+            for key in SampleSpec.model_fields:
+                if key in sampling & self.model_fields_set:
+                    raise SmoothcertError(
+                        f"{key}: the votes were sampled already; only budget is chosen"
+                    )
+            return self.votes
+        assert self.model is not None
+        given = {key: getattr(self, key) for key in (*sampling, "noise", "budget", "code")}
+        spec = SampleSpec.check({k: v for k, v in given.items() if v is not None}, "command line")
+        votes = self.out.with_suffix(".votes.npz")
+        self.drawn(spec, self.model, votes)
+        return votes
 
 
 def summary(table: CertificateTable) -> str:
@@ -110,3 +83,6 @@ def summary(table: CertificateTable) -> str:
         f"certified accuracy at {unit} radius: "
         + ", ".join(f"{r:g}: {percent(accuracy[i].value)}%" for i, r in enumerate(radii))
     )
+
+
+COMMAND = Certify

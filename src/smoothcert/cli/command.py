@@ -2,7 +2,7 @@
 
 ``run`` does the work. Everything that decides a result is a plain field, which ``--spec JSON``
 (the workflow's way) or a flag gives, flags last; files, devices and the like are declared with
-:func:`place` or :func:`positional` and stand on the command line only.
+:func:`place` and stand on the command line only.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ from __future__ import annotations
 import argparse
 import types
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.settings import Settings, json_mapping
+from smoothcert.core.settings import Settings, expected, json_mapping
 
 
 class Command(Settings):
@@ -24,7 +26,7 @@ class Command(Settings):
 
     epilog: ClassVar[str] = ""  # an example
 
-    code: str | None = Field(None, description="the fingerprint that the workflow gives")
+    code: str | None = None  # a fingerprint, by which the workflow redoes what changed: no flag
 
     @abstractmethod
     def run(self) -> int | None:
@@ -36,56 +38,76 @@ def place(default: Any = ..., help: str = "", metavar: str = "") -> Any:
     return Field(default, description=help, json_schema_extra={"place": True, "metavar": metavar})
 
 
-def positional(default: Any = ..., help: str = "", metavar: str = "") -> Any:
-    """A :func:`place` without a flag; a tuple takes any number of words."""
-    extra = {"place": True, "positional": True, "metavar": metavar}
+def positional(
+    default: Any = ..., help: str = "", metavar: str = "", specified: bool = False
+) -> Any:
+    """A field without a flag; a tuple takes any number of words.
+
+    Like a :func:`place`, unless it is ``specified``: then ``--spec`` may give it as well.
+    """
+    extra: JsonDict = {"place": not specified, "positional": True, "metavar": metavar}
     return Field(default, description=help, json_schema_extra=extra)
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: type[Command]) -> None:
     """The flags and words of a command, with meaning, values and default in the help."""
-    if specified(command):
-        names = ", ".join(specified(command))
+    parser.epilog = command.epilog or None
+    if names := ", ".join(name for name in specified(command) if name != "code"):
         parser.add_argument("--spec", metavar="JSON", help=f"as JSON or @FILE, any of: {names}")
-    for name, field in command.model_fields.items():
+    fields = command.model_fields
+    # As one reads a command: what must be said, what may be, and then the files and devices.
+    order = sorted(
+        fields, key=lambda n: (_extra(fields[n]).get("place", False), not fields[n].is_required())
+    )
+    for name in order:
+        if name == "code":
+            continue
+        field = fields[name]
         kind, extra = _kind(field.annotation), _extra(field)
         options: dict[str, Any] = {"help": _help(field).replace("%", "%%"), "default": None}
         many = get_origin(kind) is tuple
         if kind is not bool:
-            options["metavar"] = extra.get("metavar") or _metavar(name, kind)
+            options["metavar"] = _metavar(name, field)
         if extra.get("positional"):
-            options["nargs"] = "*" if many else "?" if not field.is_required() else None
+            needed = field.is_required() and extra["place"]
+            options["nargs"] = "*" if many else None if needed else "?"
             parser.add_argument(name, **options)
             continue
         if kind is bool:
             options["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
         elif many:
             options["nargs"] = "+"
-        parser.add_argument(f"--{name.replace('_', '-')}", dest=name, **options)
-    parser.epilog = command.epilog or None
+        parser.add_argument(_flag(name), dest=name, **options)
 
 
 def parsed(command: type[Command], args: argparse.Namespace) -> Command:
     """The command with its values; raises SmoothcertError in one line for a wrong one."""
-    values: dict[str, Any] = {}
-    if getattr(args, "spec", None):
-        values = json_mapping(args.spec, "--spec")
-        places = set(command.model_fields) - set(specified(command))
-        for key in places & set(values):
-            raise SmoothcertError(f"--spec: {key}: give it as a flag")
-        values = {k: v for k, v in values.items() if v is not None}
+    text = getattr(args, "spec", None)
+    values = _specification(command, text) if text else {}
     for name, field in command.model_fields.items():
         given = getattr(args, name, None)
-        if given is None or given == []:
-            continue
-        values[name] = given if isinstance(given, bool) else _read(name, field, given)
+        if given is not None and given != []:
+            values[name] = given if isinstance(given, bool) else _read(name, field, given)
     for name, field in command.model_fields.items():
         if field.is_required() and name not in values:
-            flag = f"--{name.replace('_', '-')}" + (
-                " or --spec" if name in specified(command) else ""
-            )
-            raise SmoothcertError(f"{name} is missing: give {flag}")
-    return command.check(values, "--spec" if getattr(args, "spec", None) else "command line")
+            extra = _extra(field)
+            how = _metavar(name, field) if extra.get("positional") else _flag(name)
+            how += "" if extra.get("place") else " or --spec"
+            raise SmoothcertError(f"{name} is missing: give {how}")
+    return command.check(values, "--spec" if text else "command line")
+
+
+def _specification(command: type[Command], text: str) -> dict[str, Any]:
+    """The keys of ``--spec`` that are not null; their values are checked with those of flags."""
+    known = [name for name in specified(command) if name != "code"]
+    values = json_mapping(text, "--spec")
+    for key in values:
+        if key in (*known, "code"):
+            continue
+        if key in command.model_fields:
+            raise SmoothcertError(f"--spec: {key}: give it on the command line")
+        raise SmoothcertError(f"--spec: {key}: unknown key; expected one of {', '.join(known)}")
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def specified(command: type[Command]) -> list[str]:
@@ -97,27 +119,34 @@ def _read(name: str, field: FieldInfo, given: str | list[str]) -> Any:
     """A flag's text as the field's type, as plain data."""
     kind = _kind(field.annotation)
     if kind is dict or get_origin(kind) is dict:
-        return json_mapping(str(given), f"--{name.replace('_', '-')}")
-    adapter: TypeAdapter[Any] = TypeAdapter(
-        _kind(get_args(kind)[0]) if isinstance(given, list) else kind
-    )
+        return json_mapping(str(given), _flag(name))
+    some = isinstance(given, list)
+    one = get_args(kind)[0] if some else _optional(field.annotation)
+    metadata = () if some else field.metadata
+    limited: Any = Annotated[one, Field(), *metadata]
+    adapter: TypeAdapter[Any] = TypeAdapter(limited)
     try:
-        if isinstance(given, list):
-            return [adapter.dump_python(adapter.validate_strings(g), mode="json") for g in given]
-        return adapter.dump_python(adapter.validate_strings(given), mode="json")
+        texts = [adapter.validate_strings(text) for text in ([*given] if some else [given])]
+        values = [adapter.dump_python(value, mode="json") for value in texts]
+        return values if some else values[0]
     except ValidationError as error:
-        text = error.errors()[0]["msg"].removeprefix("Input should be ")
-        flag = name if _extra(field).get("positional") else f"--{name.replace('_', '-')}"
+        flag = _metavar(name, field) if _extra(field).get("positional") else _flag(name)
+        first = error.errors()[0]
         raise SmoothcertError(
-            f"{flag}: expected {text[0].lower()}{text[1:]}, found {given!r}"
+            f"{flag}: expected {expected(first)}, found {first['input']!r}"
         ) from None
+
+
+def _flag(name: str) -> str:
+    """``data_dir`` -> ``--data-dir``; ``json_``, as pydantic has a name ``json``, -> ``--json``."""
+    return f"--{name.rstrip('_').replace('_', '-')}"
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:
     return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
-def _kind(annotation: Any) -> Any:
+def _optional(annotation: Any) -> Any:
     """The type without None."""
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [a for a in get_args(annotation) if a is not type(None)]
@@ -125,29 +154,64 @@ def _kind(annotation: Any) -> Any:
     return annotation
 
 
-def _metavar(name: str, kind: Any) -> str:
+def _kind(annotation: Any) -> Any:
+    """The type without None and without its limits."""
+    kind = _optional(annotation)
+    return _kind(get_args(kind)[0]) if get_origin(kind) is Annotated else kind
+
+
+def _limits(annotation: Any, metadata: Any = ()) -> Iterator[str]:
+    """The limits of a type, of its members and of its items, in words."""
+    for one in metadata:
+        if isinstance(one, FieldInfo):
+            yield from _limits(None, one.metadata)
+        for key, sign in {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}.items():
+            if getattr(one, key, None) is not None:
+                yield f"{sign} {getattr(one, key):g}"
+    if get_origin(annotation) is Annotated:
+        inner, *more = get_args(annotation)
+        yield from _limits(inner, more)
+    elif get_origin(annotation) in (Union, types.UnionType, tuple):
+        for part in get_args(annotation):
+            yield from _limits(part)
+
+
+def _metavar(name: str, field: FieldInfo) -> str:
+    return str(_extra(field).get("metavar") or _word(name, _kind(field.annotation)))
+
+
+def _word(name: str, kind: Any) -> str:
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
     if get_origin(kind) is tuple:
-        return _metavar(name, _kind(get_args(kind)[0]))
+        return _word(name, _kind(get_args(kind)[0]))
     if kind is dict or get_origin(kind) is dict:
         return "JSON"
-    return {int: "INT", float: "NUMBER", str: name.upper()}.get(kind, name.upper())
+    return {int: "INT", float: "NUMBER"}.get(kind, name.upper())
 
 
-def _help(field: FieldInfo) -> str:
-    """Meaning, range and default."""
-    symbols = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    limits = [
-        f"{sign} {getattr(m, key):g}"
-        for m in field.metadata
-        for key, sign in symbols.items()
-        if getattr(m, key, None) is not None
+def options_of(title: str, model: type[Settings]) -> str:
+    """The keys of a model that is given as JSON, one a line, for an epilog."""
+    lines = [
+        f"  {name:14} {_help(field, values=True)}"
+        for name, field in model.model_fields.items()
+        if name != "code" and not isinstance(field.annotation, TypeVar)
     ]
-    about = [*limits]
-    if not field.is_required() and field.default not in (None, (), "", False):
-        shown = field.default
-        text = " ".join(map(str, shown)) if isinstance(shown, tuple) else shown
-        about.append(f"default {text}")
+    return "\n".join([title, *(lines or ["  none"])])
+
+
+def _help(field: FieldInfo, values: bool = False) -> str:
+    """Meaning, values (which a flag's own name for its value says), range and default."""
+    about = list(_limits(field.annotation, field.metadata))
+    shown = field.default
+    if field.is_required():
+        about.append("required")
+    elif isinstance(shown, tuple) and shown:
+        about.append(f"default {' '.join(map(str, shown))}")
+    elif isinstance(shown, int | float | str) and shown != "" and field.annotation is not bool:
+        about.append(f"default {f'{shown:.6g}' if isinstance(shown, float) else shown}")
+    kind = _kind(field.annotation)
+    if values and get_origin(kind) is Literal:
+        about.insert(0, "|".join(map(str, get_args(kind))))
     text = field.description or ""
     return f"{text} ({', '.join(about)})" if about else text

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from smoothcert.cli.outputs import OutputCommand, catalogued, function
 from smoothcert.report.numbers import write_numbers
 from smoothcert.report.style import save
+from smoothcert.workflow.catalogue import target
 
 
 class Figure(OutputCommand):
@@ -25,10 +26,10 @@ class Figure(OutputCommand):
         output = catalogued(self.name, self.kind)
         picture = self.made(output)
         assert output.draw is not None
-        for path in save(function(output.draw)(picture), self.out):
+        for path in save(function(output.draw)(picture), self.out, output.title):
             print(path)
         if self.numbers:
-            write_numbers(self.numbers, picture.numbers)
+            write_numbers(self.numbers, picture.numbers.assign(output=target(output)))
 
 
 COMMAND = Figure

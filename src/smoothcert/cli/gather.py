@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import ClassVar
+
+from smoothcert.cli.command import Command, place, positional
+from smoothcert.votes.records import gather_files
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shards in any order."""
-    parser.add_argument("shards", nargs="+", metavar="NPZ")
-    parser.add_argument("--out", required=True, metavar="NPZ")
+class Gather(Command):
+    """Join the shards of a vote store, in any order.
+
+    Gaps, overlaps and shards of different specifications are refused.
+    """
+
+    epilog: ClassVar[str] = "example: smoothcert gather 0.npz 1.npz --out votes.npz"
+
+    shards: tuple[Path, ...] = positional(help="vote stores of parts of the inputs", metavar="NPZ")
+    out: Path = place(help="the whole store", metavar="NPZ")
+
+    def run(self) -> None:
+        store = gather_files(self.shards, self.out)
+        print(f"{self.out}: {len(store)} inputs from {len(self.shards)} shards")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Join; gaps, overlaps and mixed specifications are refused."""
-    from smoothcert.votes.records import gather_files
-
-    store = gather_files([Path(p) for p in args.shards], Path(args.out))
-    print(f"{args.out}: {len(store)} inputs from {len(args.shards)} shards")
-    return 0
+COMMAND = Gather

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import ClassVar, Literal
 
-from smoothcert import datasets, models
+from pydantic import Field
+
+from smoothcert import datasets
+from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags."""
-    parser.add_argument("file", metavar="FILE", help="{arch, state_dict} or MACER's {net, ...}")
-    parser.add_argument("--arch", required=True, metavar="SLUG", help="e.g. resnet110, resnet50")
-    parser.add_argument("--dataset", required=True, metavar="NAME")
-    parser.add_argument("--out", required=True, metavar="FILE.safetensors")
-    parser.add_argument(
-        "--normalization",
-        choices=models.KINDS,
-        help="the first layer, which the file does not hold: standardize (default), center"
+class ImportCheckpoint(Command):
+    """Convert a published PyTorch checkpoint to this project's format."""
+
+    epilog: ClassVar[str] = (
+        "example: smoothcert import-checkpoint checkpoint.pth.tar --dataset cifar10"
+        " --arch resnet110 --out model.safetensors"
+    )
+
+    file: Path = positional(help="{arch, state_dict} or MACER's {net, ...}", metavar="FILE")
+    dataset: str = Field(description=f"its data set: {', '.join(datasets.DATASETS)}")
+    arch: str = Field(description="its architecture, such as resnet110 or resnet50")
+    normalization: Literal["standardize", "center", "none"] | None = Field(
+        None,
+        description="the first layer, which the file does not hold: standardize (default), center"
         " (SmoothAdv's ImageNet and plain CIFAR-10 models), none (MACER; default for its layout)",
     )
+    out: Path = place(help="a name that ends in .safetensors", metavar="FILE")
+
+    def run(self) -> None:
+        from smoothcert import models
+        from smoothcert.models.published import import_published
+
+        if self.out.suffix != ".safetensors":
+            raise SmoothcertError(f"{self.out}: expected a name that ends in .safetensors")
+        info = datasets.info(self.dataset)
+        model, record = import_published(
+            self.file, self.arch, self.dataset, info.n_classes, info.shape, self.normalization
+        )
+        models.save(model, self.out, record)
+        print(
+            f"{self.out}: {self.arch} for {self.dataset}, normalization"
+            f" {record['normalization']}, digest {models.digest(model)[:12]}"
+        )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Convert, and print one line."""
-    from smoothcert.models.published import import_published
-
-    if not args.out.endswith(".safetensors"):
-        raise SmoothcertError(f"{args.out}: expected a name that ends in .safetensors")
-    info = datasets.info(args.dataset)
-    model, record = import_published(
-        args.file, args.arch, args.dataset, info.n_classes, info.shape, args.normalization
-    )
-    models.save(model, args.out, record)
-    print(
-        f"{args.out}: {args.arch} for {args.dataset}, normalization {record['normalization']},"
-        f" digest {models.digest(model)[:12]}"
-    )
-    return 0
+COMMAND = ImportCheckpoint

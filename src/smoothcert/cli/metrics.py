@@ -1,92 +1,92 @@
-"""``smoothcert metrics FILE...``: what certificate tables say, one row a file.
-
-Reads any table in the format of Cohen's released logs, also ``.gz``. Certified accuracies,
-clean accuracy and abstentions are percent, the ACR is in l2 (or the noise's own norm) of [0,1]
-pixels. Intervals are 95% for the number of inputs.
-"""
+"""``smoothcert metrics FILE...``: what certificate tables say, one row a file."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from smoothcert.certificates import CertificateTable, metrics, read_certificates
 from smoothcert.certificates.metrics import Estimate
+from smoothcert.cli.command import Command, positional
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.settings import Probability
 from smoothcert.report import printing
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="certificate tables (.tsv, .gz)")
-    parser.add_argument(
-        "--radii",
-        help="0,0.25,... or START:STOP:STEP (default: every 0.25 up to the largest radius)",
-    )
-    parser.add_argument("--strict", action="store_true", help="radius > r instead of >= r")
-    parser.add_argument("--intervals", action="store_true", help="print the 95%% intervals")
-    parser.add_argument(
-        "--envelope",
-        action="store_true",
-        help="also the best of the files per radius, and the two ACRs that go with it",
-    )
-    parser.add_argument(
-        "--difference", action="store_true", help="also each file minus the first, paired"
-    )
-    parser.add_argument(
-        "--corrected",
-        type=float,
-        metavar="RHO",
-        help="also accuracies less the certificates that may be wrong, with probability 1-RHO",
-    )
-    parser.add_argument("--alpha", type=float, help="for --corrected, where a file has no alpha")
-    parser.add_argument("--json", action="store_true", help="everything, with intervals, as JSON")
+class Metrics(Command):
+    """What certificate tables say, one row a file.
 
+    Reads any table in the format of Cohen's released logs, also .gz. Certified accuracies, clean
+    accuracy and abstentions are percent, the ACR is in l2 (or the noise's own norm) of [0,1]
+    pixels. Intervals are 95% for the number of inputs.
+    """
 
-def run(args: argparse.Namespace) -> None:
-    tables = [read_certificates(path) for path in args.files]
-    for path, table in zip(args.files, tables, strict=True):
-        if len(table) == 0:
-            raise SmoothcertError(f"{path}: no rows; expected at least one certificate")
-    radii = (
-        metrics.parse_radii(args.radii) if args.radii is not None else metrics.default_radii(tables)
+    epilog: ClassVar[str] = "example: smoothcert metrics table.tsv --radii 0,0.25,0.5 --intervals"
+
+    files: tuple[str, ...] = positional(help="certificate tables (.tsv, .gz)", metavar="FILE")
+    radii: str | None = Field(
+        None,
+        description="0,0.25,... or START:STOP:STEP; default: every 0.25 up to the largest radius",
     )
-    rows = [_row(path, table, radii, args) for path, table in zip(args.files, tables, strict=True)]
-    if args.envelope:
-        rows += _envelope(tables, radii, args.strict)
-    if args.difference:
-        rows += [
-            _difference(path, table, tables[0], radii, args.strict)
-            for path, table in zip(args.files[1:], tables[1:], strict=True)
-        ]
-    if args.json:
-        print(json.dumps([_plain(row, radii, args.strict) for row in rows], indent=1))
-    else:
-        print(_aligned(rows, radii, args.intervals, args.strict))
+    strict: bool = Field(False, description="radius > r instead of >= r")
+    intervals: bool = Field(False, description="print the 95% intervals")
+    envelope: bool = Field(
+        False, description="also the best of the files per radius, and the two ACRs that go with it"
+    )
+    difference: bool = Field(False, description="also each file minus the first, paired")
+    corrected: Probability | None = Field(
+        None,
+        description="RHO: also accuracies less the certificates that may be wrong, with"
+        " probability 1-RHO",
+    )
+    alpha: Probability | None = Field(
+        None, description="for --corrected, where a file has no alpha"
+    )
+    json_: bool = Field(False, description="everything, with intervals, as JSON")
 
+    def run(self) -> None:
+        tables = [read_certificates(path) for path in self.files]
+        for path, table in zip(self.files, tables, strict=True):
+            if len(table) == 0:
+                raise SmoothcertError(f"{path}: no rows; expected at least one certificate")
+        if self.radii is None:
+            radii = metrics.default_radii(tables)
+        else:
+            radii = metrics.parse_radii(self.radii)
+        rows = [self._row(path, t, radii) for path, t in zip(self.files, tables, strict=True)]
+        if self.envelope:
+            rows += _envelope(tables, radii, self.strict)
+        if self.difference:
+            rows += [
+                _difference(path, table, tables[0], radii, self.strict)
+                for path, table in zip(self.files[1:], tables[1:], strict=True)
+            ]
+        if self.json_:
+            print(json.dumps([_plain(row, radii, self.strict) for row in rows], indent=1))
+        else:
+            print(_aligned(rows, radii, self.intervals, self.strict))
 
-def _row(
-    path: str, table: CertificateTable, radii: np.ndarray, args: argparse.Namespace
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "file": path,
-        "inputs": len(table),
-        "acr": metrics.average_certified_radius(table),
-        "abstain": metrics.abstention_rate(table),
-        "clean": metrics.clean_accuracy(table),
-        "certified": metrics.certified_accuracy(table, radii, args.strict),
-    }
-    if args.corrected is not None:
-        try:
-            row["corrected"] = metrics.corrected_accuracy(
-                table, radii, args.alpha, args.corrected, args.strict
-            )
-        except SmoothcertError as error:
-            raise SmoothcertError(f"{path}: {error}") from None
-    return row
+    def _row(self, path: str, table: CertificateTable, radii: np.ndarray) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "file": path,
+            "inputs": len(table),
+            "acr": metrics.average_certified_radius(table),
+            "abstain": metrics.abstention_rate(table),
+            "clean": metrics.clean_accuracy(table),
+            "certified": metrics.certified_accuracy(table, radii, self.strict),
+        }
+        if self.corrected is not None:
+            try:
+                row["corrected"] = metrics.corrected_accuracy(
+                    table, radii, self.alpha, self.corrected, self.strict
+                )
+            except SmoothcertError as error:
+                raise SmoothcertError(f"{path}: {error}") from None
+        return row
 
 
 def _envelope(
@@ -171,3 +171,6 @@ def _percent(estimate: Estimate, interval: bool) -> str:
 def _radius(estimate: Estimate, interval: bool) -> str:
     value = printing.radius(estimate.value, 4)
     return f"{value} {printing.radius_interval(estimate, 4)}" if interval else value
+
+
+COMMAND = Metrics

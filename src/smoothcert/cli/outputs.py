@@ -10,7 +10,7 @@ from pydantic import Field
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.output import Files, Output
-from smoothcert.workflow.catalogue import function, outputs
+from smoothcert.workflow.catalogue import find, function, outputs
 
 __all__ = ["OutputCommand", "catalogued", "function"]
 
@@ -33,13 +33,16 @@ class OutputCommand(Command):
         """The table, or what the figure is drawn from."""
         flags = {"radii": self.radii, "title": self.title, "strict": self.strict or None}
         given = {**self.options, **{k: v for k, v in flags.items() if v is not None}}
+        if "title" in output.options.model_fields:
+            given.setdefault("title", output.title)
         options = output.options.check(given, f"{output.name}")
         return function(output.make)(Files.parse(self.files), options)
 
 
 def catalogued(name: str, kind: str) -> Output:
     """The table or figure of a name; SmoothcertError lists them where there is none."""
-    known = {one.name: one for one in outputs() if one.kind == kind}
-    if name not in known:
-        raise SmoothcertError(f"{kind} {name!r}: unknown; expected one of {', '.join(known)}")
-    return known[name]
+    output = find(name, kind)
+    if output is None:
+        known = ", ".join(one.name for one in outputs() if one.kind == kind)
+        raise SmoothcertError(f"{kind} {name!r}: unknown; expected one of {known}")
+    return output

@@ -2,73 +2,89 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
+from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import write_text
+from smoothcert.report.comparison import differences, write_differences
+from smoothcert.report.heat_map import heat_map
+from smoothcert.report.ledger import count, ledger, write_ledger
+from smoothcert.report.numbers import read_numbers, write_numbers
+from smoothcert.report.page import Page
+from smoothcert.report.style import save
+from smoothcert.workflow import catalogue
+
+KINDS = {
+    "compare": "differences of a table from the paper's, as BASE.csv and a heat map",
+    "claims": "every claim of the papers with a verdict, as BASE.csv and BASE.md",
+    "page": "everything in a folder of results as one static page",
+}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """``compare TABLE.csv``, ``claims RESULTS`` and ``page RESULTS``."""
-    parts = parser.add_subparsers(dest="part", required=True, metavar="PART")
-    text = "differences of a table from the paper's, as BASE.csv and a heat map"
-    compare = parts.add_parser("compare", help=text, description=text)
-    compare.add_argument("table", metavar="TABLE.csv", help="a table of this project")
-    compare.add_argument("--out", required=True, metavar="BASE", help="writes BASE.csv, .pdf, .png")
-    text = "every claim of the papers with a verdict, as BASE.csv and BASE.md"
-    claims = parts.add_parser("claims", help=text, description=text)
-    claims.add_argument("results", metavar="RESULTS", help="a folder such as results/smoke")
-    claims.add_argument("--out", required=True, metavar="BASE", help="writes BASE.csv and BASE.md")
-    text = "everything in a folder of results as one static page"
-    page = parts.add_parser("page", help=text, description=text)
-    page.add_argument("results", metavar="RESULTS", help="a folder such as results/smoke")
-    page.add_argument("--preset", help="its name; default: that of the folder")
-    page.add_argument("--out", required=True, metavar="FILE.html")
-    for part in (compare, claims, page):
-        part.add_argument(
-            "--code", help="fingerprint of the code, by which the workflow sees changes"
-        )
+class Compare(Command):
+    """Differences of a table from the paper's, as BASE.csv and a heat map."""
+
+    numbers: Path = positional(help="the numbers of a table", metavar="NUMBERS.csv")
+    out: Path = place(help="writes BASE.csv, .pdf, .png", metavar="BASE")
+
+    def run(self) -> None:
+        numbers = read_numbers([self.numbers])
+        if numbers.empty:
+            raise SmoothcertError(f"{self.numbers}: no number")
+        cells = differences(numbers)
+        write_differences(self.out.with_name(f"{self.out.name}.csv"), cells)
+        known = {one.name: one.title for one in catalogue.outputs()}
+        title = f"Ours minus the paper's. {known.get(cells[0].table, cells[0].table)}"
+        for path in save(heat_map(cells, title), self.out, title):
+            print(path)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Write, and print what was written."""
-    if args.part == "compare":
-        return _compare(args)
-    if args.part == "claims":
-        return _claims(args)
-    from smoothcert.core.files import write_text
-    from smoothcert.report.page import Page
+class Claims(Command):
+    """Every claim of the papers with a verdict, as BASE.csv and BASE.md."""
 
-    results = Path(args.results)
-    if not results.is_dir():
-        raise SmoothcertError(f"{results}: no folder of results")
-    write_text(args.out, Page(results, args.preset or results.resolve().name).html())
-    print(args.out)
-    return 0
+    results: Path = positional(help="a folder such as results/smoke", metavar="RESULTS")
+    out: Path = place(help="writes BASE.csv and BASE.md", metavar="BASE")
+
+    def run(self) -> None:
+        rows = ledger(self.results)
+        paths = write_ledger(self.out, rows)
+        for paper, verdicts in count(rows).items():
+            print(f"{paper}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
+        for path in paths:
+            print(path)
 
 
-def _compare(args: argparse.Namespace) -> int:
-    from smoothcert.report.comparison import differences, write_differences
-    from smoothcert.report.heat_map import heat_map
-    from smoothcert.report.style import save
+class OfResults(Command):
+    """A command that shows a folder of results."""
 
-    cells = differences(args.table)
-    if not cells:
-        raise SmoothcertError(f"{args.table}: no measured column; expected KEY and KEY_paper")
-    base = Path(args.out)
-    write_differences(base.with_name(f"{base.name}.csv"), cells)
-    for path in save(heat_map(cells, f"{cells[0].table}: ours minus the paper's"), base):
-        print(path)
-    return 0
+    results: Path = positional(help="a folder such as results/smoke", metavar="RESULTS")
+    preset: str | None = place(None, help="its name; default: that of the folder")
+
+    def page(self) -> Page:
+        """Raises SmoothcertError where the folder is none."""
+        if not self.results.is_dir():
+            raise SmoothcertError(f"{self.results}: no folder of results")
+        preset = self.preset or self.results.resolve().name
+        return Page(self.results, preset, catalogue.SECTIONS)
 
 
-def _claims(args: argparse.Namespace) -> int:
-    from smoothcert.report.ledger import count, ledger, write_ledger
+class ThePage(OfResults):
+    """Everything in a folder of results as one static page, and its numbers as results.csv.
 
-    rows = ledger(args.results)
-    paths = write_ledger(args.out, rows)
-    for paper, verdicts in count(rows).items():
-        print(f"{paper}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
-    for path in paths:
-        print(path)
-    return 0
+    The page refers to pictures and tables in the folder.
+    """
+
+    out: Path = place(help="the page; results.csv stands beside it", metavar="FILE.html")
+
+    def run(self) -> None:
+        page = self.page()
+        write_text(self.out, page.html(folder=self.out.parent))
+        write_numbers(self.out.with_name("results.csv"), page.evidence.numbers)
+        print(self.out)
+
+
+def command(kind: str) -> type[Command]:
+    """The command of a word of KINDS."""
+    kinds: dict[str, type[Command]] = {"compare": Compare, "claims": Claims, "page": ThePage}
+    return kinds[kind]

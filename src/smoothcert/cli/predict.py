@@ -2,45 +2,64 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
 
 from smoothcert.certificates.certification import predict
-from smoothcert.cli.common import require, specification
-from smoothcert.cli.sample import KEYS, add_sampling_arguments, sample
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.cli.command import place
+from smoothcert.cli.sample import Sampling
 from smoothcert.core.files import write_text
+from smoothcert.core.settings import Count, Probability, same
 from smoothcert.core.slugs import number
+from smoothcert.sampling.spec import SampleSpec, SamplingOptions
 from smoothcert.votes import VoteStore
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """As for ``sample``, with n votes an input and the level of the test."""
-    add_sampling_arguments(parser)
-    parser.add_argument("--model", required=True, metavar="FILE", help="or package.module:function")
-    parser.add_argument("--n", type=int, default=1000, help="votes an input (default 1000)")
-    parser.add_argument("--alpha", type=float, default=0.001, help="default 0.001")
-    parser.add_argument("--out", required=True, metavar="TSV", help="idx label predict correct")
+class Predict(SamplingOptions, Sampling):
+    """The smoothed classifier's answer for each input, or -1 where the top two may be tied.
+
+    A wrong answer has probability at most alpha, for each input by itself.
+    """
+
+    epilog: ClassVar[str] = (
+        "example: smoothcert predict --dataset digits --noise gaussian-0.25 --n 1000"
+        " --model model.safetensors --out answers.tsv"
+    )
+
+    dataset: str = same(SampleSpec, "dataset")
+    noise: str = same(SampleSpec, "noise")
+    n: Count = Field(1000, description="votes an input")
+    alpha: Probability = Field(0.001, description="probability of a wrong answer")
+    model: str = place(help="a checkpoint, or package.module:function of a network of your own",
+                       metavar="FILE")  # fmt: skip
+    out: Path = place(help="columns idx, label, predict, correct", metavar="TSV")
+
+    def run(self) -> None:
+        predict([[self.n]], self.alpha)  # refuses an (n, alpha) that can never answer
+        votes = self.out.with_suffix(".votes.npz")
+        self.drawn(self._sampling(), self.model, votes)
+        store = VoteStore.read(votes)
+        answer = predict(store.estimation.dense(store.n_classes), self.alpha)
+        lines = ["idx\tlabel\tpredict\tcorrect"]
+        for idx, label, p in zip(store.idx, store.label, answer, strict=True):
+            lines.append(f"{idx}\t{label}\t{p}\t{int(p == label)}")
+        write_text(self.out, "\n".join(lines) + "\n")
+        correct, abstain = (answer == store.label).mean(), (answer == -1).mean()
+        print(f"{self.out}: {len(store)} inputs, correct {correct:.1%}, abstains {abstain:.1%}")
+
+    def _sampling(self) -> SampleSpec:
+        """All n votes of an input in one look."""
+        level = "" if self.alpha == 0.001 else f"_a{number(self.alpha)}"
+        return SampleSpec(
+            **self.only(SamplingOptions).plain(),
+            dataset=self.dataset,
+            noise=self.noise,
+            budget=f"fixed{level}_s1-{self.n}",
+            look=self.n,
+            code=self.code,
+        )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Sample, predict, write the table, print accuracy and abstentions."""
-    spec = specification(args, KEYS)
-    for key in ("budget", "look"):
-        if key in spec:
-            raise SmoothcertError(f"{key}: predict takes --n and --alpha")
-    require(spec, "dataset", "noise")
-    predict([[args.n]], args.alpha)  # refuses an (n, alpha) that can never answer
-    votes = Path(args.out).with_suffix(".votes.npz")
-    level = "" if args.alpha == 0.001 else f"_a{number(args.alpha)}"
-    sample(args, {**spec, "budget": f"fixed{level}_s1-{args.n}", "look": args.n}, votes)
-    store = VoteStore.read(votes)
-    counts = store.estimation.dense(store.n_classes)
-    answer = predict(counts, args.alpha)
-    lines = ["idx\tlabel\tpredict\tcorrect"]
-    for idx, label, p in zip(store.idx, store.label, answer, strict=True):
-        lines.append(f"{idx}\t{label}\t{p}\t{int(p == label)}")
-    write_text(args.out, "\n".join(lines) + "\n")
-    correct, abstain = (answer == store.label).mean(), (answer == -1).mean()
-    print(f"{args.out}: {len(store)} inputs, correct {correct:.1%}, abstains {abstain:.1%}")
-    return 0
+COMMAND = Predict

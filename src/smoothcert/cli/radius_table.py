@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-import argparse
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
-from smoothcert.cli.common import add_spec, require, specification
+from pydantic import Field
+
+from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.settings import Count, Natural
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
 
-HELP = "tabulate p*(r) of a centripetal noise"
-KEYS = {"noise": str, "d": int, "samples": int, "seed": int}
-MONTE_CARLO = ("samples", "seed")
 
+class RadiusTable(Command):
+    """Tabulate p*(r) of a centripetal noise, by quadrature or (mixed-linf) by simulation."""
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """NOISE is a slug, with or without its scale; samples and seed are for mixed-linf."""
-    parser.add_argument("noise", nargs="?", metavar="NOISE", help="e.g. centripetal-l2_k500")
-    parser.add_argument("--out", required=True, metavar="FILE.json")
-    add_spec(parser, {key: kind for key, kind in KEYS.items() if key != "noise"})
-
-
-def run(args: argparse.Namespace) -> None:
-    """Build the table, write it, print one line."""
-    spec = specification(args, KEYS)
-    require(spec, "noise", "d")
-    noise = parse_shape(spec["noise"])
-    settings: dict[str, Any] = {key: spec[key] for key in MONTE_CARLO if key in spec}
-    if settings and noise.name != "mixed-linf":
-        raise SmoothcertError(f"{', '.join(settings)}: noise {noise.shape_slug} is not sampled")
-    start = time.monotonic()
-    table = noise.build_table(spec["d"], **settings)
-    table.save(args.out)
-    print(
-        f"{args.out}: {noise.shape_slug}, d = {spec['d']}, {len(table.radius)} radii up to"
-        f" {table.radius[-1]:.4g} at scale 1, {table.record['method']},"
-        f" failure probability {table.failure_probability:g}, {time.monotonic() - start:.1f} s"
+    epilog: ClassVar[str] = (
+        "example: smoothcert radius-table centripetal-l2_k500 --d 784 --out radii.json"
     )
+
+    noise: str = positional(
+        help="a noise, with or without its scale, such as centripetal-l2_k500",
+        metavar="NOISE",
+        specified=True,
+    )
+    d: Count = Field(description="dimension of the inputs")
+    samples: Count | None = Field(None, description="of mixed-linf: draws behind the table")
+    seed: Natural | None = Field(None, description="of mixed-linf: of its draws")
+    out: Path = place(help="the table", metavar="JSON")
+
+    def run(self) -> None:
+        noise = parse_shape(self.noise)
+        given = {"samples": self.samples, "seed": self.seed}
+        settings: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
+        if settings and noise.name != "mixed-linf":
+            raise SmoothcertError(f"{', '.join(settings)}: noise {noise.shape_slug} is not sampled")
+        start = time.monotonic()
+        table = noise.build_table(self.d, **settings)
+        table.save(self.out)
+        print(
+            f"{self.out}: {noise.shape_slug}, d = {self.d}, {len(table.radius)} radii up to"
+            f" {table.radius[-1]:.4g} at scale 1, {table.record['method']},"
+            f" failure probability {table.failure_probability:g}, {time.monotonic() - start:.1f} s"
+        )
 
 
 def parse_shape(slug: str) -> Centripetal:
@@ -49,3 +56,6 @@ def parse_shape(slug: str) -> Centripetal:
     if not isinstance(noise, Centripetal):
         raise SmoothcertError(f"noise {slug}: its radius has a closed form, no table is needed")
     return noise
+
+
+COMMAND = RadiusTable

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import metrics
 from smoothcert.certificates.published import import_certificates
-from smoothcert.certificates.replay import Record, Replay, record, replay_all
+from smoothcert.certificates.replay import Record, Replay, default_radii, record, replay_all
+from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
+from smoothcert.core.settings import Count, Natural, Positive, Probability
 from smoothcert.report import printing
 from smoothcert.votes import VoteStore
 
@@ -24,67 +29,68 @@ NOTE = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The table does not say its noise scale."""
-    parser.add_argument(
-        "file", metavar="FILE", help="a published table (.tsv, .gz) or votes (.npz)"
+class ReplayVotes(Command):
+    """Published certificates, or votes of one size, under other budgets."""
+
+    epilog: ClassVar[str] = NOTE.format(abstained=0.5)
+
+    file: Path = positional(help="a published table (.tsv, .gz) or votes (.npz)", metavar="FILE")
+    budget: tuple[str, ...] = Field(
+        min_length=1, description="slugs; the first is what the others are compared with"
     )
-    parser.add_argument(
-        "--budget", nargs="+", required=True, metavar="SLUG",
-        help="the first is what the others are compared with",
-    )  # fmt: skip
-    parser.add_argument("--scale", type=float, help="Gaussian noise scale (of a table)")
-    parser.add_argument("--n", type=int, default=100_000, help="samples of the table (100,000)")
-    parser.add_argument("--alpha", type=float, help="the table's; default: found from the radii")
-    parser.add_argument("--every", type=int, default=1, help="use every K-th input (1)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeats", type=int, default=10, help="draws to average over (10)")
-    parser.add_argument("--look", type=int, default=200, help="granularity of sizes (200)")
-    parser.add_argument("--abstained", type=float, default=0.5, help="see below (0.5)")
-    parser.add_argument("--counts", choices=["lowest", "random"], default="lowest")
-    parser.add_argument("--radii", help="0,0.25,... or START:STOP:STEP")
-    parser.add_argument("--strict", action="store_true", help="accuracy at radius > r, not >= r")
-    parser.add_argument("--out", metavar="CSV", help="also write the numbers in full precision")
-    parser.epilog = NOTE.format(abstained=0.5)
+    scale: Positive | None = Field(None, description="Gaussian noise scale (of a table)")
+    n: Count = Field(100_000, description="samples of the table")
+    alpha: Probability | None = Field(
+        None, description="the table's; by default found from its radii"
+    )
+    every: Count = Field(1, description="use every K-th input")
+    seed: Natural = Field(0, description="of the draws")
+    repeats: Count = Field(10, description="draws to average over")
+    look: Count = Field(200, description="granularity of sample sizes")
+    abstained: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.5, description="class probability of an abstention, see below"
+    )
+    counts: Literal["lowest", "random"] = Field(
+        "lowest", description="which of the counts that print as the same radius"
+    )
+    radii: str | None = Field(None, description="0,0.25,... or START:STOP:STEP")
+    strict: bool = Field(False, description="accuracy at radius > r, not >= r")
+    out: Path | None = place(None, help="also write the numbers in full precision", metavar="CSV")
+
+    def run(self) -> None:
+        """Replay, print a table, and write it."""
+        budgets = [BUDGETS.parse(slug) for slug in self.budget]
+        published = record(self._store(), self.every)
+        replays = replay_all(
+            published,
+            budgets,
+            repeats=self.repeats,
+            seed=self.seed,
+            look=self.look,
+            abstained=self.abstained,
+            counts=self.counts,
+        )
+        radii = metrics.parse_radii(self.radii) if self.radii else default_radii(replays)
+        rows = [_row(one, replays[0], radii, self.strict) for one in replays]
+        print(_summary(published))
+        print(_table(rows))
+        print(NOTE.format(abstained=self.abstained))
+        if self.out:
+            text = io.StringIO()
+            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            write_text(self.out, text.getvalue())
+
+    def _store(self) -> VoteStore:
+        if self.file.suffix == ".npz":
+            return VoteStore.read(self.file)
+        if self.scale is None:
+            raise SmoothcertError(f"{self.file}: give its noise scale with --scale")
+        return import_certificates(self.file, self.scale, self.n, self.alpha)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Replay, print a table, and write it."""
-    if args.every < 1 or args.repeats < 1 or args.look < 1:
-        raise SmoothcertError("--every, --repeats and --look: expected at least 1")
-    budgets = [BUDGETS.parse(slug) for slug in args.budget]
-    published = record(_store(args), args.every)
-    replays = replay_all(
-        published, budgets, repeats=args.repeats, seed=args.seed, look=args.look,
-        abstained=args.abstained, counts=args.counts,
-    )  # fmt: skip
-    radii = metrics.parse_radii(args.radii) if args.radii else _radii(published, replays)
-    rows = [_row(one, replays[0], radii, args.strict) for one in replays]
-    print(_summary(published) + "\n" + _table(rows) + "\n" + NOTE.format(abstained=args.abstained))
-    if args.out:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_text(args.out, text.getvalue())
-    return 0
-
-
-def _store(args: argparse.Namespace) -> VoteStore:
-    if args.file.endswith(".npz"):
-        return VoteStore.read(args.file)
-    if args.scale is None:
-        raise SmoothcertError(f"{args.file}: give its noise scale with --scale")
-    return import_certificates(args.file, args.scale, args.n, args.alpha)
-
-
-def _radii(published: Record, replays: list[Replay]) -> np.ndarray:
-    top = max(float(one.radius.max(initial=0.0)) for one in replays)
-    step = 0.25 if top < 2 else 0.5
-    return metrics.radius_grid(0, step * int(top / step), step)
-
-
-def _row(one: Replay, first: Replay, radii: np.ndarray, strict: bool) -> dict[str, object]:
+def _row(one: Replay, first: Replay, radii: NDArray[np.float64], strict: bool) -> dict[str, object]:
     samples, acr = one.average_samples(), one.acr()
     more, gain = one.against(first)
     accuracy = one.certified_accuracy(radii, strict)
@@ -131,3 +137,6 @@ def _table(rows: list[dict[str, object]]) -> str:
         )
         for line in lines
     )
+
+
+COMMAND = ReplayVotes

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("results", metavar="RESULTS", help="a folder such as results/laptop")
-    parser.add_argument("--preset", help="its name; default: that of the folder")
-    parser.add_argument("--out", required=True, metavar="DIR", help="is emptied first")
+from smoothcert.cli.command import place
+from smoothcert.cli.overview import OfResults
+from smoothcert.report.ship import ship
 
 
-def run(args: argparse.Namespace) -> int:
-    """Copy, and print one line."""
-    from smoothcert.report.ship import ship
+class Ship(OfResults):
+    """A run's tables, its page and lighter pictures, to be kept with the documents."""
 
-    results = Path(args.results)
-    written = ship(results, Path(args.out), args.preset or results.resolve().name)
-    print(f"{args.out}: {len(written)} files")
-    return 0
+    out: Path = place(help="is emptied first", metavar="DIR")
+
+    def run(self) -> None:
+        print(f"{self.out}: {len(ship(self.page(), self.out))} files")
+
+
+COMMAND = Ship

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from smoothcert.cli.outputs import OutputCommand, catalogued
 from smoothcert.report.numbers import write_numbers
 from smoothcert.report.write import to_markdown, write_table
+from smoothcert.workflow.catalogue import target
 
 
 class Table(OutputCommand):
@@ -24,9 +26,11 @@ class Table(OutputCommand):
     def run(self) -> None:
         output = catalogued(self.name, self.kind)
         table = self.made(output)
+        if not table.title:
+            table = replace(table, title=output.title)
         write_table(self.out, table)
         if self.numbers:
-            write_numbers(self.numbers, table.numbers(output.name))
+            write_numbers(self.numbers, table.numbers(target(output)))
         print(to_markdown(table), end="")
 
 

@@ -2,50 +2,49 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from pathlib import Path
+from typing import ClassVar
 
-from smoothcert.cli.common import json_mapping
+from smoothcert.cli.command import Command, options_of, place
+from smoothcert.training import METHODS, DataDependent, Job, Recipe
 
-KEYS = ("training", "dataset", "arch", "recipe", "seed", "parent")
 
+class Train(Job, Command):
+    """Train a base classifier under noise. A killed run goes on after its last epoch."""
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags; those of the specification override the keys of --spec."""
-    parser.add_argument("--spec", metavar="JSON", help="the specification, JSON or @FILE")
-    parser.add_argument("--training", metavar="SLUG", help="e.g. cohen-fs-0.25, macer-ds2-0.25")
-    parser.add_argument("--dataset", metavar="NAME")
-    parser.add_argument("--arch", metavar="SLUG", help="e.g. tiny_cnn, resnet110")
-    parser.add_argument("--recipe", metavar="JSON", help="the recipe, JSON or @FILE")
-    parser.add_argument("--seed", type=int, metavar="N", help="default 0")
-    parser.add_argument(
-        "--parent", metavar="FILE", help="model or snapshot to start from (ds2, fine-tuning)"
+    epilog: ClassVar[str] = (
+        "example: smoothcert train --training cohen-fs-0.25 --dataset digits --arch tiny_cnn"
+        """ --recipe '{"epochs": 8, "batch": 64, "lr": 0.05, "schedule": "cosine"}'"""
+        " --out model.safetensors\n\n"
+        + "\n".join(
+            [
+                options_of("recipe:", Recipe),
+                options_of("recipe's ds2, of data-dependent scales:", DataDependent),
+                *(options_of(f"recipe's method, of {name}:", METHODS[name]) for name in METHODS),
+            ]
+        )
     )
-    parser.add_argument("--out", required=True, metavar="FILE.safetensors")
-    parser.add_argument("--snapshots", metavar="DIR", help="of the recipe's; default: beside --out")
-    parser.add_argument("--data-dir", metavar="DIR", help="default: SMOOTHCERT_DATA")
-    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda")
-    parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
+
+    out: Path = place(help="the model; a name that ends in .safetensors", metavar="FILE")
+    snapshots: Path | None = place(None, "of the recipe's; default: beside --out", "DIR")
+    data_dir: Path | None = place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
+    device: str = place("auto", "where the network runs", "auto|cpu|cuda")
+    quiet: bool = place(False, "no progress on standard error")
+
+    def run(self) -> None:
+        from smoothcert.compute.devices import job_device
+        from smoothcert.training.run import train
+
+        job_device(self.device)
+        record = train(
+            self.only(Job), self.out, self.data_dir, self.device, self.quiet, self.snapshots
+        )
+        final = record["final"]
+        print(
+            f"{self.out}: {record['training']} {record['arch']} on {record['dataset']},"
+            f" {record['epoch']} epochs, loss {final['loss']:.4f}, noisy training accuracy"
+            f" {final['noisy_accuracy']:.1%}, digest {record['digest'][:12]}"
+        )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train, and print one line about the model."""
-    spec = json_mapping(args.spec, "--spec") if args.spec else {}
-    flags: dict[str, Any] = {k: getattr(args, k) for k in KEYS if getattr(args, k) is not None}
-    if "recipe" in flags:
-        flags["recipe"] = json_mapping(args.recipe, "--recipe")
-
-    from smoothcert.compute.devices import job_device
-    from smoothcert.training import Job, train
-    from smoothcert.training.settings import from_mapping
-
-    job = from_mapping(Job, spec | flags, "specification")
-    job_device(args.device)
-    record = train(job, args.out, args.data_dir, args.device, args.quiet, args.snapshots)
-    final = record["final"]
-    print(
-        f"{args.out}: {record['training']} {record['arch']} on {record['dataset']},"
-        f" {record['epoch']} epochs, loss {final['loss']:.4f},"
-        f" noisy training accuracy {final['noisy_accuracy']:.1%}, digest {record['digest'][:12]}"
-    )
-    return 0
+COMMAND = Train

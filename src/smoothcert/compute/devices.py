@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
-
-if TYPE_CHECKING:
-    import torch
 
 
 def choose_device(name: str = "auto") -> torch.device:
     """``auto`` takes a GPU where there is one. Raises SmoothcertError for one that is not."""
-    import torch
-
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -30,8 +24,6 @@ def job_device(name: str = "auto") -> torch.device:
     Two threads on a busy machine were measured slower than one, and sums over another number
     of threads round differently, so a result would depend on the machine's cores.
     """
-    import torch
-
     device = choose_device(name)
     if device.type == "cpu":
         torch.set_num_threads(1)

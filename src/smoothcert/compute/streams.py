@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import torch
+from smoothcert.compute.lazy import torch
 
 
 def _stream_name(seed: int, purpose: str, *ids: int) -> bytes:
@@ -32,8 +30,6 @@ def generator(
     the noise that chose a class or a scale is never the noise that certifies. The draws are
     the same in any process, order, or cut into shards, on one kind of device.
     """
-    import torch
-
     stream = torch.Generator(device=device)
     if stream.device.type != "cpu":
         # manual_seed takes a signed 64-bit number; the device generators use all of it.
@@ -55,8 +51,6 @@ _STATE = slice(24, 24 + 8 * _WORDS)  # after the initial seed, "left", "seeded" 
 @cache
 def _cpu_template() -> NDArray[np.uint8]:
     """The state of a freshly seeded CPU generator, its layout verified."""
-    import torch
-
     state = torch.Generator().manual_seed(0x12345678).get_state().numpy()
     expected = 0x12345678
     for i, word in enumerate(state[_STATE].view(np.uint64)):

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from smoothcert.core.errors import SmoothcertError
 
 # Common ranges; a field's own meaning goes into Field(description=...).
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-Probability = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+T = TypeVar("T")
+
+
+def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError(f"expected values that differ, found {', '.join(map(str, values))}")
+    return values
+
+
+Several = Annotated[tuple[T, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Settings(BaseModel):
@@ -40,9 +54,44 @@ class Settings(BaseModel):
         except (TypeError, ValueError) as error:
             raise SmoothcertError(f"{where}: {error}") from None
 
+    @classmethod
+    def check_part(cls, data: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Plain data that gives only some of the keys, each checked by itself; raises as check.
+
+        For configuration whose parts override one another: what belongs together is checked
+        by :meth:`check`, of the whole.
+        """
+        return _loose(cls).check(data, where).model_dump(mode="json", exclude_unset=True)
+
     def plain(self) -> dict[str, Any]:
         """As plain data: what :meth:`check` reads."""
         return self.model_dump(mode="json")
+
+    def only(self, model: type[S]) -> S:
+        """The fields that ``model``, a base of this class, declares: a specification alone."""
+        return model.model_construct(
+            self.model_fields_set & set(model.model_fields),
+            **{name: getattr(self, name) for name in model.model_fields},
+        )
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def same(model: type[BaseModel], name: str, *default: Any) -> Any:
+    """A field with the meaning of ``model``'s field ``name``, and its default or another."""
+    field = model.model_fields[name]
+    return Field(*(default or (field.default,)), description=field.description)
+
+
+@cache
+def _loose(model: type[Settings]) -> type[Settings]:
+    """``model`` with every key optional, and without the checks of several keys together."""
+    fields = {
+        name: (Annotated[_inside(field.annotation), Field(), *field.metadata], None)
+        for name, field in model.model_fields.items()
+    }
+    return create_model(model.__name__, __base__=Settings, **fields)  # type: ignore[call-overload]
 
 
 def json_mapping(text: str, where: str) -> dict[str, Any]:
@@ -57,18 +106,58 @@ def json_mapping(text: str, where: str) -> dict[str, Any]:
     return value
 
 
+def _inside(annotation: Any) -> Any:
+    inner = isinstance(annotation, type) and issubclass(annotation, Settings)
+    return _loose(annotation) if inner else annotation
+
+
 def _line(model: type[BaseModel], error: ValidationError) -> str:
     """The first mistake: its key, what was expected and what was found."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key; expected one of {', '.join(_known(model, first['loc'][:-1]))}"
+        known = ", ".join(_known(model, first["loc"][:-1])) or "none"
+        return f"{key}: unknown key; expected one of {known}"
     if first["type"] == "missing":
         return f"{key}: missing"
     if first["type"] == "value_error":
         return f"{key + ': ' if key else ''}{first['ctx']['error']}"
-    text = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return f"{key}: expected {text[0].lower()}{text[1:]}, found {first['input']!r}"
+    return f"{key}: expected {expected(first)}, found {first['input']!r}"
+
+
+_TYPES = {
+    "bool": "true or false",
+    "dict": "a mapping",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "model": "a mapping",
+    "string": "a text",
+    "tuple": "a list",
+}
+_LIMITS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def expected(error: ErrorDetails) -> str:
+    """What a value should have been, in words."""
+    kind = error["type"]
+    if kind in _LIMITS:
+        limit, words = _LIMITS[kind]
+        return f"{words} {error['ctx'][limit]:g}"
+    if kind == "literal_error":
+        return f"one of {error['ctx']['expected'].replace(' or ', ', ')}".replace("'", "")
+    if kind == "too_short":
+        return f"at least {error['ctx']['min_length']} of them"
+    name, _, rest = kind.rpartition("_")
+    if name.partition("_")[0] in _TYPES and rest in ("type", "parsing", "size", "from_float"):
+        return _TYPES[name.partition("_")[0]]
+    text = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{text[0].lower()}{text[1:]}"
 
 
 def _known(model: Any, at: tuple[str | int, ...]) -> list[str]:
@@ -79,7 +168,7 @@ def _known(model: Any, at: tuple[str | int, ...]) -> list[str]:
         node = _resolved(node, schema)
         inner = node.get("properties", {}).get(str(step))
         node = inner or node.get("additionalProperties") or node.get("items") or {}
-    return sorted(_resolved(node, schema).get("properties", {}))
+    return list(_resolved(node, schema).get("properties", {}))
 
 
 def _resolved(node: Any, schema: dict[str, Any]) -> dict[str, Any]:

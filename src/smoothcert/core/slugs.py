@@ -10,12 +10,12 @@ dataclass whose fields are declared with :func:`main` and :func:`arg`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.registry import Named, Registry
 
 T = TypeVar("T", bound="Part")
 
@@ -36,47 +36,58 @@ def number(value: float) -> str:
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
-def main(prefix: str = "", kind: type = float) -> Any:
-    """Declare the value after the dash, e.g. the scale of a noise or the n of a budget."""
-    return field(metadata={"main": True, "key": prefix, "kind": kind})
+def main(prefix: str = "", kind: type = float, title: str = "") -> Any:
+    """Declare the value after the dash, e.g. the scale of a noise or the n of a budget.
+
+    ``title`` is how people read it, with ``{}`` for the value: ``σ = {}``.
+    """
+    return field(metadata={"main": True, "key": prefix, "kind": kind, "title": title})
 
 
-def arg(key: str, default: Any, kind: type = float) -> Any:
+def arg(key: str, default: Any, kind: type = float, title: str = "") -> Any:
     """Declare an optional ``_KEYvalue``; left out of the slug at its default.
 
     ``kind=bool`` is a bare flag: ``_KEY`` means True. ``key=""`` is allowed once a member.
+    ``title`` as for :func:`main`.
     """
-    return field(default=default, metadata={"main": False, "key": key, "kind": kind})
+    metadata = {"main": False, "key": key, "kind": kind, "title": title}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Named):
     """A member of a family: a frozen dataclass that can print itself as a slug."""
 
-    name: ClassVar[str]
+    label: ClassVar[str | None] = None  # what people call it; the name if None
 
     @property
     def slug(self) -> str:
         """The canonical spelling; ``FAMILY.parse(part.slug) == part``."""
-        args, tail = "", ""
-        for f in fields(self):
-            if "key" not in f.metadata:
-                continue
-            value, key = getattr(self, f.name), f.metadata["key"]
-            if f.metadata["main"]:
-                tail = f"-{key}{number(f.metadata['kind'](value))}"
-            elif value == f.default:
-                continue
-            elif f.metadata["kind"] is bool:
-                args += f"_{key}"
-            else:
-                args += f"_{key}{_print(value, f.metadata['kind'])}"
-        return f"{self.name}{args}{tail}"
+        text = self.name
+        for f, value in self._said():
+            mark, key, kind = (
+                "-" if f.metadata["main"] else "_",
+                f.metadata["key"],
+                f.metadata["kind"],
+            )
+            text += f"{mark}{key}" if kind is bool else f"{mark}{key}{_print(value, kind)}"
+        return text
 
     @property
     def title(self) -> str:
-        """How it reads in print; members say it better where a reader would stumble."""
-        return self.slug
+        """How people read it: "Gaussian, σ = 0.25" for ``gaussian-0.25``."""
+        parts = [self.name if self.label is None else self.label]
+        for f, value in self._said():
+            kind = f.metadata["kind"]
+            text = f.metadata["title"] or (f.name if kind is bool else f"{f.name} = {{}}")
+            parts.append(text.format(f"{value:,}" if kind is int else _print(value, kind)))
+        return ", ".join(filter(None, parts))
+
+    def _said(self) -> list[tuple[Field[Any], Any]]:
+        """What a name says: the arguments that differ from their defaults, then the main value."""
+        declared = [(f, getattr(self, f.name)) for f in fields(self) if "key" in f.metadata]
+        args = [(f, v) for f, v in declared if not f.metadata["main"] and v != f.default]
+        return args + [(f, v) for f, v in declared if f.metadata["main"]]
 
     def __str__(self) -> str:
         return self.slug
@@ -94,28 +105,8 @@ def _parse_value(text: str, kind: type) -> Any:
     return int(text) if kind is int else float(text)
 
 
-class Family(Generic[T]):
-    """A named registry of interchangeable parts; ``parse`` is the inverse of ``Part.slug``."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self._members: dict[str, type[T]] = {}
-
-    def member(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Class decorator: register a frozen dataclass under ``name``."""
-
-        def register(cls: type[T]) -> type[T]:
-            cls.name = name
-            self._members[name] = cls
-            return cls
-
-        return register
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
-
-    def __getitem__(self, name: str) -> type[T]:
-        return self._members[name]
+class Family(Registry[T]):
+    """A registry of interchangeable parts; ``parse`` is the inverse of ``Part.slug``."""
 
     def parse(self, slug: str) -> T:
         """The member that ``slug`` names.
@@ -126,8 +117,7 @@ class Family(Generic[T]):
         """
         names = [n for n in self._members if slug == n or slug.startswith((f"{n}_", f"{n}-"))]
         if not names:
-            known = ", ".join(sorted(self._members))
-            raise SmoothcertError(f"{self.what} {slug!r}: unknown; expected one of {known}")
+            raise self.unknown(slug)
         name = max(names, key=len)
         cls = self._members[name]
         try:

@@ -12,8 +12,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import Dataset, DatasetInfo, Source, check_split, select_rows
+from smoothcert.datasets.base import DATASETS, Dataset, DatasetInfo, check_split, select_rows
 from smoothcert.datasets.cifar10 import Cifar10
 from smoothcert.datasets.cifar10_jpeg import Cifar10Jpeg
 from smoothcert.datasets.digits import Digits
@@ -23,27 +22,21 @@ from smoothcert.datasets.spiral import Spiral
 from smoothcert.datasets.storage import data_directory
 
 __all__ = [
-    "NAMES",
+    "DATASETS",
+    "Cifar10",
+    "Cifar10Jpeg",
     "Dataset",
     "DatasetInfo",
+    "Digits",
+    "ImageNet",
+    "Mnist",
+    "Spiral",
     "data_directory",
     "info",
     "load",
     "record",
     "select_rows",
 ]
-
-_SOURCES: dict[str, Source] = {
-    source.info.name: source
-    for source in (Digits(), Mnist(), Cifar10(), Cifar10Jpeg(), ImageNet(), Spiral())
-}
-NAMES = tuple(_SOURCES)
-
-
-def _source(name: str) -> Source:
-    if name not in _SOURCES:
-        raise SmoothcertError(f"data set {name!r}: unknown; expected one of {', '.join(NAMES)}")
-    return _SOURCES[name]
 
 
 def info(name: str) -> DatasetInfo:
@@ -52,7 +45,7 @@ def info(name: str) -> DatasetInfo:
     Raises:
         SmoothcertError: unknown name.
     """
-    return _source(name).info
+    return DATASETS[name].info
 
 
 def load(
@@ -72,7 +65,7 @@ def load(
     when it is no multiple of ``skip``.)
 
     Args:
-        name: one of ``NAMES``.
+        name: a member of ``DATASETS``.
         split: ``train`` or ``test`` (for imagenet the validation set).
         data_dir: where files are looked for and downloaded to; without it the environment
             variable ``SMOOTHCERT_DATA``, else ``smoothcert`` in the user's cache folder.
@@ -84,7 +77,7 @@ def load(
         SmoothcertError: unknown name or split, ``skip`` or ``max`` below 1, a file that is
             missing, truncated or not the canonical one; the message names the file.
     """
-    source = _source(name)
+    source = DATASETS[name]()
     idx = select_rows(source.info, split, skip, max)
     content = source.read(split, data_directory(data_dir), download=download, seed=seed)
     return Dataset(
@@ -116,7 +109,7 @@ def record(
     Raises:
         SmoothcertError: as :func:`load`.
     """
-    source = _source(name)
+    source = DATASETS[name]()
     about: dict[str, Any] = {}
     classes = source.info.classes
     for split in source.info.splits if splits is None else splits:

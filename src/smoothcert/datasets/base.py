@@ -7,17 +7,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.registry import Named, Registry
+from smoothcert.datasets.lazy_images import LazyImages
 
-if TYPE_CHECKING:
-    import torch
-
-    from smoothcert.datasets.imagenet import LazyImages
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class DatasetInfo:
 
     ``shape`` is (C, H, W) of an image, or (D,) of a point; ``splits`` maps a split's name to
     its number of rows; ``classes`` is empty where the names come with the files (imagenet);
-    ``arch`` is the architecture to take when none is named, None for points.
+    ``arch`` is the architecture to take when none is named, None for points; ``statistics`` are
+    (mean, standard deviation) of the training images in [0,1], one entry a channel.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DatasetInfo:
     splits: Mapping[str, int]
     arch: str | None
     kind: Literal["images", "points"] = "images"
+    statistics: Statistics | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ class Dataset:
     """Selected rows of one split.
 
     Attributes:
-        name: as in ``datasets.NAMES``.
+        name: a member of ``DATASETS``.
         split: ``train`` or ``test``.
         images: float32 Tensor [N, C, H, W] in [0,1]; for imagenet a :class:`LazyImages`, which
             is indexed and sliced alike and decodes what is asked for; for points (spiral) a
@@ -88,7 +90,7 @@ class Content:
     classes: tuple[str, ...] = ()
 
 
-class Source(ABC):
+class Source(Named, ABC):
     """Where a data set comes from."""
 
     info: ClassVar[DatasetInfo]
@@ -104,6 +106,9 @@ class Source(ABC):
     def settings(self, seed: int) -> dict[str, Any]:
         """What else determines the values: parameters, the version of a lossy decoder."""
         return {}
+
+
+DATASETS: Registry[Source] = Registry("data set")
 
 
 def check_split(info: DatasetInfo, split: str) -> None:
@@ -144,8 +149,6 @@ def pixels(values: NDArray[np.uint8], white: int) -> Callable[[NDArray[np.int64]
     """Rows of uint8 ``values`` [N, C, H, W] as float32 in [0,1]; ``white`` becomes 1."""
 
     def images(rows: NDArray[np.int64]) -> torch.Tensor:
-        import torch
-
         return torch.from_numpy(values[rows]).to(torch.float32).div_(white)
 
     return images

@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import PIL
 from numpy.typing import NDArray
+from PIL import Image, features
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import Content, DatasetInfo, Source
-from smoothcert.datasets.cifar10 import CLASSES
+from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source
+from smoothcert.datasets.cifar10 import CLASSES, STATISTICS
 from smoothcert.datasets.storage import find, read_bytes, verify
-
-if TYPE_CHECKING:
-    import torch
 
 PACK = "cifar10-jpeg.npz"
 CANONICAL = "36658cc4d5faa80010366b9d94a519b5daffd6b1b57dba05f08940e5d7daf759"
 
 
+@DATASETS.member("cifar10-jpeg")
 class Cifar10Jpeg(Source):
     """The 60,000 CIFAR-10 images as baseline JPEG (quality 75, 4:2:0), in canonical order.
 
@@ -41,6 +42,7 @@ class Cifar10Jpeg(Source):
         classes=CLASSES,
         splits={"train": 50_000, "test": 10_000},
         arch="resnet20",
+        statistics=STATISTICS,
     )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
@@ -64,8 +66,6 @@ class Cifar10Jpeg(Source):
         digest.update(np.ascontiguousarray(targets, "<i8").data)
 
         def images(chosen: NDArray[np.int64]) -> torch.Tensor:
-            import torch
-
             values = np.empty((len(chosen), 3, 32, 32), np.uint8)
             for out, row in zip(values, chosen + start, strict=True):
                 out[:] = _decode(path, row, jpeg[offsets[row] : offsets[row + 1]].tobytes())
@@ -75,9 +75,6 @@ class Cifar10Jpeg(Source):
 
     def settings(self, seed: int) -> dict[str, Any]:
         """The JPEG decoder of this installation."""
-        import PIL
-        from PIL import features
-
         library = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
         version = features.version("libjpeg_turbo") or features.version("jpg")
         return {"decoder": f"Pillow {PIL.__version__}, {library} {version}"}
@@ -85,8 +82,6 @@ class Cifar10Jpeg(Source):
 
 def _decode(path: Path, row: int, data: bytes) -> NDArray[np.uint8]:
     """One JPEG file as uint8 [3, 32, 32], RGB."""
-    from PIL import Image
-
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         values = np.asarray(image)
     if values.shape != (32, 32, 3):

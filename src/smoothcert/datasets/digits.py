@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
+from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source, content_digest, pixels
 
 # Digest of all rows in the bundled order: another scikit-learn must not change the data unseen.
 _CONTENT = "e42612d577f53774ede9eb23067a7cb3e1232133df53680402169f13160b691c"
 
 
+@DATASETS.member("digits")
 class Digits(Source):
     """The 1,797 images of scikit-learn's ``load_digits``, grey levels 0 to 16, divided by 16.
 
@@ -34,6 +35,8 @@ class Digits(Source):
         classes=tuple("0123456789"),
         splits={"train": 1297, "test": 500},
         arch="tiny_cnn",
+        # all 1,797 images, divided by 16
+        statistics=((0.3053,), (0.3760,)),
     )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:

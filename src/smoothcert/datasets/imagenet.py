@@ -4,85 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from smoothcert.compute.lazy import torchvision
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import Content, DatasetInfo, Source
-
-if TYPE_CHECKING:
-    import torch
-    from PIL.Image import Image
+from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source
+from smoothcert.datasets.lazy_images import LazyImages
 
 _PLACES = ("imagenet", "ImageNet", "ILSVRC2012", "imagenet2012", ".")
 _SUFFIXES = (".jpeg", ".jpg", ".png")
 
 
-@dataclass(frozen=True)
-class LazyImages:
-    """Images that stay on disk: indexed and sliced like a Tensor [N, 3, 224, 224].
-
-    ``transform`` maps a PIL image (RGB) to a float32 Tensor in [0,1]; by default the
-    evaluation transform of the field: bilinear resize of the shorter side to 256, central
-    crop of 224. For training, ``with_transform`` puts a random crop in its place.
-    """
-
-    paths: tuple[str, ...]
-    transform: Callable[[Image], torch.Tensor] | None = None
-    shape: tuple[int, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", (len(self.paths), 3, 224, 224))
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, rows: int | slice | NDArray[np.int64]) -> torch.Tensor:
-        """[3, 224, 224] for an integer, [n, 3, 224, 224] for a slice or an index array.
-
-        Raises:
-            SmoothcertError: an image is truncated or no image.
-        """
-        import torch
-
-        if isinstance(rows, int | np.integer):
-            return self._read(self.paths[rows])
-        chosen = np.arange(len(self))[rows]
-        if not len(chosen):
-            return torch.empty((0, *self.shape[1:]))
-        return torch.stack([self._read(self.paths[i]) for i in chosen])
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        return (self._read(path) for path in self.paths)
-
-    def with_transform(self, transform: Callable[[Image], torch.Tensor]) -> LazyImages:
-        """The same images, seen through another transform."""
-        return LazyImages(self.paths, transform)
-
-    def _read(self, path: str) -> torch.Tensor:
-        from PIL import Image
-
-        try:
-            with Image.open(path) as image:
-                rgb = image.convert("RGB")
-        except (OSError, SyntaxError) as error:
-            raise SmoothcertError(f"{path}: truncated or no image: {error}") from None
-        return (self.transform or centre_crop)(rgb)
-
-
-def centre_crop(image: Image) -> torch.Tensor:
-    """Resize the shorter side to 256, crop the central 224x224, scale to [0,1]."""
-    from smoothcert.compute.torchvision_shim import torchvision
-
-    functional = torchvision.transforms.functional
-    return functional.to_tensor(functional.center_crop(functional.resize(image, 256), [224, 224]))
-
-
+@DATASETS.member("imagenet")
 class ImageNet(Source):
     """ImageNet (ILSVRC 2012): ``val/`` is the test split, ``train/`` the training split.
 
@@ -104,6 +40,8 @@ class ImageNet(Source):
         classes=(),
         splits={"train": 1_281_167, "test": 50_000},
         arch="resnet50",
+        # as the published checkpoints were trained with (Cohen et al. 2019)
+        statistics=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
@@ -147,7 +85,5 @@ class ImageNet(Source):
 
 def _class_names(wnids: list[str]) -> tuple[str, ...]:
     """The names torchvision gives the 1,000 classes, which it sorts by WordNet id too."""
-    from smoothcert.compute.torchvision_shim import torchvision
-
     names = torchvision.models.ResNet50_Weights.IMAGENET1K_V1.meta["categories"]
     return tuple(names) if len(names) == len(wnids) else tuple(wnids)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from smoothcert.compute.lazy import torchvision
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest, pixels
+from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source, content_digest, pixels
 from smoothcert.datasets.storage import download as fetch
 from smoothcert.datasets.storage import find, read_bytes, scratch, verify
 
@@ -37,6 +38,7 @@ CANONICAL = {
 _FOLDERS = ("mnist", "MNIST/raw", "MNIST", "mnist/raw", "mnist/MNIST/raw", "raw", ".")
 
 
+@DATASETS.member("mnist")
 class Mnist(Source):
     """MNIST: 60,000 training and 10,000 test images in their canonical order and split.
 
@@ -52,6 +54,8 @@ class Mnist(Source):
         classes=tuple("0123456789"),
         splits={"train": 60_000, "test": 10_000},
         arch="small_cnn",
+        # the 60,000 training images
+        statistics=((0.1307,), (0.3081,)),
     )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
@@ -93,8 +97,6 @@ def _content(name: str, folder: Path, download: bool) -> bytes:
 
 
 def _download(name: str, folder: Path, download: bool) -> Path:
-    from smoothcert.compute.torchvision_shim import torchvision
-
     mnist = torchvision.datasets.MNIST
     archive, md5 = next((file, md5) for file, md5 in mnist.resources if file == f"{name}.gz")
     urls = [f"{mirror}{archive}" for mirror in mnist.mirrors]

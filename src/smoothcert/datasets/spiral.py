@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothcert.compute.lazy import torch
 from smoothcert.compute.streams import stream_seed
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import Content, DatasetInfo, Source, content_digest
-
-if TYPE_CHECKING:
-    import torch
+from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source, content_digest
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class Spirals:
         return np.round(points, 4).astype(np.float32), labels
 
 
+@DATASETS.member("spiral")
 @dataclass(frozen=True)
 class Spiral(Source):
     """The default :class:`Spirals`: 600 training and 1,000 test points of 1.5 turns.
@@ -84,8 +83,6 @@ class Spiral(Source):
         points, labels = self.spirals.draw(self.info.splits[split], split, seed)
 
         def images(rows: NDArray[np.int64]) -> torch.Tensor:
-            import torch
-
             return torch.from_numpy(points[rows])
 
         return Content(labels, images, content_digest(points, labels))

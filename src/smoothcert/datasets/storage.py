@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from smoothcert.compute.lazy import torchvision
 from smoothcert.core.errors import SmoothcertError
 
 _SECONDS = 30.0  # without an answer, a server counts as unreachable
@@ -94,8 +95,6 @@ def download(name: str, urls: Iterable[str], md5: str, folder: Path) -> Path:
     Raises:
         SmoothcertError: no source gives a file of this MD5; says what each one answered.
     """
-    from smoothcert.compute.torchvision_shim import torchvision
-
     path, failures = folder / name, []
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SECONDS)

@@ -7,14 +7,15 @@ to logits. Parsing a slug needs no torch; making the network does.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from math import prod
+from typing import ClassVar
 
+from smoothcert.compute.lazy import torch, torchvision
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Family, Part, arg
-
-if TYPE_CHECKING:
-    from torch import nn
+from smoothcert.models.cnn import cnn
 
 Shape = tuple[int, int, int]
 
@@ -36,7 +37,7 @@ class Architecture(Part):
             )
 
     @abstractmethod
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
         """An untrained network, [B, C, H, W] -> logits [B, n_classes]."""
 
 
@@ -51,9 +52,7 @@ class TinyCNN(Architecture):
     reference = "this project: the smallest network that learns the 8x8 digits"
     sides = (8,)
 
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from smoothcert.models.cnn import cnn
-
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
         return cnn(shape, n_classes, widths=(16, 32), strides=(1, 2))
 
 
@@ -78,9 +77,7 @@ class SmallCNN(Architecture):
         if self.width < 1:
             raise ValueError(f"w{self.width}: expected a width of at least 1")
 
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from smoothcert.models.cnn import cnn
-
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
         activation = "softplus" if self.softplus else "relu"
         widths = tuple(self.width * factor for factor in (1, 2, 4))
         return cnn(shape, n_classes, widths, (2, 2, 2), activation)
@@ -105,11 +102,8 @@ class MLP(Architecture):
         if self.width < 1:
             raise ValueError(f"w{self.width}: expected a width of at least 1")
 
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from math import prod
-
-        from torch import nn
-
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
+        nn = torch.nn
         return nn.Sequential(
             nn.Flatten(),
             nn.Linear(prod(shape), self.width),
@@ -126,10 +120,8 @@ class ResNet20(Architecture):
     reference = "He et al. 2016, section 4.2, with projections as Cohen et al. 2019"
     sides = (32,)
 
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from smoothcert.models.resnet import ResNet
-
-        return ResNet(shape[0], n_classes, widths=(16, 32, 64), blocks=(3, 3, 3))
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
+        return _resnet(shape, n_classes, widths=(16, 32, 64), blocks=(3, 3, 3))
 
 
 @ARCHITECTURES.member("resnet110")
@@ -140,10 +132,8 @@ class ResNet110(Architecture):
     reference = "He et al. 2016, section 4.2, with projections as Cohen et al. 2019"
     sides = (32,)
 
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from smoothcert.models.resnet import ResNet
-
-        return ResNet(shape[0], n_classes, widths=(16, 32, 64), blocks=(18, 18, 18))
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
+        return _resnet(shape, n_classes, widths=(16, 32, 64), blocks=(18, 18, 18))
 
 
 @ARCHITECTURES.member("resnet18")
@@ -162,11 +152,9 @@ class ResNet18(Architecture):
 
     stem7: bool = arg("stem7", False, bool)
 
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from smoothcert.models.resnet import ResNet
-
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
         stem = "7x7" if self.stem7 else "3x3"
-        return ResNet(shape[0], n_classes, (64, 128, 256, 512), (2, 2, 2, 2), stem)
+        return _resnet(shape, n_classes, (64, 128, 256, 512), (2, 2, 2, 2), stem)
 
 
 @ARCHITECTURES.member("resnet50")
@@ -177,9 +165,15 @@ class ResNet50(Architecture):
     reference = "He et al. 2016, as torchvision implements it"
     sides = (224,)
 
-    def network(self, shape: Shape, n_classes: int) -> nn.Module:
-        from smoothcert.compute.torchvision_shim import torchvision
-
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
         if shape[0] != 3:
             raise SmoothcertError(f"architecture resnet50: takes 3 channels, not {shape[0]}")
         return torchvision.models.resnet50(weights=None, num_classes=n_classes)
+
+
+def _resnet(
+    shape: Shape, n_classes: int, widths: Sequence[int], blocks: Sequence[int], stem: str = "3x3"
+) -> torch.nn.Module:
+    from smoothcert.models.resnet import ResNet  # a torch module: only here
+
+    return ResNet(shape[0], n_classes, widths, blocks, stem)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from smoothcert.compute.lazy import torch
 from smoothcert.compute.streams import stream_seed
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.architectures import ARCHITECTURES
-from smoothcert.models.classifier import Classifier
 from smoothcert.models.normalization import Normalization
+
+if TYPE_CHECKING:
+    from smoothcert.models.classifier import Classifier
 
 
 def build(
@@ -24,9 +28,7 @@ def build(
     Raises SmoothcertError for an unknown architecture, fewer than 2 classes, or images that the
     architecture does not take.
     """
-    import torch
-
-    from smoothcert.models.classifier import Classifier
+    from smoothcert.models.classifier import Classifier  # a torch module: only here
 
     architecture = ARCHITECTURES.parse(arch)
     if n_classes < 2:

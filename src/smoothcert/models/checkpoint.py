@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
+from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.models.build import build
-from smoothcert.models.classifier import Classifier
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from smoothcert.models.classifier import Classifier
 
 FORMAT = "smoothcert-model-1"
 _SIDE = "side."  # tensors that describe the training and are no part of the network
@@ -28,7 +30,7 @@ def save(
     model: Classifier,
     path: str | os.PathLike[str],
     record: Mapping[str, Any],
-    side_tensors: Mapping[str, Tensor] | None = None,
+    side_tensors: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
     """Write ``model`` and ``record`` (anything JSON can hold) to ``path``, atomically.
 
@@ -36,8 +38,7 @@ def save(
     record. ``side_tensors`` (the per-input scales of a data-dependent training, say) are kept
     beside the weights, for :func:`load_side_tensors`.
     """
-    import torch
-    from safetensors.torch import save as to_bytes
+    from safetensors.torch import save as to_bytes  # it imports torch
 
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     for name, tensor in (side_tensors or {}).items():
@@ -69,7 +70,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Classifier, dict[str, Any]]:
     return model.eval(), record
 
 
-def load_side_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def load_side_tensors(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     """The side tensors of a checkpoint, by name; raises as :func:`load`."""
     tensors, _ = _read(path)
     return {k.removeprefix(_SIDE): v for k, v in tensors.items() if k.startswith(_SIDE)}
@@ -81,7 +82,7 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _parse_record(header.get("__metadata__", {}), Path(path))
 
 
-def fill(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+def fill(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:
     """Copy ``tensors`` into ``model``, all of them, exactly; or raise SmoothcertError.
 
     The message starts with ``where`` and lists what is missing, what is not expected, and the
@@ -108,14 +109,12 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     model.load_state_dict(dict(tensors))
 
 
-def digest(model: nn.Module) -> str:
+def digest(model: torch.nn.Module) -> str:
     """SHA-256 of the function: the architecture and every tensor's name, type, shape, bytes.
 
     For a module that :func:`smoothcert.models.build` did not make, the class name stands for
     the architecture.
     """
-    import torch
-
     described = getattr(model, "description", None) or {"class": type(model).__qualname__}
     sha = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
@@ -125,11 +124,11 @@ def digest(model: nn.Module) -> str:
     return sha.hexdigest()
 
 
-def _dtype(tensor: Tensor) -> str:
+def _dtype(tensor: torch.Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _name(model: nn.Module) -> str:
+def _name(model: torch.nn.Module) -> str:
     architecture = getattr(model, "architecture", None)
     return architecture.slug if architecture is not None else type(model).__name__
 
@@ -139,9 +138,8 @@ def _shorten(items: list[str], most: int = 12) -> str:
     return "; ".join(items[:most]) + rest
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    from safetensors.torch import load_file  # it imports torch
 
     record = read_record(path)
     try:

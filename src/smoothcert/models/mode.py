@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from smoothcert.compute.lazy import torch
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
     """Eval mode inside (batch normalization uses and changes no batch statistics)."""
     training = model.training
     model.eval()
@@ -21,6 +19,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def wide(logits: Tensor) -> Tensor:
+def wide(logits: torch.Tensor) -> torch.Tensor:
     """At least single precision: half precision rounds the probabilities that matter to 1."""
     return logits if logits.itemsize >= 4 else logits.float()

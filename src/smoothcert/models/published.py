@@ -11,17 +11,15 @@ import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import sha256
 from smoothcert.models.build import build
 from smoothcert.models.checkpoint import fill
 from smoothcert.models.classifier import Classifier
 from smoothcert.models.normalization import normalization as normalization_of
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _ARCH_NAMES = {"cifar_resnet20": "resnet20", "cifar_resnet110": "resnet110"}
 
@@ -75,8 +73,6 @@ def import_published(
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    import torch
-
     with Path(path).open("rb"):
         pass  # a missing or unreadable file is the operating system's error, not torch's
     try:
@@ -90,14 +86,14 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _is_tensor(value: object) -> bool:
-    import torch
-
     return isinstance(value, torch.Tensor)
 
 
-def _split(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _split(
+    tensors: dict[str, torch.Tensor],
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """(tensors of the network, tensors of the normalization), their wrappers' prefixes removed."""
-    normalizer: dict[str, Tensor] = {}
+    normalizer: dict[str, torch.Tensor] = {}
     network = dict(tensors)
     while network and all(k.startswith(("module.", "0.", "1.")) for k in network):
         normalizer |= {k.removeprefix("0."): v for k, v in network.items() if k.startswith("0.")}
@@ -106,7 +102,7 @@ def _split(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Ten
 
 
 def _check_normalizer(
-    found: dict[str, Tensor], mean: tuple[float, ...], std: tuple[float, ...], where: str
+    found: dict[str, torch.Tensor], mean: tuple[float, ...], std: tuple[float, ...], where: str
 ) -> None:
     """Where a file does hold its normalization, it must be the one that was asked for."""
     for name, tensor in found.items():

@@ -9,16 +9,17 @@ data-dependent smoothing need no special case.
 from __future__ import annotations
 
 import math
+import os
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smoothcert.compute.lazy import torch
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Family, Part, main
-
-if TYPE_CHECKING:
-    import torch
 
 Norm = Literal["l1", "l2", "linf"]
 
@@ -33,7 +34,7 @@ class Noise(Part):
     norm: ClassVar[Norm]
     reference: ClassVar[str]
 
-    scale: float = main()
+    scale: float = main(title="σ = {}")
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
@@ -46,6 +47,24 @@ class Noise(Part):
         Positive for a radius that rests on a simulated table; it is taken out of alpha.
         """
         return 0.0
+
+    @property
+    def drawn_as(self) -> Noise:
+        """The noise whose draws, and so whose votes, are this one's too; itself by default."""
+        return self
+
+    @property
+    def tabulated(self) -> str | None:
+        """The slug without the scale by which its radius table is known; None for a formula."""
+        return None
+
+    def with_table_file(self, path: str | os.PathLike[str]) -> Noise:
+        """This noise, certifying by the radius table in the file at ``path``.
+
+        Raises SmoothcertError for a noise that takes no table, a table of another noise, or
+        no valid table file.
+        """
+        raise SmoothcertError(f"noise {self.slug}: takes no radius table ({path})")
 
     @abstractmethod
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
@@ -69,9 +88,19 @@ class Noise(Part):
 
     def radius(self, p_lower: ArrayLike, scale: ArrayLike, d: int) -> NDArray:
         """Certified radius at noise scale ``scale`` (broadcast against ``p_lower``)."""
-        import numpy as np
-
         return np.asarray(scale, np.float64) * self.standard_radius(p_lower, d)
+
+    def standard_soft_radius(self, p_a: torch.Tensor, p_b: torch.Tensor) -> torch.Tensor:
+        """A differentiable radius at scale 1 for probabilities p_A, p_B in (0, 1) [B]: [B].
+
+        What a search for the scale ascends; no certificate rests on it. Raises
+        SmoothcertError for a noise that has none.
+        """
+        ours = type(self).standard_soft_radius
+        known = [n for n in NOISES if NOISES[n].standard_soft_radius is not ours]
+        raise SmoothcertError(
+            f"noise {self.name}: no soft radius to ascend; known: {', '.join(known)}"
+        )
 
 
 NOISES: Family[Noise] = Family("noise")

@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammainc
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
 from smoothcert.noise.base import Noise
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,11 @@ class Centripetal(Noise):
     integral): ValueError, or SmoothcertError once the dimension is known.
     """
 
-    k: int = arg("k", 0, int)
+    k: int = arg("k", 0, int, title="k = {}")
     table: RadiusTable | None = field(default=None, compare=False, repr=False)
 
+    # The noise that it is at k = 0, whose radii have a formula; None where there is none.
+    at_zero: ClassVar[type[Noise] | None] = None
     # Probability that a table built by :meth:`build_table` is wrong (0 for quadrature).
     build_failure_probability: ClassVar[float] = 0.0
 
@@ -48,13 +49,17 @@ class Centripetal(Noise):
         return self.slug.rpartition("-")[0]
 
     @property
+    def tabulated(self) -> str | None:
+        return None if self._formula() else self.shape_slug
+
+    @property
     def table_failure_probability(self) -> float:
         """What the table's own randomness adds to the failure probability of a certificate.
 
         Votes certified at level alpha - table_failure_probability give certificates that
         are each wrong with probability at most alpha.
         """
-        if self._closed():
+        if self._formula():
             return 0.0
         return self.table.failure_probability if self.table else self.build_failure_probability
 
@@ -66,6 +71,14 @@ class Centripetal(Noise):
                 f"expected {self.shape_slug}"
             )
         return replace(self, table=table)
+
+    def with_table_file(self, path: str | os.PathLike[str]) -> Centripetal:
+        try:
+            return self.with_table(RadiusTable.load(path))
+        except SmoothcertError as error:
+            text = str(error)
+            named = text if text.startswith(f"{path}:") else f"{path}: {text}"
+            raise SmoothcertError(named) from None
 
     def check_dimension(self, d: int) -> None:
         """Raise SmoothcertError unless k < d."""
@@ -84,31 +97,29 @@ class Centripetal(Noise):
     def log_density(self, z: torch.Tensor) -> torch.Tensor:
         """log of the standard density at z [n, d], up to a constant: [n]."""
 
-    @abstractmethod
     def norm_cdf(self, u: ArrayLike, d: int) -> NDArray[np.float64]:
-        """P(||z|| <= u) of the standard noise, in the norm whose law is a gamma variable."""
+        """P(||z|| <= u) of the standard noise, in the norm whose law is known.
+
+        By default a chi variable with d - k degrees of freedom.
+        """
+        half = np.asarray(u, np.float64) ** 2 / 2
+        return np.asarray(gammainc((d - self.k) / 2, half), np.float64)
 
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
         self.check_dimension(d)
-        if self._closed():
-            return self._closed_radius(np.asarray(p_lower, np.float64), d)
+        if formula := self._formula():
+            return formula.standard_radius(p_lower, d)
         return self._table(d).radius_at(p_lower)
 
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         self.check_dimension(d)
-        if self._closed():
-            return self._closed_p(np.asarray(radius, np.float64), d)
+        if formula := self._formula():
+            return formula.standard_p(radius, d)
         return self._table(d).p_at(radius)
 
-    def _closed(self) -> bool:
-        """Whether the certificate has a closed form: at k = 0."""
-        return self.k == 0
-
-    def _closed_radius(self, p: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        raise NotImplementedError
-
-    def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        raise NotImplementedError
+    def _formula(self) -> Noise | None:
+        """The noise whose formula gives the radii, at k = 0."""
+        return self.at_zero(self.scale) if self.at_zero and self.k == 0 else None
 
     def _table(self, d: int) -> RadiusTable:
         if self.table is None:
@@ -118,18 +129,3 @@ class Centripetal(Noise):
                 f"noise {self.slug}: the radius table is for d = {self.table.d}, expected {d}"
             )
         return self.table
-
-
-def with_table_file(noise: Noise, path: str | os.PathLike[str]) -> Centripetal:
-    """``noise`` certifying by the table in the file at ``path``.
-
-    Raises SmoothcertError for a noise that has a closed form, a table of another noise, or
-    no valid table file.
-    """
-    if not isinstance(noise, Centripetal):
-        raise SmoothcertError(f"noise {noise.slug}: takes no radius table ({path})")
-    try:
-        return noise.with_table(RadiusTable.load(path))
-    except SmoothcertError as error:
-        text = str(error)
-        raise SmoothcertError(text if text.startswith(f"{path}:") else f"{path}: {text}") from None

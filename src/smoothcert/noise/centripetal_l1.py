@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
+from smoothcert.compute.lazy import torch
+from smoothcert.core.slugs import main
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gamma_norm import gamma, scaled
-from smoothcert.noise.laplace import signed_exponential
+from smoothcert.noise.laplace import Laplace, signed_exponential
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("centripetal-l1")
 @dataclass(frozen=True)
 class CentripetalL1(Centripetal):
     """Scale b: ||z||_1 is a Gamma(d - k) variable times b; the direction is uniform on the
-    l1 sphere. At k = 0, R = -b ln(2 (1 - p_A)) (Teng et al. 2020)."""
+    l1 sphere."""
 
+    label = "centripetal ℓ₁"
     norm = "l1"
+    at_zero = Laplace
     reference = "Zhang et al. 2020, eq. 10, Theorems 1 and 2"
 
-    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
+    scale: float = main(title="b = {}")
 
+    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
         d = int(np.prod(shape[1:]))
         self.check_dimension(d)
         z = signed_exponential((shape[0], d), generator)
@@ -57,10 +58,3 @@ class CentripetalL1(Centripetal):
     def build_table(self, d: int, **settings: Any) -> RadiusTable:
         self.check_dimension(d)
         return quadrature_table(self.shape_slug, self.law(d), "exponential", **settings)
-
-    def _closed_radius(self, p: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        with np.errstate(divide="ignore"):
-            return np.maximum(-np.log(2 * (1 - p)), 0.0)
-
-    def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        return 1 - 0.5 * np.exp(-radius)

@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainc, ndtr, ndtri
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gamma_norm import gamma, scaled
+from smoothcert.noise.gaussian import Gaussian
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("centripetal-l2")
 @dataclass(frozen=True)
 class CentripetalL2(Centripetal):
     """Scale sigma: ||z||_2 is sigma times a chi variable with d - k degrees of freedom; the
-    direction is uniform. At k = 0, R = sigma Phi^-1(p_A) (Cohen et al. 2019)."""
+    direction is uniform."""
 
+    label = "centripetal ℓ₂"
     norm = "l2"
+    at_zero = Gaussian
     reference = "Zhang et al. 2020, eq. 11, Theorems 1 and 2"
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
-
         d = int(np.prod(shape[1:]))
         self.check_dimension(d)
         z = torch.randn((shape[0], d), generator=generator, device=generator.device)
@@ -46,10 +43,6 @@ class CentripetalL2(Centripetal):
     def energy(self, d: int) -> float:
         return float(d - self.k)
 
-    def norm_cdf(self, u: ArrayLike, d: int) -> NDArray[np.float64]:
-        half = np.asarray(u, np.float64) ** 2 / 2
-        return np.asarray(gammainc((d - self.k) / 2, half), np.float64)
-
     def law(self, d: int) -> Law:
         """The noise as quadrature sees it."""
         return Law(self.k, d, square=True, euclidean=True)
@@ -57,9 +50,3 @@ class CentripetalL2(Centripetal):
     def build_table(self, d: int, **settings: Any) -> RadiusTable:
         self.check_dimension(d)
         return quadrature_table(self.shape_slug, self.law(d), "normal", **settings)
-
-    def _closed_radius(self, p: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        return np.maximum(ndtri(p), 0.0)
-
-    def _closed_p(self, radius: NDArray[np.float64], d: int) -> NDArray[np.float64]:
-        return ndtr(radius)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainc
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES
 from smoothcert.noise.centripetal import Centripetal
 from smoothcert.noise.gamma_norm import gamma
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import Law
 from smoothcert.noise.radius_table import RadiusTable
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("centripetal-linf")
@@ -30,12 +26,11 @@ class CentripetalLinf(Centripetal):
     with a shifted cube falls in every |delta_i|.
     """
 
+    label = "centripetal ℓ∞"
     norm = "linf"
     reference = "Zhang et al. 2020, eq. 12, Theorem 1"
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
-
         n, d = shape[0], int(np.prod(shape[1:]))
         self.check_dimension(d)
         device = generator.device
@@ -52,10 +47,6 @@ class CentripetalLinf(Centripetal):
     def energy(self, d: int) -> float:
         return (d - self.k) * (1 + (d - 1) / 3)
 
-    def norm_cdf(self, u: ArrayLike, d: int) -> NDArray[np.float64]:
-        half = np.asarray(u, np.float64) ** 2 / 2
-        return np.asarray(gammainc((d - self.k) / 2, half), np.float64)
-
     def law(self, d: int) -> Law:
         """The noise as quadrature sees it."""
         return Law(self.k, d, square=True, euclidean=False)
@@ -63,6 +54,3 @@ class CentripetalLinf(Centripetal):
     def build_table(self, d: int, **settings: Any) -> RadiusTable:
         self.check_dimension(d)
         return quadrature_table(self.shape_slug, self.law(d), "exponential", **settings)
-
-    def _closed(self) -> bool:
-        return False

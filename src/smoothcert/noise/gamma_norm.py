@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import torch
+from smoothcert.compute.lazy import torch
 
 
 def gamma(shape: float, n: int, generator: torch.Generator) -> torch.Tensor:
     """n draws of Gamma(shape, 1), float64, on the generator's device."""
-    import torch
-
     # torch.distributions.Gamma calls this, but takes no generator.
     alpha = torch.full((n,), float(shape), dtype=torch.float64, device=generator.device)
     return torch._standard_gamma(alpha, generator=generator)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES, Noise
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("gaussian")
@@ -20,12 +17,11 @@ if TYPE_CHECKING:
 class Gaussian(Noise):
     """N(0, sigma^2 I): R = sigma * Phi^-1(p_A), with p_B bounded by 1 - p_A."""
 
+    label = "Gaussian"
     norm = "l2"
     reference = "Cohen et al. 2019, Theorem 1 with p_B <= 1 - p_A"
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
-
         return torch.randn(shape, generator=generator, device=generator.device)
 
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
@@ -33,3 +29,7 @@ class Gaussian(Noise):
 
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         return ndtr(np.asarray(radius, np.float64))
+
+    def standard_soft_radius(self, p_a: torch.Tensor, p_b: torch.Tensor) -> torch.Tensor:
+        """Cohen et al. 2019, Theorem 1."""
+        return (torch.special.ndtri(p_a) - torch.special.ndtri(p_b)) / 2

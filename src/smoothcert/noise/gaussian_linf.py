@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.base import NOISES, Noise
 from smoothcert.noise.gaussian import Gaussian
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("gaussian-linf")
@@ -25,22 +22,20 @@ class GaussianLinf(Noise):
     certificate depends on the l2 norm of the shift alone.
     """
 
+    label = "Gaussian for ℓ∞"
     norm = "linf"
     reference = "Zhang et al. 2020, Proposition 4; Cohen et al. 2019, Theorem 1"
 
-    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
+    @property
+    def drawn_as(self) -> Gaussian:
+        """Gaussian noise certifies l2 and linf by the same draws."""
+        return Gaussian(self.scale)
 
-        return torch.randn(shape, generator=generator, device=generator.device)
+    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+        return self.drawn_as.sample(shape, generator)
 
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
         return np.maximum(ndtri(np.asarray(p_lower, np.float64)), 0.0) / np.sqrt(d)
 
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         return ndtr(np.asarray(radius, np.float64) * np.sqrt(d))
-
-
-def same_draws(a: Noise, b: Noise) -> bool:
-    """Whether votes under ``a`` are votes under ``b``: equal noises, or both Gaussian."""
-    gaussian = isinstance(a, Gaussian | GaussianLinf) and isinstance(b, Gaussian | GaussianLinf)
-    return a == b or (gaussian and a.scale == b.scale)

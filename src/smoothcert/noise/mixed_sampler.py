@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothcert.compute.lazy import torch
 from smoothcert.noise.largest_entry import largest_entry_quantiles, log_density
-
-if TYPE_CHECKING:
-    import torch
 
 # The density of ln T is drawn linear between so many nodes, which is off by about 1e-6 in total
 # variation, by 1e-5 for k = d - 1.
@@ -28,8 +25,6 @@ def largest_entries(k: int, d: int, n: int, generator: torch.Generator) -> torch
     the alias method, plus the sum of two uniform variables. (A search in the distribution
     function takes longer than a small network allows.)
     """
-    import torch
-
     device = generator.device
     start, step, keep, other = _nodes(k, d)
     place, a, b = torch.rand((3, n), generator=generator, device=device, dtype=torch.float64)
@@ -71,8 +66,6 @@ def truncated_normal(top: torch.Tensor, d: int, generator: torch.Generator) -> t
     On a CPU by rejection where little is rejected, which is fastest for large d; else by the
     inverse of the distribution function.
     """
-    import torch
-
     n, device = len(top), generator.device
     if device.type != "cpu" or n == 0 or float(top.min()) < _NARROW:
         # A little less than 1, so that no entry is infinite or, but for rounding, above the top.

@@ -1,4 +1,4 @@
-"""Choosing the noise scale of an input by gradient ascent on a soft radius.
+"""The soft radius of an input, which searches and trainings ascend by its noise scale.
 
 The objective is the radius formula with the mean softmax outputs under noise in the place of
 the class probabilities. It is a guide only: whatever scale comes out, a certificate rests on
@@ -7,29 +7,18 @@ fresh votes at that scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
-from torch import Generator, Tensor, nn
-
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.compute.lazy import torch
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.noise import Noise
 
-# Radius at scale 1 from (p_A, p_B), by the name of the noise.
-_STANDARD_RADII: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    # Cohen et al. 2019, Theorem 1
-    "gaussian": lambda a, b: (torch.special.ndtri(a) - torch.special.ndtri(b)) / 2,
-    # Yang et al. 2020; a shift by r in l1 moves a probability by at most r / (2 lam)
-    "uniform": lambda a, b: a - b,
-    # Teng et al. 2020: the branch of their bound that is the larger one near p_A = 1
-    "laplace": lambda a, b: -torch.log1p(b - a),
-}
-
 
 def soft_radius(
-    probabilities: Tensor, scale: Tensor, noise: Noise, clamp: float, c_a: Tensor | None = None
-) -> Tensor:
+    probabilities: torch.Tensor,
+    scale: torch.Tensor,
+    noise: Noise,
+    clamp: float,
+    c_a: torch.Tensor | None = None,
+) -> torch.Tensor:
     """The soft radius [B] of class probabilities [B, C] at noise scales [B].
 
     p_A and p_B are those of class ``c_a`` [B] and of the best other class; without ``c_a``,
@@ -37,9 +26,6 @@ def soft_radius(
     paper hold c_A fixed). Both are clamped to [clamp, 1 - clamp], as in the released code, and
     give no gradient there. Raises SmoothcertError for a noise without such a formula.
     """
-    if noise.name not in _STANDARD_RADII:
-        known = ", ".join(_STANDARD_RADII)
-        raise SmoothcertError(f"noise {noise.name}: no soft radius to ascend; known: {known}")
     if c_a is None:
         p_a, p_b = probabilities.topk(2, dim=1).values.unbind(1)
     else:
@@ -47,18 +33,18 @@ def soft_radius(
         p_a = probabilities[mine]
         p_b = probabilities.masked_fill(mine, -1.0).amax(1)
     p_a, p_b = (p.clamp(clamp, 1 - clamp) for p in (p_a, p_b))
-    return scale * _STANDARD_RADII[noise.name](p_a, p_b)
+    return scale * noise.standard_soft_radius(p_a, p_b)
 
 
 def soft_radius_gradient(
-    model: nn.Module,
-    x: Tensor,
-    scale: Tensor,
-    eps: Tensor,
+    model: torch.nn.Module,
+    x: torch.Tensor,
+    scale: torch.Tensor,
+    eps: torch.Tensor,
     noise: Noise,
     clamp: float,
-    c_a: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    c_a: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(soft radius [B], its derivative by the scale [B]) with the noise ``eps`` held fixed.
 
     x: [B, C, H, W]; eps: standard noise [B * n, C, H, W], the copies of an input consecutive.
@@ -78,18 +64,18 @@ def soft_radius_gradient(
 
 
 def soft_radius_ascent_step(
-    model: nn.Module,
-    x: Tensor,
-    scale: Tensor,
+    model: torch.nn.Module,
+    x: torch.Tensor,
+    scale: torch.Tensor,
     noise: Noise,
-    stream: Generator,
+    stream: torch.Generator,
     *,
     n: int = 1,
     step_size: float = 1e-4,
     clamp: float = 0.02,
     bounds: tuple[float, float],
-    c_a: Tensor | None = None,
-) -> Tensor:
+    c_a: torch.Tensor | None = None,
+) -> torch.Tensor:
     """One step of plain gradient ascent on the scales [B] of the inputs x [B, C, H, W].
 
     ``n`` fresh noisy copies an input are drawn from ``stream``; arguments as for

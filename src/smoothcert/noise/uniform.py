@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smoothcert.compute.lazy import torch
+from smoothcert.core.slugs import main
 from smoothcert.noise.base import NOISES, Noise
-
-if TYPE_CHECKING:
-    import torch
 
 
 @NOISES.member("uniform")
@@ -26,12 +24,13 @@ class Uniform(Noise):
     is lam / sqrt(3).
     """
 
+    label = "uniform"
     norm = "l1"
     reference = "Yang et al. 2020, uniform distribution in l1, with p_B <= 1 - p_A"
 
-    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        import torch
+    scale: float = main(title="λ = {}")
 
+    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
         noise = torch.empty(shape, device=generator.device)
         return noise.uniform_(-1.0, 1.0, generator=generator)
 
@@ -40,3 +39,7 @@ class Uniform(Noise):
 
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         return (np.asarray(radius, np.float64) + 1.0) / 2.0
+
+    def standard_soft_radius(self, p_a: torch.Tensor, p_b: torch.Tensor) -> torch.Tensor:
+        """Yang et al. 2020: a shift by r in l1 moves a probability by at most r / (2 lam)."""
+        return p_a - p_b

@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import ast
 import csv
-from collections.abc import Callable, Iterable, Sequence
+import importlib
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.report.numbers import read_results
+from smoothcert.report.numbers import read_numbers
+from smoothcert.report.reference import PAPERS
 from smoothcert.report.verdict import Verdict, read_verdicts
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
@@ -130,7 +132,7 @@ class Evidence:
 
     @cached_property
     def numbers(self) -> pd.DataFrame:
-        return read_results(self.results)
+        return read_numbers(sorted((self.results / "numbers").glob("*.csv")))
 
     def of(self, output: str, **labels: Any) -> pd.DataFrame:
         """The numbers of one output whose labels have these values; empty if it was not made."""
@@ -170,15 +172,20 @@ def check(function: Check) -> Check:
 
 def read_claims() -> list[Claim]:
     """The claims of the four papers, in the order of the papers."""
-    names = {"paper": "paper", "section": "section", "claim": "claim", "value": "value",
-             "unit": "unit", "result": "papers", "note": "note", "check": "check"}  # fmt: skip
-    file = resources.files("smoothcert.papers") / "claims.csv"
-    with file.open(encoding="utf-8", newline="") as handle:
-        return [Claim(**{names[k]: v for k, v in row.items()}) for row in csv.DictReader(handle)]
+    columns = {**{name: name for name in Claim.__dataclass_fields__}, "papers": "result"}
+    text = (resources.files("smoothcert.papers") / "claims.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(io.StringIO(text))
+    return [Claim(**{name: row[column] for name, column in columns.items()}) for row in rows]
 
 
 def judge(claim: Claim, evidence: Evidence) -> Finding:
-    """What the claim's check says; raises SmoothcertError for a call that names no check."""
+    """What the claim's check says, which stands in the ``claims.py`` of its paper's folder.
+
+    Raises SmoothcertError for a call that names no check.
+    """
+    if not claim.check:
+        return not_run("no check is written for this claim")
+    importlib.import_module(f"smoothcert.papers.{PAPERS[claim.paper][0]}.claims")
     try:
         call = ast.parse(claim.check, mode="eval").body
         assert isinstance(call, ast.Call)
@@ -192,8 +199,3 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
             f" {', '.join(sorted(_CHECKS))} ({error})"
         ) from None
     return function(claim, evidence, *words, **named)
-
-
-def ledger(claims: Iterable[Claim], evidence: Evidence) -> list[tuple[Claim, Finding]]:
-    """Every claim with what it comes to."""
-    return [(claim, judge(claim, evidence)) for claim in claims]

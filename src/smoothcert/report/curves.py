@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.certificates import CertificateTable, metrics
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.report.numbers import PERCENT, Label, Metric, Number, Row, share
 from smoothcert.report.reference import Row as PaperRow
 
@@ -32,9 +32,14 @@ def breakpoints(tables: Sequence[CertificateTable], most: int = 800) -> NDArray[
     return radii
 
 
-def curve(tables: Sequence[CertificateTable], strict: bool, **labels: Label) -> Row:
-    """The accuracy of one table, or the envelope of several on the same inputs, at every step."""
-    radii = breakpoints(tables)
+def curve(
+    tables: Sequence[CertificateTable], strict: bool, also: ArrayLike = (), **labels: Label
+) -> Row:
+    """The accuracy of one table, or the envelope of several on the same inputs, at every step.
+
+    ``also``: radii at which its value is wanted beside.
+    """
+    radii = np.unique(np.concatenate([breakpoints(tables), np.asarray(also, np.float64)]))
     if len(tables) == 1:
         accuracy = metrics.certified_accuracy(tables[0], radii, strict)
     else:

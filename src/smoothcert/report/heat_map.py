@@ -10,6 +10,7 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from smoothcert.report import names
 from smoothcert.report.comparison import DIFFERS, OTHER, UNJUDGED, Difference
 from smoothcert.report.style import style
 
@@ -28,11 +29,15 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
     columns = [c for c in dict.fromkeys(cell.column for cell in cells) if c in compared]
     columns = columns or list(dict.fromkeys(cell.column for cell in cells))
     values = np.full((len(rows), len(columns)), np.nan)
-    labels = [textwrap.fill(row, 46) for row in rows]
+    shown = {
+        cell.row: ", ".join(names.label(*item) for item in cell.labels.items()) for cell in cells
+    }
+    labels = [textwrap.fill(shown[row], 46) for row in rows]
     lines = sum(label.count("\n") + 1 for label in labels)
     with style():
-        height = 1.5 + max(0.3 * len(rows), 0.16 * lines + 0.08 * len(rows))
-        figure = Figure(figsize=(3.6 + 0.56 * len(columns), height))
+        height = 1.8 + max(0.3 * len(rows), 0.16 * lines + 0.08 * len(rows))
+        width = 3.6 + 0.56 * max(len(columns), 3)
+        figure = Figure(figsize=(width, height))
         axes = figure.subplots()
         axes.set_facecolor("0.85")
         for cell in cells:
@@ -61,7 +66,7 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
         if np.isnan(values).any():
             grey = Patch(facecolor="0.85", label="no number of the paper for this data and model")
             axes.legend(handles=[grey], loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=7)
-        axes.set_title(title, pad=20)
+        figure.suptitle(textwrap.fill(title, int(12 * width)), size="medium")
     return figure
 
 

@@ -21,6 +21,15 @@ class Made:
     seconds: dict[str, tuple[int, float]]
     records: int
 
+    @property
+    def jobs(self) -> int:
+        return sum(jobs for jobs, _ in self.seconds.values())
+
+    @property
+    def total(self) -> float:
+        """Seconds of all jobs."""
+        return sum(seconds for _, seconds in self.seconds.values())
+
 
 def made(results: Path) -> Made:
     """Read the records beside certificates and Snakemake's benchmarks under ``results``.

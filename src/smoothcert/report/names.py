@@ -11,13 +11,23 @@ from smoothcert.core.slugs import Family, Part, Training, number
 from smoothcert.noise import NOISES
 from smoothcert.scaling import SCALINGS
 
-METHODS = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
-_VARIANTS = {"": "", "_ft": ", fine-tuned as long", "_n1": " (n = 1)"}
+METHODS = {
+    "cohen": "Cohen",
+    "smoothadv": "SmoothAdv",
+    "macer": "MACER",
+    "consistency": "Consistency",
+}
 
 
 def method(name: str) -> str:
     """A training method: ``smoothadv`` -> SmoothAdv."""
     return METHODS.get(name, name)
+
+
+def variant(text: str) -> str:
+    """What is not usual in a training: ``_n1`` -> " (n = 1)"; nothing for nothing."""
+    samples = text.removeprefix("_n")
+    return f" (n = {samples})" if samples.isdigit() else text.replace("_ft", ", fine-tuned as long")
 
 
 def training(slug: str) -> str:
@@ -26,10 +36,23 @@ def training(slug: str) -> str:
         one = Training.parse(slug)
     except SmoothcertError:
         return slug
-    schedule = {"fs": "", "ds2": "-DS2"}.get(one.schedule, f"-{one.schedule}")
     shape = "" if one.noise == "gaussian" else f", {noise(one.noise_slug)}"
     scale = shape or f", σ = {number(one.scale)}"
-    return f"{method(one.method)}{schedule}{_VARIANTS.get(one.variant, one.variant)}{scale}"
+    return f"{_recipe(one)}{scale}"
+
+
+def recipe(slug: str) -> str:
+    """A training without its scale: ``cohen-fs-laplace`` -> "Cohen, laplace"."""
+    try:
+        one = Training.parse(f"{slug}-1.00")
+    except SmoothcertError:
+        return slug
+    return _recipe(one) + ("" if one.noise == "gaussian" else f", {one.noise}")
+
+
+def _recipe(one: Training) -> str:
+    schedule = {"fs": "", "ds2": "-DS2"}.get(one.schedule, f"-{one.schedule}")
+    return f"{method(one.method)}{schedule}{variant(one.variant)}"
 
 
 def noise(slug: str) -> str:
@@ -45,6 +68,24 @@ def scaling(slug: str) -> str:
 def budget(slug: str) -> str:
     """``fixed-10000`` -> "n = 10,000"."""
     return _title(BUDGETS, slug)
+
+
+def model(dataset: str | None, training_slug: str | None, noise_slug: str | None) -> str:
+    """What was certified: "digits, Cohen, σ = 0.50"; the noise where it is not the training's."""
+    words = [dataset, training(training_slug) if training_slug else None]
+    try:
+        trained = Training.parse(training_slug or "").noise_slug
+    except SmoothcertError:
+        trained = None
+    if noise_slug and noise_slug != trained:
+        words.append(noise(noise_slug))
+    return ", ".join(word for word in words if word)
+
+
+def label(name: str, value: str) -> str:
+    """The label of a row: ``label("training", "cohen-fs-0.25")`` -> "Cohen, σ = 0.25"."""
+    shown = {"training": training, "noise": noise, "scaling": scaling, "budget": budget}
+    return shown.get(name, str)(value)
 
 
 def _title(family: Family[Part], slug: str) -> str:  # type: ignore[type-var]

@@ -12,11 +12,10 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-import pandas as pd
+from typing import Any, NamedTuple
 
 from smoothcert.certificates.metrics import Estimate
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
 from smoothcert.core.slugs import number
@@ -24,13 +23,18 @@ from smoothcert.report.reference import Cell, inputs_behind
 
 # What the numbers are counted in; it decides how they are printed.
 RADIUS, PERCENT, POINTS, GAIN = "radius", "percent", "points", "gain"
-SECONDS, SAMPLES, PLAIN = "seconds", "samples", ""
+DECLINE = "decline"
+SECONDS, MINUTES, SAMPLES, PLAIN = "seconds", "minutes", "samples", ""
 
 # The columns of the frame after the labels (which differ between outputs).
 MEASURED = (
     "metric", "radius", "value", "low", "high", "inputs", "unit", "paper", "paper_step",
     "paper_inputs", "source", "reason",
 )  # fmt: skip
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("radius", "value", "low", "high", "paper", "paper_step"), "float64"),
+    **dict.fromkeys(("row", "inputs", "paper_inputs"), "Int64"),
+}
 
 
 class Metric(NamedTuple):
@@ -51,8 +55,9 @@ class Number:
     and the paper's number where data, model and settings are the paper's.
 
     ``unit`` is RADIUS (pixels of [0,1] in the certificate's norm; an ACR too), PERCENT (of the
-    inputs), POINTS (a difference of percents), GAIN (a difference of radii), SECONDS, SAMPLES or
-    PLAIN. ``brief``: printed without its interval, which the CSV has.
+    inputs), POINTS (a difference of percents), GAIN (a difference of radii), DECLINE (a radius
+    that is given up), SECONDS, MINUTES, SAMPLES or PLAIN. ``brief``: printed without its interval,
+    which the CSV has.
     """
 
     value: float
@@ -77,6 +82,11 @@ def share(estimate: Estimate, paper: Cell | None = None, brief: bool = False) ->
 def gain(estimate: Estimate) -> Number:
     """A difference of radii, paired."""
     return _number(estimate, 1.0, GAIN)
+
+
+def samples(estimate: Estimate, paper: Cell | None = None) -> Number:
+    """An average number of noise samples."""
+    return _number(estimate, 1.0, SAMPLES, paper)
 
 
 def points(estimate: Estimate) -> Number:
@@ -118,7 +128,8 @@ def frame(output: str, rows: Iterable[Row]) -> pd.DataFrame:
             metric = key if isinstance(key, Metric) else Metric(key)
             found.append({"output": output, "row": place, **own, **_measured(metric, one), **about})
     columns = ["output", "row", *labels, *MEASURED]
-    return pd.DataFrame(found, columns=columns)
+    # As objects first: a whole number among missing ones would become 10000.0.
+    return pd.DataFrame(found, columns=columns, dtype=object).astype(_KINDS)
 
 
 def _measured(metric: Metric, one: Number) -> dict[str, object]:
@@ -138,6 +149,35 @@ def _measured(metric: Metric, one: Number) -> dict[str, object]:
     }
 
 
+def rows_of(numbers: pd.DataFrame) -> list[dict[Key, Label | Number]]:
+    """The rows that a frame was made of: labels as the frame has them, without papers' numbers."""
+    names = _labels(numbers)
+    rows: list[dict[Key, Label | Number]] = []
+    for _, group in numbers.groupby("row", sort=False):
+        row: dict[Key, Label | Number] = {
+            name: group[name].iloc[0] for name in names if pd.notna(group[name].iloc[0])
+        }
+        for one in group.to_dict("records"):
+            known = {k: v for k, v in one.items() if pd.notna(v)}
+            key = Metric(known["metric"], known.get("radius"))
+            row[key if key.radius is not None else key.name] = Number(
+                known["value"], known.get("low"), known.get("high"), known.get("inputs"),
+                known.get("unit", PLAIN),
+            )  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def wide(numbers: pd.DataFrame) -> pd.DataFrame:
+    """One row a row of the output: its labels, and the value of each metric without a radius."""
+    values = numbers[numbers.radius.isna()].pivot(index="row", columns="metric", values="value")
+    return numbers.drop_duplicates("row").set_index("row")[_labels(numbers)].join(values)
+
+
+def _labels(numbers: pd.DataFrame) -> list[str]:
+    return [name for name in numbers.columns if name not in ("output", "row", *MEASURED)]
+
+
 def write_numbers(path: str | os.PathLike[str], numbers: pd.DataFrame) -> None:
     """Write a frame as CSV at full precision, atomically."""
     with atomic(path) as temporary:
@@ -149,15 +189,13 @@ def read_numbers(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
 
     Raises SmoothcertError for a file that is none.
     """
-    kinds = {**dict.fromkeys(("radius", "value", "low", "high", "paper", "paper_step"), float),
-             "row": int, "inputs": "Int64", "paper_inputs": "Int64"}  # fmt: skip
     frames = []
     for path in paths:
         try:
             text = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
             if not {"output", "row", *MEASURED} <= set(text.columns):
                 raise ValueError(f"expected the columns output, row, {', '.join(MEASURED)}")
-            frames.append(text.astype(kinds))
+            frames.append(text.astype(_KINDS))
         except (OSError, ValueError) as error:
             raise SmoothcertError(f"{path}: cannot be read as numbers of a run: {error}") from None
     return pd.concat(frames, ignore_index=True) if frames else frame("", [])

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Options(Settings):
@@ -36,7 +37,8 @@ class Need:
     ``kind``, with ``of`` and ``select`` (which of the section's runs; all by default):
 
     - ``certificates``, ``memorized`` (as the memory leaves them), ``votes``, ``scales``, ``logs``
-      (of training), ``data``: of the runs of the section ``of`` of ``experiments``
+      (of training), ``data``, ``radius_tables``: of the runs of the section ``of`` of
+      ``experiments``
     - ``live``: certificates sampled for their own budget alone, of ``iss.live``
     - ``published``: the published certificate tables
     - ``file``: the path ``of`` below the results, such as ``nongaussian/toy.csv``
@@ -48,7 +50,7 @@ class Need:
     kind: str
     of: str = ""
     group: str | None = ""
-    select: Callable[[list[Run]], list[Run]] | None = None
+    select: Callable[..., list[Run]] | None = None  # of a list of runs
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Output:
     ``needs``: its files. ``options`` is the model of its options and ``config`` the place in the
     configuration that sets them (``outputs.cohen_table``). ``parts``: members whose code decides
     it, beside those of the runs in ``needs`` (``budget.iss``). ``variants``: "module:function" of
-    the configuration for an output that is made once each, its name and needs with ``{variant}``.
+    the configuration for an output that is made once each; its name, title and needs have
+    ``{variant}``, and ``select`` takes it as ``variant=``.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Output:
     variants: str | None = None
     compared: bool = False  # a table whose differences from the paper's are shown as a heat map
     page: bool = True  # shown on the page
+    target: str | None = None  # its name to Snakemake, where that is not its own
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class Section:
     """A part of the page: a paper, or a theme. ``paper``: the key of its claims, if it has any.
 
     ``claim`` says in a sentence what is shown; ``notebook`` is ``notebooks/{notebook}.ipynb``;
-    ``checks`` is the module with the checks of its claims.
+    ``checks`` is the module with the checks of its claims; ``needs`` are files that notebook and
+    checks read beside the outputs.
     """
 
     key: str
@@ -90,6 +95,7 @@ class Section:
     paper: str | None = None
     notebook: str | None = None
     checks: str | None = None
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,155 +1,164 @@
 """One static page: tables, figures, verdicts, audits and where it all came from.
 
-It needs no server and no other file but those it links to: pictures are in it. It reads well on
-a telephone, in print, by keyboard and by screen reader.
+It needs no server; its pictures lie beside it, so a copy of the folder shows it whole. It reads
+well on a telephone, in print, by keyboard and by screen reader.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from smoothcert.report import page_verdicts as verdicts
-from smoothcert.report.comparison import AGREES, OTHER
-from smoothcert.report.contents import AUDITS, SECTIONS, Section
-from smoothcert.report.html_parts import figure, grid, link, markdown_table, section, text
-from smoothcert.report.made import made
+from markupsafe import Markup
+
+from smoothcert.report import comparison, parts, pictures
+from smoothcert.report.claims import DIFFERENT, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Evidence
+from smoothcert.report.ledger import ledger
+from smoothcert.report.made import Made, made
+from smoothcert.report.output import Output, Section
+from smoothcert.report.render import render
+from smoothcert.report.verdict import BROKEN
+
+_MEANING = {
+    REPRODUCED: "on the paper's own data, architecture and settings, or where no data is needed",
+    NOT_REPRODUCED: "there, and it came out otherwise",
+    DIFFERENT: "the same comparison on other data, another model or other settings: nothing is"
+    " claimed, the direction is shown",
+    NOT_RUN: "nothing in this folder shows it",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table or figure that is there: its file below the results and its title."""
+
+    path: str
+    title: str
+    output: Output
 
 
 @dataclass(frozen=True)
 class Page:
-    """What the page is made from: a results folder, and what of it to show."""
+    """What the page is made from: a results folder, and the sections of the catalogue.
+
+    In the section ``audits`` the outputs stand below the verdicts.
+    """
 
     results: Path
     preset: str
-    sections: Sequence[Section] = SECTIONS
+    sections: Sequence[Section]
 
-    def html(self) -> str:
-        """The whole page. Raises SmoothcertError for a file that cannot be read."""
-        shown = [one for one in self.sections if self._tables(one) or self._figures(one)]
-        claims, audits = verdicts.read_claims(self.results), verdicts.read_audits(self.results)
-        links = [("claims", "Claims"), *((one.key, one.title) for one in shown)]
-        links += [("audits", "Audits"), ("provenance", "Provenance")]
-        body = [
-            self._head(links, verdicts.summary(claims, audits)),
-            '<main id="main" tabindex="-1">',
-            verdicts.claims_section(claims),
-            *(section(one.key, one.title, self._parts(one)) for one in shown),
-            self._audits(audits),
-            self._provenance(),
-            "</main>",
-        ]
-        style = resources.files("smoothcert.report").joinpath("page.css").read_text("utf-8")
-        return _PAGE.format(
-            title=f"smoothcert: results of preset {text(self.preset)}",
-            style=style,
-            body="\n".join(body),
+    def html(self, files: Path | None = None, folder: Path | None = None) -> str:
+        """The page as it stands in ``folder``, with links to what is there of ``files``.
+
+        Both are the results folder by default; a shipped copy has less in it.
+        Raises SmoothcertError for a file that cannot be read.
+        """
+        root = files or self.results
+
+        def href(path: str) -> str:
+            there = root / path
+            return Path(os.path.relpath(there, folder or root)).as_posix() if there.exists() else ""
+
+        rows = ledger(self.results)
+        papers = dict.fromkeys(row.paper for row in rows)
+        audited = self.evidence.audits
+        broken = [one for _, one in audited if one.verdict == BROKEN]
+        return render(
+            "page.html",
+            style="page.css",
+            preset=self.preset,
+            datasets=self.datasets,
+            href=href,
+            claims={paper: [row for row in rows if row.paper == paper] for paper in papers},
+            claim_counts=parts.claim_counts(rows),
+            claims_of=lambda of: parts.claims(of, href),
+            meaning=_MEANING,
+            sections=[
+                self._section(section, href)
+                for section in self.sections
+                if section.key == "audits" or any(self.shown(section))
+            ],
+            audited=Counter(one.verdict for _, one in audited),
+            broken=Counter(parts.promise(one) for one in broken).most_common(),
+            broken_word=BROKEN,
+            promise_counts=parts.promise_counts(audited),
+            verdicts=parts.verdicts(audited, href),
+            made=self.made,
         )
 
-    def _tables(self, one: Section) -> list[Path]:
-        names = [name if "/" in name else f"tables/{name}.md" for name in one.tables]
-        return [path for name in names for path in sorted(self.results.glob(name))]
+    @cached_property
+    def evidence(self) -> Evidence:
+        return Evidence(self.results)
 
-    def _figures(self, one: Section) -> list[tuple[Path, str]]:
-        found = []
-        for name, caption in one.figures.items():
-            for path in sorted((self.results / "figures").glob(f"{name}.png")):
-                suffix = path.stem.removeprefix(name.rstrip("*")) if name.endswith("*") else ""
-                found.append((path, f"{caption} ({suffix})" if suffix else caption))
-        return found
+    @cached_property
+    def made(self) -> Made:
+        return made(self.results)
 
-    def _head(self, links: list[tuple[str, str]], counted: list[str]) -> str:
-        entries = "".join(f'<li><a href="#{key}">{text(t)}</a></li>' for key, t in links)
-        data = ", ".join(made(self.results).values.get("dataset", {})) or "no data yet"
-        return (
-            "<header><h1>smoothcert: certified robustness, reproduced and audited</h1>"
-            f"<p>Preset <strong>{text(self.preset)}</strong>, on {text(data)}."
-            " Where data, model or settings differ from a paper's, its number is not set beside"
-            " ours and no verdict on it is claimed.</p>"
-            f'<nav aria-label="Contents"><ul>{entries}</ul></nav>' + "".join(counted) + "</header>"
-        )
+    @property
+    def datasets(self) -> list[str]:
+        """Every data set of the run: of its certificates, and of numbers that have none."""
+        named = dict.fromkeys(self.made.values.get("dataset", ()))
+        if "dataset" in self.evidence.numbers:
+            named |= dict.fromkeys(self.evidence.numbers.dataset.dropna().unique())
+        return list(named)
 
-    def _parts(self, one: Section) -> list[str]:
-        parts = [f"<p>{text(one.claim)}</p>", *self._report(one)]
-        parts += [figure(path, caption) for path, caption in self._figures(one)]
-        for path in self._tables(one):
-            parts += [markdown_table(path), *self._differences(path.stem)]
-        return parts
+    def shown(self, section: Section) -> Iterator[Shown]:
+        """The outputs of a section that were made, those of a variant by its name."""
+        for output in section.outputs:
+            folder, suffix = ("tables", "html") if output.kind == "table" else ("figures", "png")
+            name = f"{folder}/{output.name}.{suffix}"
+            before, _, after = name.partition("{variant}")
+            for path in sorted(self.results.glob(name.replace("{variant}", "*"))) * output.page:
+                file = path.relative_to(self.results).as_posix()
+                variant = file.removeprefix(before).removesuffix(after)
+                yield Shown(file, output.title.replace("{variant}", variant), output)
 
-    def _report(self, one: Section) -> list[str]:
-        page = f"reports/{one.notebook}.html"
-        if not one.notebook or not (self.results / page).exists():
-            return []
-        return [f"<p>{link(page, f'The whole story: report on {one.title}')}</p>"]
+    def pictures(self) -> list[str]:
+        """The pictures that the page shows, below the results."""
+        everything = [one for s in self.sections for one in self.shown(s)]
+        compared = [self._compared(one) for one in everything if one.output.compared]
+        figures = [one.path for one in everything if one.output.kind == "figure"]
+        return figures + [path for path in compared if (self.results / path).exists()]
 
-    def _differences(self, table: str) -> list[str]:
-        """The table's differences from the paper's: a heat map where a cell is comparable."""
-        path = self.results / "differences" / f"{table}.csv"
-        if not path.exists():
-            return []
-        with path.open(encoding="utf-8", newline="") as handle:
-            found = [row["verdict"] for row in csv.DictReader(handle)]
-        comparable = [verdict for verdict in found if verdict != OTHER]
-        if not comparable:
-            return ["<p>No number of a paper is of the same data and model.</p>"]
+    def _section(self, section: Section, href: parts.Href) -> dict[str, Any]:
+        shown = [self._shown(one, href) for one in self.shown(section)]
+        report = f"reports/{section.notebook}.html" if section.notebook else ""
+        return {"about": section, "report": report and href(report), "shown": shown}
+
+    def _shown(self, one: Shown, href: parts.Href) -> dict[str, Any]:
+        path = self.results / one.path
+        if one.output.kind == "figure":
+            return {"figure": self._picture(one.path, one.title, href)}
+        table = Markup(path.read_text(encoding="utf-8"))
+        return {"figure": None, "title": one.title, "table": table, **self._differences(one, href)}
+
+    def _picture(self, path: str, title: str, href: parts.Href) -> tuple[str, str, int, int]:
+        """The arguments of the macro ``figure``."""
+        return href(path), title, *pictures.size(self.results / path)
+
+    @staticmethod
+    def _compared(one: Shown) -> str:
+        return f"differences/{one.output.name}.png"
+
+    def _differences(self, one: Shown, href: parts.Href) -> dict[str, Any]:
+        """How a table differs from the paper's: a heat map where a number is comparable."""
+        numbers = self.evidence.of(one.output.name)
+        if not one.output.compared or numbers.empty:
+            return {"comparable": None, "differences": None}
+        verdicts = [cell.verdict for cell in comparison.differences(numbers)]
+        comparable = [v for v in verdicts if v != comparison.OTHER]
+        path = self._compared(one)
+        if not comparable or not (self.results / path).exists():
+            return {"comparable": len(comparable), "differences": None}
         words = (
-            f"Differences of {table} from the paper: {comparable.count(AGREES)} of"
-            f" {len(comparable)} comparable cells within the sampling error of both sides' inputs"
+            f"Ours minus the paper's. {one.title};"
+            f" {comparable.count(comparison.AGREES)} of {len(comparable)} comparable numbers"
+            " within the sampling error of both sides' inputs"
         )
-        return [figure(path.with_suffix(".png"), words)]
-
-    def _audits(self, found: list[tuple[str, verdicts.Verdict]]) -> str:
-        if not found:
-            return section("audits", "Audits", ["<p>Not made: <code>snakemake audits</code></p>"])
-        lead, *rest = self._parts(AUDITS)
-        summary = "audits/summary.html"
-        if (self.results / summary).exists():
-            rest = [f"<p>{link(summary, 'Every promise on a page of its own')}</p>", *rest]
-        return section("audits", "Audits", [lead, *verdicts.audit_tables(found), *rest])
-
-    def _provenance(self) -> str:
-        found = made(self.results)
-        facts = "".join(
-            f'<tr><th scope="row">{text(name)}</th><td>'
-            + text(", ".join(f"{v} ({n})" for v, n in counts.most_common()))
-            + "</td></tr>"
-            for name, counts in sorted(found.values.items())
-        )
-        times = "".join(
-            f'<tr><th scope="row">{text(rule)}</th><td class="number">{jobs}</td>'
-            f'<td class="number">{seconds:,.0f}</td></tr>'
-            for rule, (jobs, seconds) in sorted(found.seconds.items())
-        )
-        total = sum(seconds for _, seconds in found.seconds.values())
-        parts = [
-            f"<p>{found.records} certificate tables; in brackets, how many of them.</p>",
-            grid("What made the certificates", ("what", "values"), facts, "facts"),
-        ]
-        if times:
-            parts += [
-                f"<p>Measured jobs took {total:,.0f} s of wall-clock time in all.</p>",
-                grid("Time by kind of job", ("job", "jobs", "seconds"), times, "counts"),
-            ]
-        return section("provenance", "Provenance", parts)
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>
-{style}
-</style>
-</head>
-<body>
-<a class="skip" href="#main">Skip to the results</a>
-{body}
-</body>
-</html>
-"""
+        return {"comparable": len(comparable), "differences": self._picture(path, words, href)}

@@ -12,7 +12,17 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import SupportsFloat
 
 from smoothcert.certificates.metrics import Estimate
-from smoothcert.report.numbers import GAIN, PERCENT, POINTS, RADIUS, SAMPLES, SECONDS, Number
+from smoothcert.report.numbers import (
+    DECLINE,
+    GAIN,
+    MINUTES,
+    PERCENT,
+    POINTS,
+    RADIUS,
+    SAMPLES,
+    SECONDS,
+    Number,
+)
 
 UNKNOWN = "-"
 
@@ -78,6 +88,8 @@ def interval(number: Number) -> str:
     """``[low, high]``, rounded outwards; nothing where there is no interval."""
     if number.low is None or number.high is None:
         return ""
+    if number.unit == SAMPLES:
+        return f"[{math.floor(number.low):,}, {math.ceil(number.high):,}]"
     digits = {RADIUS: 3, PERCENT: 1, GAIN: 4, POINTS: 1}.get(number.unit, 3)
     show = signed if number.unit in (GAIN, POINTS) else fixed
     return f"[{show(number.low, digits, ROUND_FLOOR)}, {show(number.high, digits, ROUND_CEILING)}]"
@@ -97,6 +109,8 @@ def _value(number: Number) -> str:
         return f"{signed(round(value, 9), 1)}{star}"
     if number.unit == SAMPLES:
         return f"{value:,.0f}"
-    if number.unit == SECONDS:
+    if number.unit in (SECONDS, MINUTES):
         return f"{value:.3g}"
+    if number.unit == DECLINE:
+        return fixed(value, 3)
     return f"{value:g}"

@@ -17,8 +17,6 @@ from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 
-pass
-
 # The papers by their key in the CSV files: (folder, name in print).
 PAPERS = {
     "ddrs": ("ddrs", "DDRS"),
@@ -68,8 +66,8 @@ class Cell:
     @property
     def source(self) -> str:
         """Where it is printed: ``DDRS table 1``, ``DDRS appendix H.1``."""
-        name = self.table.replace("appendix_H", "appendix H.").replace("table", "table ")
-        return f"{PAPERS[self.paper][1]} {name}"
+        name = self.table.replace("appendix_H", "appendix H.").replace("appendix_", "appendix ")
+        return f"{PAPERS[self.paper][1]} {name.replace('table', 'table ')}"
 
 
 @dataclass(frozen=True)

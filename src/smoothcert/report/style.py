@@ -7,6 +7,7 @@ display and its global settings stay as they are.
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,12 +65,21 @@ def panels(count: int, columns: int = 3, size: tuple[float, float] = PANEL) -> t
     return figure, each[:count]
 
 
-def save(figure: Figure, base: str | os.PathLike[str]) -> list[Path]:
-    """Write ``base``.pdf and ``base``.png, each atomically; returns their paths."""
+def heading(figure: Figure, text: str | None) -> None:
+    """The heading of a whole figure, in lines that fit its width."""
+    figure.suptitle("\n".join(textwrap.wrap(text or "", int(10 * figure.get_figwidth()))))
+
+
+def save(figure: Figure, base: str | os.PathLike[str], title: str = "") -> list[Path]:
+    """Write ``base``.pdf and ``base``.png, each atomically; returns their paths.
+
+    ``title`` is kept in both files: it is what a reader who cannot see the figure is told.
+    """
+    titled = {"Title": title} if title else {}
     paths = []
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
         path = Path(base).with_name(Path(base).name + suffix)
         with style(), atomic(path) as temporary:
-            figure.savefig(temporary, metadata=metadata)
+            figure.savefig(temporary, metadata={**metadata, **titled})
         paths.append(path)
     return paths

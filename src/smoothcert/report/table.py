@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
+from smoothcert.compute.lazy import pandas as pd
 from smoothcert.report.numbers import Key, Metric, Row, frame
 
 
@@ -16,6 +15,7 @@ class Column:
     """``key`` names it in the rows and heads it in the CSV, ``title`` in print.
 
     A measured one (a :class:`Metric`, or ``measured=True``) holds Numbers: four columns of the CSV.
+    A Number in another column is one column, as it is printed.
     ``show`` says how a label reads in print (a slug's name); the CSV has the label itself.
     """
 
@@ -23,11 +23,12 @@ class Column:
     title: str
     measured: bool = False
     show: Callable[[Any], str] = str
+    csv: str | None = None  # its name there, where it is not the key's own
 
     @property
     def head(self) -> str:
         """Its name in the CSV."""
-        return self.key.key if isinstance(self.key, Metric) else self.key
+        return self.csv or (self.key.key if isinstance(self.key, Metric) else self.key)
 
     @property
     def numeric(self) -> bool:
@@ -36,7 +37,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows may have labels that no column shows: they are in the frame all the same."""
+    """Rows may have labels that no column shows: they are in the frame all the same.
+
+    ``title`` is that of its Output where it is empty.
+    """
 
     title: str
     columns: tuple[Column, ...]

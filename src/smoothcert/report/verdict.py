@@ -33,6 +33,8 @@ class Verdict:
     ``witness`` show it), NOT FOUND (searched and none found: ``evidence`` says how hard the
     search was) or NOT RUN (why not). ``subject`` is what was audited (data set, training,
     certificates). ``ours``: the promise is of a variant that this project calls sound.
+    ``procedure`` is what makes the certificates or predictions that are promised (ISS as
+    published), where the promise is one of a procedure.
     ``numbers`` is what the evidence rests on, JSON values; ``witness`` a file, relative to the
     verdict's own folder, by which anyone can check a break again.
     """
@@ -44,6 +46,7 @@ class Verdict:
     ours: bool = False
     numbers: dict[str, Any] = field(default_factory=dict)
     witness: str | None = None
+    procedure: str = ""
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
@@ -57,7 +60,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Audit:
+class VerdictFile:
     """A file of verdicts: the kind of audit, its verdicts in order, and the record beside them."""
 
     kind: str
@@ -88,7 +91,7 @@ def write_verdicts(
     return exit_code(verdicts)
 
 
-def read_verdicts(path: str | os.PathLike[str]) -> Audit:
+def read_verdicts(path: str | os.PathLike[str]) -> VerdictFile:
     """Read what :func:`write_verdicts` wrote; SmoothcertError names the file and what is wrong."""
     try:
         whole = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -99,15 +102,16 @@ def read_verdicts(path: str | os.PathLike[str]) -> Audit:
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise SmoothcertError(f"{path}: no file of verdicts of format {FORMAT}")
     known = {f.name for f in fields(Verdict)}
+    needed = known - {"procedure"}
     verdicts = []
     for number, row in enumerate(whole.get("verdicts", []), 1):
-        if not isinstance(row, dict) or set(row) != known:
+        if not isinstance(row, dict) or not needed <= set(row) <= known:
             raise SmoothcertError(f"{path}: verdict {number}: expected {', '.join(sorted(known))}")
         try:
             verdicts.append(Verdict(**row))
         except SmoothcertError as error:
             raise SmoothcertError(f"{path}: verdict {number}: {error}") from None
-    return Audit(str(whole.get("kind", "")), tuple(verdicts), dict(whole.get("record") or {}))
+    return VerdictFile(str(whole.get("kind", "")), tuple(verdicts), dict(whole.get("record") or {}))
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 import math
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 from smoothcert.core.files import write_text
 from smoothcert.report import printing
 from smoothcert.report.numbers import Number, Row
+from smoothcert.report.render import render
 from smoothcert.report.table import Column, Table
 
 _LATEX = {
@@ -45,8 +45,13 @@ _LATEX = {
 
 
 def write_table(base: str | os.PathLike[str], table: Table) -> list[Path]:
-    """Write ``base``.csv, .md and .tex, each atomically; returns their paths."""
-    texts = {".csv": to_csv(table), ".md": to_markdown(table), ".tex": to_latex(table)}
+    """Write ``base``.csv, .md, .tex and .html, each atomically; returns their paths."""
+    texts = {
+        ".csv": to_csv(table),
+        ".md": to_markdown(table),
+        ".tex": to_latex(table),
+        ".html": to_html(table),
+    }
     paths = []
     for suffix, text in texts.items():
         path = Path(base).with_name(Path(base).name + suffix)
@@ -73,7 +78,8 @@ def to_csv(table: Table) -> str:
         for column in table.columns:
             found = row.get(column.key)
             if not column.numeric:
-                fields.append("" if found is None else str(found))
+                shown = printing.parts(found)[0] if isinstance(found, Number) else found
+                fields.append("" if shown is None else str(shown))
                 continue
             n = found if isinstance(found, Number) else None
             known = (
@@ -107,20 +113,10 @@ def to_markdown(table: Table) -> str:
 
 
 def to_html(table: Table) -> str:
-    """A ``<table>`` with its caption; numbers are of the class ``number``."""
-    heads = "".join(f'<th scope="col">{html.escape(c.title)}</th>' for c in table.columns)
-    rows = []
-    for row in table.rows:
-        cells = [
-            ('<td class="number">' if c.numeric else "<td>") + html.escape(" ".join(cell(row, c)))
-            for c in table.columns
-        ]
-        rows.append(f"<tr>{'</td>'.join([*cells, ''])}</tr>")
-    caption = html.escape(table.title)
-    return (
-        f"<table><caption>{caption}</caption><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table>"
-    )
+    """A ``<table>`` with its caption, and its notes to unfold: a piece of a page."""
+    rows = [[" ".join(cell(row, c)) for c in table.columns] for row in table.rows]
+    values = {"title": table.title, "columns": table.columns, "rows": rows, "notes": table.notes}
+    return render("table.html", **values)
 
 
 def to_latex(table: Table) -> str:
@@ -169,10 +165,13 @@ def _latex_cell(row: Row, column: Column) -> str:
     found = [escape(part) for part in cell(row, column)]
     if column.numeric:
         found = [
-            rf"{{\tiny {part}}}" if part.startswith("[")
-            else rf"/ \textit{{{part[2:]}}}" if part.startswith("/ ") else part
+            rf"{{\tiny {part}}}"
+            if part.startswith("[")
+            else rf"/ \textit{{{part[2:]}}}"
+            if part.startswith("/ ")
+            else part
             for part in found
-        ]  # fmt: skip
+        ]
     # A cell that starts with [ would be read as the optional argument of the \\ before it.
     text = " ".join(found)
     return f"{{}}{text}" if text.startswith("[") else text

@@ -1,15 +1,14 @@
 """One sampling job: a model and a data set -> a vote store on disk, resumable.
 
-A job has one specification (:class:`SampleSpec`); its shards, its partial store and its
+A job has one specification (spec.py); its shards, its partial store and its
 top-up all follow from that and from the digests of the model and the data.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +21,21 @@ from smoothcert.budget import BUDGETS
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.scratch import Scratch, first_difference
 from smoothcert.models.classifier import Classifier
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Inputs, Progress, Sampler, check_look, collect, default_batch
-from smoothcert.votes import VoteStore, first_difference
-from smoothcert.votes.journal import Journal, partial_path
+from smoothcert.sampling.sampler import (
+    Inputs,
+    Progress,
+    Sampler,
+    check_look,
+    collect,
+    default_batch,
+)
+from smoothcert.sampling.spec import SampleSpec
+from smoothcert.votes import VoteStore
+from smoothcert.votes.journal import LookJournal
 from smoothcert.votes.records import read_record, seconds_of, write_record
-
-
-@dataclass(frozen=True)
-class SampleSpec:
-    """All that decides a vote store beside its model, data and scales."""
-
-    dataset: str
-    noise: str
-    budget: str
-    split: str = "test"
-    skip: int = 1
-    max: int | None = None
-    scaling: str = "fixed"
-    look: int = 1000
-    batch: int | None = None
-    precision: str = "float32"
-    seed: int = 0
-    code: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.look < 1:
-            raise SmoothcertError(f"look {self.look}: expected at least 1 sample")
-        if self.batch is not None and self.batch < 1:
-            raise SmoothcertError(f"batch {self.batch}: expected at least 1 sample")
 
 
 def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, dict[str, Any]]:
@@ -93,6 +77,21 @@ def parse_shard(text: str) -> tuple[int, int]:
     return i, k
 
 
+def subject(
+    data: datasets.Dataset, n_classes: int, made: Mapping[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """What a job is about, in its identity: data, model (by its record) and kind of device."""
+    return {
+        "device": device.type,
+        "shape": list(data.shape),
+        "n_classes": n_classes,
+        "data_digest": data.digest,
+        "model_digest": made["digest"],
+        "arch": made.get("arch"),
+        "training": made.get("training"),
+    }
+
+
 def read_scales(
     path: str | Path, idx: NDArray[np.int64], scaling: str | None = None
 ) -> NDArray[np.float64]:
@@ -127,14 +126,14 @@ def read_scales(
     return np.array([scales[int(i)] for i in idx])
 
 
-def _with_scaling(spec: SampleSpec, scales: str | None) -> SampleSpec:
+def _with_scaling(spec: SampleSpec, scales: str | Path | None) -> SampleSpec:
     """The specification with a true word for where the noise scales come from."""
     if scales is None and spec.scaling != "fixed":
         raise SmoothcertError(
             f"scaling {spec.scaling!r}: its noise scales are missing; give them (--scales)"
         )
     if scales is not None and spec.scaling == "fixed":
-        return dataclasses.replace(spec, scaling="given")
+        return spec.model_copy(update={"scaling": "given"})
     return spec
 
 
@@ -144,9 +143,9 @@ def run(
     out: Path,
     shard: tuple[int, int] = (0, 1),
     *,
-    scales: str | None = None,
+    scales: str | Path | None = None,
     top_up: Path | None = None,
-    data_dir: str | None = None,
+    data_dir: str | Path | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> VoteStore:
@@ -170,17 +169,11 @@ def run(
     trace = ours and where.type == "cpu" and spec.precision == "float32"
     sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision, trace)
     identity = {
-        **{k: v for k, v in dataclasses.asdict(spec).items() if k != "budget"},
+        **{k: v for k, v in spec.only(SampleSpec).plain().items() if k != "budget"},
         "batch": batch,
         "traced": trace,
         "n0": budget.n0,
-        "device": where.type,
-        "shape": list(data.shape),
-        "n_classes": info.n_classes,
-        "data_digest": data.digest,
-        "model_digest": made["digest"],
-        "arch": made.get("arch"),
-        "training": made.get("training"),
+        **subject(data, info.n_classes, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])
     inputs = Inputs(
@@ -195,8 +188,8 @@ def run(
         ),
     )
     before = _existing(out, top_up, identity, inputs)
-    partial = partial_path(out, {**identity, "shard": list(shard), "scales": inputs.scale.tolist()})
-    with Journal(partial, {**identity, "shard": list(shard)}) as journal:
+    work = {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
+    with Scratch(out, work) as scratch, LookJournal(scratch.path("looks")) as journal:
         store, seconds = collect(
             sampler, inputs, budget, identity, len(data), journal, before and before[0], progress
         )
@@ -204,7 +197,7 @@ def run(
             seconds += seconds_of(before[1], store)
         store.write(out)
         _write_record(out, store, spec.budget, seconds, made, start, where)
-        journal.remove()
+        scratch.remove()
     return store
 
 

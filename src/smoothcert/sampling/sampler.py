@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 from smoothcert.budget.base import Budget
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.scratch import first_difference
 from smoothcert.noise.base import Noise
-from smoothcert.votes import Counts, VoteStore, first_difference
-from smoothcert.votes.journal import ESTIMATION, SELECTION, Journal, Look
+from smoothcert.votes import Counts, VoteStore
+from smoothcert.votes.journal import ESTIMATION, SELECTION, Look, LookJournal
 
 Progress = Callable[[int, int, int], None]  # inputs done now, samples drawn now, all inputs
 
@@ -154,7 +155,7 @@ def collect(
     budget: Budget,
     identity: dict[str, Any],
     rows: int,
-    journal: Journal | None = None,
+    journal: LookJournal | None = None,
     top_up: VoteStore | None = None,
     progress: Progress | None = None,
 ) -> tuple[VoteStore, NDArray[np.float64]]:
@@ -197,7 +198,7 @@ Known = dict[tuple[str, int], tuple[dict[int, int], float]]  # (stream, look) ->
 
 
 def _known(
-    identity: dict[str, Any], inputs: Inputs, journal: Journal | None, top_up: VoteStore | None
+    identity: dict[str, Any], inputs: Inputs, journal: LookJournal | None, top_up: VoteStore | None
 ) -> dict[int, Known]:
     """By row, the looks that need not be drawn again."""
     known: dict[int, Known] = {}
@@ -241,7 +242,7 @@ def _collect_one(
     budget: Budget,
     identity: dict[str, Any],
     have: Known,
-    journal: Journal | None,
+    journal: LookJournal | None,
 ) -> _Drawn:
     """All looks of one input: those at hand, then as many more as the budget wants."""
     row, idx, scale = int(inputs.row[i]), int(inputs.idx[i]), float(inputs.scale[i])
@@ -263,7 +264,7 @@ def _collect_one(
         samples, seconds = samples + size * len(numbers), seconds + took * len(numbers)
         if journal:
             for j, votes in zip(numbers, counts, strict=True):
-                journal.append(Look(row, stream, j, took, votes))
+                journal.add(Look(row, stream, j, took, votes))
         return counts
 
     if (SELECTION, 0) in have:

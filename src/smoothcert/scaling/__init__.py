@@ -1,8 +1,8 @@
 """The noise scale at an input; ``SCALINGS.parse("ascent-K900")`` gives a choice by its slug."""
 
 from smoothcert.scaling.ascent import Ascent, AscentMean
-from smoothcert.scaling.base import SCALINGS, Cost, Found, Scaling
-from smoothcert.scaling.fixed import Fixed
+from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, Scaling
+from smoothcert.scaling.fixed import NominalScale
 from smoothcert.scaling.grid import Grid
 from smoothcert.scaling.grid_hard import GridHard, GridOne
 from smoothcert.scaling.ramp import Ramp
@@ -13,12 +13,12 @@ __all__ = [
     "Ascent",
     "AscentMean",
     "AscentSound",
-    "Cost",
-    "Fixed",
-    "Found",
+    "ChosenScales",
     "Grid",
     "GridHard",
     "GridOne",
+    "NominalScale",
+    "Passes",
     "Ramp",
     "Scaling",
 ]

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
-from smoothcert.scaling.problem import Problem
+from smoothcert.models.mode import evaluating
+from smoothcert.scaling.base import (
+    SCALINGS,
+    ChosenScales,
+    Passes,
+    ScaleRange,
+    Scaling,
+    check,
+    check_ascent,
+)
+from smoothcert.scaling.objective import Objective, has_forward_mode
+from smoothcert.scaling.problem import ASCENT, Problem
 
 
 @dataclass(frozen=True)
@@ -21,13 +33,13 @@ class _Steps(Scaling):
     ``n_sel`` votes under sigma_0.
     """
 
-    K: int = main("K", int)
-    n: int = arg("n", 1, int)
-    step: float = arg("lr", 1e-4)
+    K: int = main("K", int, title="K = {}")
+    n: int = arg("n", 1, int, title="n = {}")
+    step: float = arg("lr", 1e-4, title="step {}")
     clamp: float = arg("clamp", 0.02)
     bound: float = arg("bound", 4.0)
     n_sel: int = arg("sel", 100, int)
-    released: bool = arg("released", False, bool)
+    released: bool = arg("released", False, bool, title="classes anew at each step")
 
     def __post_init__(self) -> None:
         check_ascent(self.K, self.step, self.clamp, self.bound)
@@ -44,10 +56,10 @@ class _Steps(Scaling):
         return self.ascent.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Cost:
-        return Cost(forward=self.K * self.n, backward=self.K * self.n)
+    def cost(self) -> Passes:
+        return Passes(forward=self.K * self.n, backward=self.K * self.n)
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         at = sorted({cast("_Steps", w).K for w in wanted})
         snapshots = dict(zip(at, _climb(problem, self, at), strict=True))
         return [snapshots[cast("_Steps", w).K] for w in wanted]
@@ -70,6 +82,8 @@ class Ascent(_Steps):
     moves nothing.
     """
 
+    label = "DS"
+
 
 @SCALINGS.member("ascent-mean")
 @dataclass(frozen=True)
@@ -80,22 +94,16 @@ class AscentMean(_Steps):
     shift of the scale.
     """
 
-    def pooled(self, found: Found, sigma_0: float) -> Found:
+    label = "one scale: mean of DS's"
+
+    def pooled(self, found: ChosenScales, sigma_0: float) -> ChosenScales:
         return replace(found, sigma=np.full_like(found.sigma, found.sigma.mean()))
 
 
-def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[Found]:
+def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[ChosenScales]:
     """The scales after each number of steps in ``at`` (ascending), from one ascent."""
-    import time
-
-    import torch
-
-    from smoothcert.models.mode import evaluating
-    from smoothcert.scaling.objective import Objective, has_forward_mode
-    from smoothcert.scaling.problem import ASCENT
-
     start = time.perf_counter()
-    bounds = Bounds(problem.sigma_0, how.bound)
+    bounds = ScaleRange(problem.sigma_0, how.bound)
     c_a = None if how.released else problem.c_a(how.n_sel)
     forward = has_forward_mode(problem.model, problem.x[:1])
     objective = Objective(problem.model, problem.noise, how.clamp, c_a, forward)
@@ -115,5 +123,5 @@ def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[Found]:
             problem.progress(len(problem) * how.n)
             if k + 1 in at:
                 now = sigma.cpu().numpy(), hit.cpu().numpy().copy()
-                found.append(Found(*now, time.perf_counter() - start))
+                found.append(ChosenScales(*now, time.perf_counter() - start))
     return found

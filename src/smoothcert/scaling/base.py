@@ -18,7 +18,7 @@ from smoothcert.scaling.problem import Problem
 
 
 @dataclass(frozen=True)
-class Found:
+class ChosenScales:
     """The scales [N] that one scaling chose for N inputs.
 
     ``hit_bound`` [N]: a bound on the scale has cut the search at least once. ``seconds`` of
@@ -33,7 +33,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Passes:
     """What a scaling spends on an input, in passes of one noisy sample through the network.
 
     ``forward`` counts passes, ``backward`` derivatives (one each, however they are taken).
@@ -62,7 +62,7 @@ class Scaling(Part):
 
     @property
     @abstractmethod
-    def cost(self) -> Cost:
+    def cost(self) -> Passes:
         """What it spends on an input, the votes for c_A left out."""
 
     @property
@@ -71,13 +71,13 @@ class Scaling(Part):
         return getattr(self, "n", 1)
 
     @abstractmethod
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         """The scales of ``wanted``, which are all of this search, from one run.
 
         What it finds for one scaling does not depend on which others are wanted.
         """
 
-    def pooled(self, found: Found, sigma_0: float) -> Found:
+    def pooled(self, found: ChosenScales, sigma_0: float) -> ChosenScales:
         """The choice for all inputs of the run at once, given what :meth:`find` says of each."""
         return found
 
@@ -91,7 +91,7 @@ SCALINGS: Family[Scaling] = Family("scaling")
 
 
 @dataclass(frozen=True)
-class Bounds:
+class ScaleRange:
     """Scales stay within [sigma_0 / factor, factor * sigma_0]."""
 
     sigma_0: float

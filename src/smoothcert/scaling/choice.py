@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.scaling.problem import Problem
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _ALPHA = 0.001  # the level of the bounds that are compared; nothing is claimed of the winner
 
 
 def vote_radii(
-    problem: Problem, scales: Tensor, c_a: Tensor, purpose: str, n: int
+    problem: Problem, scales: torch.Tensor, c_a: torch.Tensor, purpose: str, n: int
 ) -> NDArray[np.float64]:
     """Radii [B, S] that ``n`` hard votes for c_A would certify at the scales [B, S].
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothcert.scaling.base import SCALINGS, Cost, Found, Scaling
+from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, Scaling
 from smoothcert.scaling.problem import Problem
 
 
 @SCALINGS.member("fixed")
 @dataclass(frozen=True)
-class Fixed(Scaling):
+class NominalScale(Scaling):
     """The noise's own scale at every input (Cohen et al. 2019): nothing is searched."""
 
     @property
@@ -21,9 +21,9 @@ class Fixed(Scaling):
         return None
 
     @property
-    def cost(self) -> Cost:
-        return Cost()
+    def cost(self) -> Passes:
+        return Passes()
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         n = len(problem)
-        return [Found(np.full(n, problem.sigma_0), np.zeros(n, bool)) for _ in wanted]
+        return [ChosenScales(np.full(n, problem.sigma_0), np.zeros(n, bool)) for _ in wanted]

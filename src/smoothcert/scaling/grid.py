@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check
-from smoothcert.scaling.problem import Problem
+from smoothcert.models.mode import evaluating, wide
+from smoothcert.noise.soft_radius import soft_radius
+from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, ScaleRange, Scaling, check
+from smoothcert.scaling.problem import GRID, Problem
 
 
 @SCALINGS.member("grid")
@@ -23,6 +26,8 @@ class Grid(Scaling):
     and a backward pass counted as one each (the paper: K = 100, 200 evaluations). The paper's
     range is lost in its text; here it is that of the ascent, a factor ``bound`` around sigma_0.
     """
+
+    label = "grid"
 
     n: int = main("n", int)
     K: int = arg("K", 900, int)
@@ -47,18 +52,12 @@ class Grid(Scaling):
         return self.slug
 
     @property
-    def cost(self) -> Cost:
-        return Cost(forward=self.points * self.n)
+    def cost(self) -> Passes:
+        return Passes(forward=self.points * self.n)
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        import torch
-
-        from smoothcert.models.mode import evaluating, wide
-        from smoothcert.noise.soft_radius import soft_radius
-        from smoothcert.scaling.problem import GRID
-
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         start = time.perf_counter()
-        bounds = Bounds(problem.sigma_0, self.bound)
+        bounds = ScaleRange(problem.sigma_0, self.bound)
         c_a = problem.c_a(self.n_sel)
         scales = np.linspace(bounds.low, bounds.high, self.points)
         radii = torch.empty(len(problem), self.points, dtype=torch.float64)
@@ -75,5 +74,5 @@ class Grid(Scaling):
                 problem.progress(len(problem) * self.n)
         best = radii.argmax(1).numpy()
         hit = (best == 0) | (best == self.points - 1)
-        found = Found(scales[best], hit, time.perf_counter() - start)
+        found = ChosenScales(scales[best], hit, time.perf_counter() - start)
         return [found for _ in wanted]

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Cost, Found, Scaling, check
-from smoothcert.scaling.problem import Problem
+from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, Scaling, check
+from smoothcert.scaling.choice import largest, vote_radii
+from smoothcert.scaling.problem import GRID, Problem
 
 
 @SCALINGS.member("grid-hard")
@@ -23,6 +25,8 @@ class GridHard(Scaling):
     the scales of an input share the noise of its votes. No gradient. ``grid-hard-n200`` spends
     the evaluations of 900 steps of ascent with n = 1.
     """
+
+    label = "grid by votes"
 
     n: int = main("n", int)
     points: int = arg("g", 9, int)
@@ -41,8 +45,8 @@ class GridHard(Scaling):
         return GridHard(self.n, self.points, self.bound, self.n_sel).slug
 
     @property
-    def cost(self) -> Cost:
-        return Cost(forward=self.points * self.n)
+    def cost(self) -> Passes:
+        return Passes(forward=self.points * self.n)
 
     @property
     def together(self) -> int:
@@ -53,19 +57,14 @@ class GridHard(Scaling):
         half = self.points // 2
         return sigma_0 * self.bound ** (np.arange(-half, half + 1) / half)
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        import torch
-
-        from smoothcert.scaling.choice import largest, vote_radii
-        from smoothcert.scaling.problem import GRID
-
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         start = time.perf_counter()
         scales = self.scales(problem.sigma_0)
         tried = torch.from_numpy(scales).expand(len(problem), -1)
         radii = vote_radii(problem, tried, problem.c_a(self.n_sel), GRID, self.n)
         best = largest(radii, self.points // 2)
         hit = (best == 0) | (best == self.points - 1)
-        found = Found(scales[best], hit, time.perf_counter() - start, radii)
+        found = ChosenScales(scales[best], hit, time.perf_counter() - start, radii)
         return [found for _ in wanted]
 
 
@@ -77,9 +76,9 @@ class GridOne(GridHard):
     That of the largest mean, over the inputs, of the radii that ``grid-hard`` compares.
     """
 
-    def pooled(self, found: Found, sigma_0: float) -> Found:
-        from smoothcert.scaling.choice import largest
+    label = "one scale: best of the grid"
 
+    def pooled(self, found: ChosenScales, sigma_0: float) -> ChosenScales:
         assert found.scores is not None
         best = largest(found.scores.mean(0, keepdims=True), self.points // 2)[0]
         at_end = best in (0, self.points - 1)

@@ -6,7 +6,6 @@ done, so a killed run goes on from there and ends with the same bytes.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +18,16 @@ import torch
 from smoothcert import datasets
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
-from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
+from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES, Noise
-from smoothcert.sampling import check_images, default_batch
-from smoothcert.sampling.job import load_model
-from smoothcert.scaling import SCALINGS, Scaling
-from smoothcert.scaling.base import Found
+from smoothcert.sampling.job import load_model, subject
+from smoothcert.sampling.sampler import check_images, default_batch
+from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
-from smoothcert.scaling.parts import Parts
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
+from smoothcert.scaling.spec import ScalesSpec
 from smoothcert.votes.records import write_record
 
 Progress = Callable[[int, int], None]  # passes through the network done now, and in all
@@ -49,43 +47,6 @@ MEASURED = 100  # fresh samples behind the column ``objective``
 _CLAMP = 0.001  # and the clamp of its class probabilities, the same for every scaling
 
 
-@dataclass(frozen=True)
-class ScalesSpec:
-    """All that decides a table of scales beside its model and data.
-
-    ``scalings`` are slugs of one search. ``batch`` is the number of inputs searched together.
-    """
-
-    dataset: str
-    noise: str
-    scalings: list[str]
-    split: str = "test"
-    skip: int = 1
-    max: int | None = None
-    batch: int | None = None
-    seed: int = 0
-    code: str | None = None
-
-    def parse(self) -> list[Scaling]:
-        """The scalings; raises SmoothcertError unless they differ and are of one search."""
-        if self.batch is not None and self.batch < 1:
-            raise SmoothcertError(f"batch {self.batch}: expected at least 1 input")
-        parts = [SCALINGS.parse(slug) for slug in self.scalings]
-        if not parts:
-            raise SmoothcertError("scalings: expected at least one, such as ascent-K900")
-        if len(set(parts)) < len(parts):
-            raise SmoothcertError(f"scalings: {', '.join(self.scalings)}: one is given twice")
-        for part in parts:
-            if part.search is None:
-                raise SmoothcertError(f"scaling {part.slug!r}: there is no scale to search for")
-            if part.search != parts[0].search:
-                raise SmoothcertError(
-                    f"scalings of one search are expected: {parts[0].slug!r} is of"
-                    f" {parts[0].search!r}, {part.slug!r} of {part.search!r}"
-                )
-        return parts
-
-
 def default_inputs(d: int, n: int, device: torch.device) -> int:
     """Inputs searched together, with ``n`` samples of dimension ``d`` each at a time."""
     samples = default_batch(d, device)
@@ -99,7 +60,7 @@ def run(
     model: str,
     out: Path,
     *,
-    data_dir: str | None = None,
+    data_dir: str | Path | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> list[tuple[Any, ...]]:
@@ -117,20 +78,14 @@ def run(
     where = choose_device(device)
     batch = spec.batch or default_inputs(int(np.prod(data.shape)), wanted[0].together, where)
     identity = {
-        **dataclasses.asdict(spec),
+        **spec.only(ScalesSpec).plain(),
         "search": wanted[0].search,
         "batch": batch,
-        "device": where.type,
-        "shape": list(data.shape),
-        "n_classes": info.n_classes,
-        "data_digest": data.digest,
-        "model_digest": made["digest"],
-        "arch": made.get("arch"),
-        "training": made.get("training"),
+        **subject(data, info.n_classes, made, where),
     }
     network = network.eval().requires_grad_(False).to(where)
-    with Parts(out, identity) as parts:
-        job = _Job(network, noise, data, wanted, spec.seed, batch, where, parts, progress)
+    with Scratch(out, identity) as scratch:
+        job = _Job(network, noise, data, wanted, spec.seed, batch, where, scratch, progress)
         table, seconds, hits = job.table()
         record = {
             "identity": identity,
@@ -144,7 +99,7 @@ def run(
         write_record(out, record)
         lines = ["\t".join(COLUMNS), *("\t".join(map(str, row)) for row in table)]
         write_text(out, "\n".join(lines) + "\n")
-        parts.remove()
+        scratch.remove()
     return table
 
 
@@ -159,7 +114,7 @@ class _Job:
     seed: int
     batch: int
     device: torch.device
-    parts: Parts
+    scratch: Scratch
     progress: Progress | None
 
     def __post_init__(self) -> None:
@@ -222,12 +177,13 @@ class _Job:
         parts = []
         for number, first in enumerate(range(0, len(self.data), self.batch)):
             rows = slice(first, first + self.batch)
-            part = self.parts.read(stage, number)
+            name = f"{stage}-{number:05d}"
+            part = self.scratch.read(name)
             if part is None:
                 start = time.perf_counter()
                 part = work(self._problem(rows), rows)
                 part["seconds"] = time.perf_counter() - start
-                part = self.parts.write(stage, number, part)
+                part = self.scratch.write(name, part)
             else:
                 self._report(self.passes[stage] * len(self.data.idx[rows]))
             parts.append(part)
@@ -263,11 +219,11 @@ class _Job:
         }
 
 
-def _joined(searched: list[dict[str, Any]], j: int) -> Found:
+def _joined(searched: list[dict[str, Any]], j: int) -> ChosenScales:
     """What was found for the j-th scaling in all batches."""
     parts = [part["found"][j] for part in searched]
     scores = [np.array(p["scores"]) for p in parts if p["scores"] is not None]
-    return Found(
+    return ChosenScales(
         np.concatenate([np.array(p["sigma"], np.float64) for p in parts]),
         np.concatenate([np.array(p["hit_bound"], bool) for p in parts]),
         sum(p["seconds"] for p in parts),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
+from smoothcert.compute.lazy import torch
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.noise import Noise
 from smoothcert.noise.soft_radius import soft_radius
-from smoothcert.scaling.dual import Dual
+
+if TYPE_CHECKING:
+    from smoothcert.scaling.dual import Dual
 
 
 def saturated(noise: Noise, clamp: float) -> float:
@@ -23,11 +24,18 @@ def saturated(noise: Noise, clamp: float) -> float:
     return float(soft_radius(sure, one, noise, clamp))
 
 
-def has_forward_mode(model: nn.Module, x: Tensor) -> bool:
-    """Whether :class:`Dual` knows all that ``model`` does with an input like x [1, *shape]."""
+def _with_tangent(model: torch.nn.Module, x: torch.Tensor, tangent: torch.Tensor) -> Dual:
+    """What ``model`` makes of ``x``, with its derivative along ``tangent``."""
+    from smoothcert.scaling.dual import Dual  # a torch module: only here
+
+    return model(Dual(x, tangent))
+
+
+def has_forward_mode(model: torch.nn.Module, x: torch.Tensor) -> bool:
+    """Whether forward mode knows all that ``model`` does with an input like x [1, *shape]."""
     try:
         with torch.inference_mode(), evaluating(model):
-            return isinstance(model(Dual(x, x)), Dual)
+            return hasattr(_with_tangent(model, x, x), "tangent")
     except (NotImplementedError, AttributeError, TypeError, RuntimeError):
         return False
 
@@ -40,13 +48,15 @@ class Objective:
     None) are as for :func:`soft_radius`. ``forward`` mode or reverse: the same number.
     """
 
-    model: nn.Module
+    model: torch.nn.Module
     noise: Noise
     clamp: float
-    c_a: Tensor | None = None
+    c_a: torch.Tensor | None = None
     forward: bool = True
 
-    def __call__(self, x: Tensor, sigma: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, x: torch.Tensor, sigma: torch.Tensor, eps: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """(soft radius [B], its derivative by the scale [B]) at the scales [B], all float64.
 
         x: [B, *shape]; eps: [B, n, *shape], standard noise. The derivative is of the factor in
@@ -67,17 +77,21 @@ class Objective:
         along = through.unflatten(0, eps.shape[:2]).flatten(1)
         return radius, by_scale + torch.linalg.vecdot(along, eps.flatten(1))
 
-    def _mean_softmax(self, noisy: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+    def _mean_softmax(
+        self, noisy: torch.Tensor, eps: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The mean softmax outputs [B, C] and their derivatives by the scale."""
         with torch.inference_mode():
-            logits = self.model(Dual(noisy, eps.flatten(0, 1)))
+            logits = _with_tangent(self.model, noisy, eps.flatten(0, 1))
             p, slope = wide(logits.value).softmax(1), wide(logits.tangent)
             slope = p * (slope - (p * slope).sum(1, keepdim=True))
         # An inference tensor cannot enter autograd again, a copy can.
         mean, by_scale = (t.unflatten(0, eps.shape[:2]).double().mean(1) for t in (p, slope))
         return mean.clone(), by_scale.clone()
 
-    def _radius(self, mean: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _radius(
+        self, mean: torch.Tensor, sigma: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The soft radius [B], and its partial derivatives by scale [B] and ``mean`` [B, C]."""
         mean, scale = mean.detach().requires_grad_(), sigma.detach().requires_grad_()
         with torch.enable_grad():

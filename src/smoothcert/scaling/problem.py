@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor, nn
-
+from smoothcert.compute.lazy import torch
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.mode import evaluating, wide
@@ -38,13 +36,13 @@ class Problem:
     round differently in another batch.
     """
 
-    model: nn.Module
+    model: torch.nn.Module
     noise: Noise
-    x: Tensor
+    x: torch.Tensor
     idx: Sequence[int]
     seed: int = 0
     progress: Callable[[int], None] = field(default=lambda passes: None)
-    _classes: dict[int, Tensor] = field(default_factory=dict)
+    _classes: dict[int, torch.Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -54,7 +52,7 @@ class Problem:
         """The scale of the noise, where every search starts."""
         return self.noise.scale
 
-    def c_a(self, n_sel: int = N_SEL) -> Tensor:
+    def c_a(self, n_sel: int = N_SEL) -> torch.Tensor:
         """c_A [B]: the class with most of ``n_sel`` hard votes under sigma_0 (DDRS, eq. 2)."""
         if n_sel not in self._classes:
             start = torch.full((len(self), 1), self.sigma_0, dtype=torch.float64)
@@ -68,16 +66,16 @@ class Problem:
         """
         return max(1, min(_MOST, _VALUES // self.x[0].numel() // n))
 
-    def draw(self, i: int, purpose: str, n: int, block: int = 0) -> Tensor:
+    def draw(self, i: int, purpose: str, n: int, block: int = 0) -> torch.Tensor:
         """Standard noise [n, *shape] of input ``i``, the ``block``-th of its stream."""
         stream = generator(self.seed, purpose, int(self.idx[i]), block, device=self.x.device)
         return self.noise.sample((n, *self.x.shape[1:]), stream).to(self.x.dtype)
 
-    def draws(self, purpose: str, n: int) -> Tensor:
+    def draws(self, purpose: str, n: int) -> torch.Tensor:
         """Standard noise [B, n, *shape], the first of each input's stream."""
         return torch.stack([self.draw(i, purpose, n) for i in range(len(self))])
 
-    def steps(self, purpose: str, n: int, block: int = 0) -> Tensor:
+    def steps(self, purpose: str, n: int, block: int = 0) -> torch.Tensor:
         """Standard noise [S, B, n, *shape] of S = ``block(n)`` steps of ``n`` samples each."""
         size = self.block(n)
         out = self.x.new_empty((size, len(self), n, *self.x.shape[1:]))
@@ -85,10 +83,14 @@ class Problem:
             out[:, i] = self.draw(i, purpose, size * n, block).unflatten(0, (size, n))
         return out
 
-    @torch.inference_mode()
     def outputs(
-        self, i: int, scales: Tensor, purpose: str, n: int, reduce: Callable[[Tensor], Tensor]
-    ) -> Tensor:
+        self,
+        i: int,
+        scales: torch.Tensor,
+        purpose: str,
+        n: int,
+        reduce: Callable[[torch.Tensor], torch.Tensor],
+    ) -> torch.Tensor:
         """The sum over ``n`` samples of ``reduce``d logits [S, m, C] of input ``i``: [S, C].
 
         At the scales [S], which share the noise. Raises SmoothcertError for logits that are not
@@ -96,7 +98,7 @@ class Problem:
         """
         size, total = self.block(), None
         factors = scales.to(self.x).view(-1, 1, *[1] * (self.x.dim() - 1))
-        with evaluating(self.model):
+        with torch.inference_mode(), evaluating(self.model):
             for start in range(0, n, size):
                 eps = self.draw(i, purpose, min(size, n - start), start // size)
                 noisy = torch.addcmul(self.x[i], factors, eps)
@@ -111,25 +113,27 @@ class Problem:
         assert total is not None
         return total
 
-    def votes(self, scales: Tensor, purpose: str, n: int) -> Tensor:
+    def votes(self, scales: torch.Tensor, purpose: str, n: int) -> torch.Tensor:
         """Hard votes [B, S, C], int64, of ``n`` samples at the scales [B, S] of each input.
 
         The scales of an input share its noise.
         """
 
-        def one_hot(logits: Tensor) -> Tensor:
+        def one_hot(logits: torch.Tensor) -> torch.Tensor:
             return torch.nn.functional.one_hot(logits.argmax(2), logits.shape[2])
 
         inputs = range(len(self))
         return torch.stack([self.outputs(i, scales[i], purpose, n, one_hot) for i in inputs])
 
-    def soft_radii(self, scales: Tensor, c_a: Tensor, clamp: float, purpose: str, n: int) -> Tensor:
+    def soft_radii(
+        self, scales: torch.Tensor, c_a: torch.Tensor, clamp: float, purpose: str, n: int
+    ) -> torch.Tensor:
         """The soft radius [B, S] for the classes c_a [B] at the scales [B, S], float64.
 
         From ``n`` samples, which the scales of an input share.
         """
 
-        def softmax(logits: Tensor) -> Tensor:
+        def softmax(logits: torch.Tensor) -> torch.Tensor:
             return wide(logits).softmax(2).double()
 
         radii = []

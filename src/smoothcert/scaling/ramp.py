@@ -9,7 +9,15 @@ from typing import cast
 import numpy as np
 
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check_ascent
+from smoothcert.scaling.base import (
+    SCALINGS,
+    ChosenScales,
+    Passes,
+    ScaleRange,
+    Scaling,
+    check_ascent,
+)
+from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import Problem
 
 
@@ -22,8 +30,10 @@ class Ramp(Scaling):
     probability above 1 - clamp. Gaussian: sigma_0 + K * step * Phi^-1(1 - clamp).
     """
 
+    label = "constant shift"
+
     K: int = main("K", int)
-    step: float = arg("lr", 1e-4)
+    step: float = arg("lr", 1e-4, title="step {}")
     clamp: float = arg("clamp", 0.02)
     bound: float = arg("bound", 4.0)
 
@@ -35,17 +45,15 @@ class Ramp(Scaling):
         return self.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Cost:
-        return Cost()
+    def cost(self) -> Passes:
+        return Passes()
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        from smoothcert.scaling.objective import saturated
-
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         speed = saturated(problem.noise, self.clamp)
-        bounds = Bounds(problem.sigma_0, self.bound)
+        bounds = ScaleRange(problem.sigma_0, self.bound)
         found = []
         for ramp in wanted:
             end = problem.sigma_0 + cast("Ramp", ramp).K * self.step * speed
             hit = np.full(len(problem), end > bounds.high)
-            found.append(Found(np.full(len(problem), min(end, bounds.high)), hit))
+            found.append(ChosenScales(np.full(len(problem), min(end, bounds.high)), hit))
         return found

@@ -7,9 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+import numpy as np
+
+from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, Bounds, Cost, Found, Scaling, check, check_ascent
-from smoothcert.scaling.problem import Problem
+from smoothcert.models.mode import evaluating
+from smoothcert.scaling.base import (
+    SCALINGS,
+    ChosenScales,
+    Passes,
+    ScaleRange,
+    Scaling,
+    check,
+    check_ascent,
+)
+from smoothcert.scaling.choice import largest, vote_radii
+from smoothcert.scaling.objective import Objective, has_forward_mode
+from smoothcert.scaling.problem import ASCENT, CHOICE, Problem
 
 
 @SCALINGS.member("ascent-sound")
@@ -30,6 +44,8 @@ class AscentSound(Scaling):
     """
 
     released: ClassVar[bool] = False  # c_A is held fixed, see Ascent
+
+    label = "sound DS"
 
     K: int = main("K", int)
     n: int = arg("n", 32, int)
@@ -56,17 +72,11 @@ class AscentSound(Scaling):
         return self.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> Passes:
         candidates = 1 + self.K // self.every
-        return Cost(self.K * self.n + candidates * self.n_val, self.K * self.n)
+        return Passes(self.K * self.n + candidates * self.n_val, self.K * self.n)
 
-    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[Found]:
-        import numpy as np
-        import torch
-
-        from smoothcert.scaling.choice import largest, vote_radii
-        from smoothcert.scaling.problem import CHOICE
-
+    def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         last = max(cast("AscentSound", w).K for w in wanted)
         path, hits, seconds = self._path(problem, last)
         start = time.perf_counter()
@@ -79,19 +89,13 @@ class AscentSound(Scaling):
             chosen = largest(radii[:, : end + 1])
             sigma = np.take_along_axis(scales.numpy(), chosen[:, None], 1)[:, 0]
             took = seconds[end] + per_candidate * (end + 1)
-            found.append(Found(sigma, hits[end], took))
+            found.append(ChosenScales(sigma, hits[end], took))
         return found
 
     def _path(self, problem: Problem, last: int) -> tuple[list, list, list[float]]:
         """Scales [B], bounds met [B], and seconds, at step 0 and every ``every``-th one."""
-        import torch
-
-        from smoothcert.models.mode import evaluating
-        from smoothcert.scaling.objective import Objective, has_forward_mode
-        from smoothcert.scaling.problem import ASCENT
-
         begin = time.perf_counter()
-        bounds = Bounds(problem.sigma_0, self.bound)
+        bounds = ScaleRange(problem.sigma_0, self.bound)
         forward = has_forward_mode(problem.model, problem.x[:1])
         c_a = problem.c_a(self.n_sel)
         objective = Objective(problem.model, problem.noise, self.clamp, c_a, forward)

@@ -3,20 +3,20 @@
 from smoothcert.training.cohen import Cohen
 from smoothcert.training.macer import Macer
 from smoothcert.training.method import METHODS, Batch, Loss, Method
-from smoothcert.training.plan import Job
-from smoothcert.training.recipe import Recipe
-from smoothcert.training.run import train
+from smoothcert.training.recipe import DataDependent, Recipe, recipe_model
 from smoothcert.training.smoothadv import SmoothAdv
+from smoothcert.training.spec import Job
 
 __all__ = [
     "METHODS",
     "Batch",
     "Cohen",
+    "DataDependent",
     "Job",
     "Loss",
     "Macer",
     "Method",
     "Recipe",
     "SmoothAdv",
-    "train",
+    "recipe_model",
 ]

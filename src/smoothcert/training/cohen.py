@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import ClassVar
 
-import torch.nn.functional as F
-from torch import nn
-
+from smoothcert.compute.lazy import torch
 from smoothcert.models.mode import wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
 
 
 @METHODS.member("cohen")
-@dataclass(frozen=True)
 class Cohen(Method):
     """One fresh draw of noise an input and step (Cohen, Rosenfeld, Kolter 2019, section 3.3)."""
 
-    reference = "Cohen et al. 2019"
+    reference: ClassVar[str] = "Cohen et al. 2019"
 
-    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+    def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         logits = wide(model(batch.x + batch.draw_noise()))
-        return Loss(F.cross_entropy(logits, batch.y), logits.argmax(1) == batch.y)
+        return Loss(torch.nn.functional.cross_entropy(logits, batch.y), logits.argmax(1) == batch.y)

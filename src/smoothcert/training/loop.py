@@ -23,7 +23,7 @@ from smoothcert.training.scales import DataDependentScale, FixedScale
 CHECK_EVERY = 20  # batches between looks at the loss, each of which waits for the device
 
 
-class Inputs(Protocol):
+class TrainingInputs(Protocol):
     """The training set: ``x[idx]`` and ``y[idx]`` by positions, on the device."""
 
     def __len__(self) -> int: ...
@@ -40,7 +40,7 @@ class Loop:
     optimizer: torch.optim.Optimizer
     method: Method
     scales: FixedScale | DataDependentScale
-    inputs: Inputs
+    inputs: TrainingInputs
     noise: Noise
     recipe: Recipe
     seed: int

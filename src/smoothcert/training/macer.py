@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
-import torch
-from torch import Tensor, nn
+from pydantic import Field
 
+from smoothcert.compute.lazy import torch
+from smoothcert.core.settings import Count, Natural, Positive
 from smoothcert.models.mode import wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
 
 
 @METHODS.member("macer")
-@dataclass(frozen=True)
 class Macer(Method):
     """-log of the mean softmax over k noisy copies, plus a hinge on the soft radius.
 
@@ -21,31 +21,22 @@ class Macer(Method):
     the released code; ``lam`` is lambda, ``beta`` the inverse temperature of the softmax in the
     robustness term, and that term :func:`robustness_loss`. The first ``defer`` epochs go
     without that term (Jeong and Shin 2020 train MACER on MNIST so).
-
-    Raises ValueError for values out of range.
     """
 
-    reference = "Zhai et al. 2020, Algorithm 1"
-    noises = ("gaussian",)  # the term is the radius of Gaussian smoothing
+    reference: ClassVar[str] = "Zhai et al. 2020, Algorithm 1"
+    noises: ClassVar[tuple[str, ...] | None] = (
+        "gaussian",
+    )  # the term is the radius of Gaussian smoothing
 
-    k: int = 16
-    lam: float = 12.0
-    gamma: float = 8.0
-    beta: float = 16.0
-    defer: int = 0
+    k: Count = Field(16, description="noisy copies an input")
+    lam: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        12.0, description="weight of the robustness term"
+    )
+    gamma: Positive = Field(8.0, description="gap of normal quantiles that the hinge asks for")
+    beta: Positive = Field(16.0, description="inverse temperature of its softmax")
+    defer: Natural = Field(0, description="epochs without the robustness term at the start")
 
-    def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k {self.k}: expected at least 1 noisy copy")
-        if not 0 <= self.lam < float("inf"):
-            raise ValueError(f"lam {self.lam:g}: expected 0 or more")
-        if self.defer < 0:
-            raise ValueError(f"defer {self.defer}: expected a number of epochs, 0 or more")
-        for name in ("gamma", "beta"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} {getattr(self, name):g}: expected a positive number")
-
-    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+    def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         x = batch.x.repeat_interleave(self.k, 0) + batch.draw_noise(self.k)
         logits = wide(model(x)).unflatten(0, (-1, self.k))  # [B, k, C]
         mine = batch.y.view(-1, 1)
@@ -67,8 +58,8 @@ class Macer(Method):
 
 
 def robustness_loss(
-    probabilities: Tensor, y: Tensor, scale: Tensor, gamma: float
-) -> tuple[Tensor, Tensor]:
+    probabilities: torch.Tensor, y: torch.Tensor, scale: torch.Tensor, gamma: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(sum over the kept inputs of scale / 2 * (gamma - gap), which inputs are kept [B]).
 
     gap = z(p_A) - z(p_B) for the two largest of the mean probabilities [B, C], z the normal

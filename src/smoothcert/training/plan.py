@@ -11,50 +11,30 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES, Noise
-from smoothcert.training.method import METHODS, Method
-from smoothcert.training.recipe import Recipe
-from smoothcert.training.scales import DataDependent
-from smoothcert.training.settings import as_mapping, from_mapping
-
-SCHEDULES = ("fs", "ds2")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a training run is: everything that determines the weights but the data's place.
-
-    ``parent`` is a checkpoint to start from: a model (fine-tuning), or a snapshot of a training
-    (branching: epochs go on from there). ``code`` is a fingerprint of the code that runs.
-    """
-
-    training: str
-    dataset: str
-    arch: str
-    recipe: dict[str, Any]
-    seed: int = 0
-    parent: str | None = None
-    code: str | None = None
+from smoothcert.training.method import Method
+from smoothcert.training.recipe import SCHEDULES, DataDependent, Recipe, recipe_model
+from smoothcert.training.spec import Job
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a job. ``ds2`` is None for a fixed scale."""
+    """The parts of a job, checked."""
 
     job: Job
     training: Training
     recipe: Recipe
-    method: Method
     noise: Noise
-    ds2: DataDependent | None
     info: datasets.DatasetInfo = field(repr=False)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The whole recipe, defaults filled in, as it is recorded."""
-        filled = as_mapping(self.recipe)
-        filled["method"] = as_mapping(self.method)
-        filled["ds2"] = as_mapping(self.ds2) if self.ds2 else {}
-        return filled
+    def method(self) -> Method:
+        """What makes a batch into a loss."""
+        return self.recipe.method
+
+    @property
+    def ds2(self) -> DataDependent | None:
+        """The options of data-dependent scales; None for a fixed scale."""
+        return self.recipe.ds2 if isinstance(self.recipe.ds2, DataDependent) else None
 
     @property
     def parent_training(self) -> str:
@@ -66,22 +46,13 @@ def plan(job: Job) -> Plan:
     """Check ``job`` and take it apart. Raises SmoothcertError, naming the key."""
     training = Training.parse(job.training)
     where = f"training {job.training!r}"
-    if training.method not in METHODS:
-        raise SmoothcertError(
-            f"{where}: unknown method {training.method!r}; expected one of {', '.join(METHODS)}"
-        )
     if training.schedule not in SCHEDULES:
         raise SmoothcertError(
             f"{where}: unknown schedule {training.schedule!r}; expected fs (a fixed scale) or ds2"
         )
-    recipe = from_mapping(Recipe, job.recipe, "recipe")
     variant = _variant(training, where)
-    method = from_mapping(METHODS[training.method], recipe.method, f"recipe.method ({where})")
-    ds2 = None
-    if training.schedule == "ds2":
-        ds2 = from_mapping(DataDependent, {**recipe.ds2, **variant}, f"recipe.ds2 ({where})")
-    elif recipe.ds2:
-        raise SmoothcertError(f"recipe.ds2: {where} has a fixed scale and takes none")
+    recipe = _recipe(job.recipe, training, variant.get("n"))
+    method, ds2 = recipe.method, training.schedule == "ds2"
     # A scale of 0 is training without noise; the standard noise is drawn and multiplied by it.
     noise = NOISES.parse(replace(training, scale=training.scale or 1.0).noise_slug)
     if method.noises is not None and (noise.name not in method.noises or not training.scale):
@@ -106,7 +77,19 @@ def plan(job: Job) -> Plan:
         raise SmoothcertError(
             f"recipe: augmentation {recipe.augmentation!r} is not for data set {job.dataset!r}"
         )
-    return Plan(job, training, recipe, method, noise, ds2, info)
+    return Plan(job, training, recipe, noise, info)
+
+
+def _recipe(data: dict[str, Any], training: Training, n: int | None) -> Recipe:
+    """The recipe of a training; ``n`` is the number of noisy copies that the slug names."""
+    if training.schedule == "fs" and data.get("ds2"):
+        raise SmoothcertError(
+            f"recipe: ds2: training {training.slug!r} has a fixed scale and takes none"
+        )
+    whole = {"method": {}, "ds2": {}, **data}
+    if n is not None and isinstance(whole["ds2"], dict):
+        whole["ds2"] = {**whole["ds2"], "n": n}
+    return recipe_model(training.method, training.schedule).check(whole, "recipe")
 
 
 def _variant(training: Training, where: str) -> dict[str, Any]:

@@ -3,67 +3,97 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from smoothcert.core.settings import Count, Positive, Settings
+from smoothcert.training.method import METHODS, Method
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Raises ValueError for values out of range or that the schedule does not use.
+class FixedScales(Settings):
+    """A noise scale that is fixed has no options."""
 
-    ``schedule`` is the learning rate's: ``constant``; ``step`` (times ``lr_gamma`` every
-    ``lr_step`` epochs); ``multistep`` (times ``lr_gamma`` at each of ``lr_milestones``);
-    ``cosine`` (half a cosine to zero, moved at every batch). ``augmentation``: ``crop-flip``
-    pads by 4 black pixels, crops at random and mirrors half of the images; ``resized-crop-flip``
-    is ImageNet's (done where the files are decoded). ``snapshots`` are epoch counts after which
-    the whole state of the training is kept, for runs that branch there. ``method`` and ``ds2``
-    are the options of the method and of the data-dependent scales.
+
+class DataDependent(Settings):
+    """Options of data-dependent scales (DDRS, Algorithm 2).
+
+    At each visit of an input: ``steps`` steps of gradient ascent of size ``step_size`` on the
+    soft radius, estimated from ``n`` noisy copies with the class probabilities clamped to
+    [``clamp``, 1 - ``clamp``]. The scale stays in [``low``, ``high``] times the nominal one.
     """
 
-    epochs: int
-    batch: int
-    lr: float
-    optimizer: Literal["sgd", "adam"] = "sgd"
-    momentum: float = 0.9
-    nesterov: bool = False
-    weight_decay: float = 1e-4
-    schedule: Literal["constant", "step", "multistep", "cosine"] = "step"
-    lr_step: int | None = None
-    lr_milestones: tuple[int, ...] = ()
-    lr_gamma: float = 0.1
-    augmentation: Literal["none", "crop-flip", "resized-crop-flip"] = "none"
-    normalization: Literal["standardize", "center", "none"] = "standardize"
-    snapshots: tuple[int, ...] = ()
-    method: dict[str, Any] = field(default_factory=dict)
-    ds2: dict[str, Any] = field(default_factory=dict)
+    n: Count = Field(1, description="noisy copies behind an estimate of the soft radius")
+    steps: Count = Field(1, description="steps of ascent a visit")
+    step_size: Positive = Field(1e-4, description="their size")
+    clamp: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.02, description="class probabilities stay this far from 0 and 1"
+    )
+    low: Annotated[float, Field(gt=0, le=1)] = Field(
+        1 / 3, description="least scale, as a multiple of the nominal one"
+    )
+    high: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
+        3.0, description="largest scale, as a multiple of the nominal one"
+    )
 
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)}: expected at least 1")
-        if not (math.isfinite(self.lr) and self.lr > 0):
-            raise ValueError(f"lr {self.lr:g}: expected a positive number")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum {self.momentum:g}: expected 0 <= momentum < 1")
+
+M = TypeVar("M", bound=Method)
+S = TypeVar("S", bound=Settings)
+
+
+class Recipe(Settings, Generic[M, S]):
+    """How a network is trained with the method M and the schedule of scales S.
+
+    The learning rate is ``constant``; or goes down by ``step`` (times ``lr_gamma`` every
+    ``lr_step`` epochs), by ``multistep`` (times ``lr_gamma`` at each of ``lr_milestones``) or
+    by ``cosine`` (half a cosine to zero, moved at every batch). ``crop-flip`` pads by 4 black
+    pixels, crops at random and mirrors half of the images; ``resized-crop-flip`` is ImageNet's
+    (done where the files are decoded).
+    """
+
+    epochs: Count = Field(description="passes over the training set")
+    batch: Count = Field(description="inputs of one step")
+    lr: Positive = Field(description="learning rate at the start")
+    optimizer: Literal["sgd", "adam"] = Field("sgd", description="optimizer")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of sgd")
+    nesterov: bool = Field(False, description="Nesterov's momentum")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="l2 penalty")
+    schedule: Literal["constant", "step", "multistep", "cosine"] = Field(
+        "step", description="of the learning rate"
+    )
+    lr_step: Count | None = Field(None, description="epochs between the falls of schedule step")
+    lr_milestones: tuple[Count, ...] = Field(
+        (), description="epochs of the falls of schedule multistep"
+    )
+    lr_gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="factor of each fall")
+    augmentation: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
+        "none", description="random views of the inputs"
+    )
+    normalization: Literal["standardize", "center", "none"] = Field(
+        "standardize", description="the network's first layer"
+    )
+    snapshots: tuple[Count, ...] = Field(
+        (), description="epochs after which the whole state is kept, for runs that branch there"
+    )
+    method: M = Field(description="options of the method")
+    ds2: S = Field(description="options of data-dependent scales; none where the scale is fixed")
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
         if self.nesterov and (self.momentum == 0 or self.optimizer != "sgd"):
             raise ValueError("nesterov: needs optimizer sgd with momentum")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay {self.weight_decay:g}: expected 0 or more")
-        if not 0 < self.lr_gamma <= 1:
-            raise ValueError(f"lr_gamma {self.lr_gamma:g}: expected 0 < lr_gamma <= 1")
         if (self.lr_step is not None) != (self.schedule == "step"):
             raise ValueError(
                 f"lr_step: needed by schedule step and only by it, not {self.schedule}"
             )
-        if self.lr_step is not None and self.lr_step < 1:
-            raise ValueError(f"lr_step {self.lr_step}: expected at least 1")
         if bool(self.lr_milestones) != (self.schedule == "multistep"):
             raise ValueError(
                 f"lr_milestones: needed by schedule multistep and only by it, not {self.schedule}"
             )
         for snapshot in self.snapshots:
-            if not 1 <= snapshot <= self.epochs:
+            if snapshot > self.epochs:
                 raise ValueError(f"snapshots: {snapshot} is not in 1..{self.epochs} epochs")
+        return self
 
     def learning_rate(self, epoch: int, fraction: float) -> float:
         """The rate of a step of ``epoch`` (from 0), after ``fraction`` of its batches."""
@@ -75,3 +105,17 @@ class Recipe:
         if self.schedule == "cosine":
             return self.lr * 0.5 * (1 + math.cos(math.pi * (epoch + fraction) / self.epochs))
         return self.lr
+
+
+SCHEDULES: dict[str, type[Settings]] = {"fs": FixedScales, "ds2": DataDependent}
+
+
+def recipe_model(method: str, schedule: str = "ds2") -> type[Recipe]:
+    """The recipe's model for a method and a schedule of noise scales (fs, ds2).
+
+    ``recipe_model("macer").check_part(...)`` checks what configuration says of a method for
+    several schedules and data sets at once. Raises SmoothcertError for an unknown method.
+    """
+    parts: Any = METHODS[method], SCHEDULES[schedule]
+    model: Any = Recipe[parts]
+    return model

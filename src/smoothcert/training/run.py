@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +14,16 @@ from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
+from smoothcert.core.scratch import Scratch
 from smoothcert.models.classifier import Classifier
 from smoothcert.training import state as states
 from smoothcert.training.inputs import Decoded, InMemory
 from smoothcert.training.log import Progress, write_log
 from smoothcert.training.loop import Loop
 from smoothcert.training.parent import start
-from smoothcert.training.plan import Job, Plan, plan
+from smoothcert.training.plan import Plan, plan
 from smoothcert.training.scales import DataDependentScale, FixedScale
+from smoothcert.training.spec import Job
 
 
 def train(
@@ -62,19 +58,20 @@ def train(
     if parent is not None:
         record["parent"] = parent.summary
     loop = _loop(parts, model, dataset, where, precision)
-    scratch = out.with_name(f".{out.name}.{_key(record)}.partial")
-    with _only_one(scratch):
+    decisive = {key: value for key, value in record.items() if key != "made_by"}
+    with Scratch(out, decisive) as scratch:
         current = states.State(0, record)
-        if (scratch / "state.safetensors").exists():
-            found = states.read(scratch / "state.safetensors")
-            if found is None:
-                raise SmoothcertError(f"{scratch}: holds no state of a training; remove it")
-            current = found
+        file = scratch.path("state.safetensors")
+        if file.exists():
+            saved = states.read(file)
+            if saved is None:
+                raise SmoothcertError(f"{file}: holds no state of a training; remove it")
+            current = saved
         elif parent is not None and parent.state is not None:
             current = parent.state
             current.record = record
         if current.epoch:
-            states.restore(current, model, loop.optimizer, str(scratch))
+            states.restore(current, model, loop.optimizer, str(scratch.folder))
             if current.part("scales"):
                 loop.scales.restore(current.part("scales"))
 
@@ -85,9 +82,9 @@ def train(
             # A snapshot comes first: a run killed in between trains this epoch again. It waits in
             # the scratch folder, which survives whoever clears away the outputs of a killed run.
             if epoch in parts.recipe.snapshots:
-                states.write(scratch / f"{out.stem}.epoch-{epoch}.safetensors", current)
-            states.write(scratch / "state.safetensors", current)
-            write_log(scratch / "log.csv", current.rows)
+                states.write(scratch.path(f"{out.stem}.epoch-{epoch}.safetensors"), current)
+            states.write(file, current)
+            write_log(scratch.path("log.csv"), current.rows)
 
         steps = -(-len(dataset) // parts.recipe.batch)
         progress = Progress(
@@ -104,31 +101,12 @@ def train(
         write_log(out.with_name(f"{out.stem}.log.csv"), current.rows)
         folder = out.parent if snapshots is None else Path(snapshots)
         folder.mkdir(parents=True, exist_ok=True)
-        for snapshot in scratch.glob(f"{out.stem}.epoch-*.safetensors"):
+        for snapshot in scratch.folder.glob(f"{out.stem}.epoch-*.safetensors"):
             with atomic(folder / snapshot.name) as part:
                 shutil.copyfile(snapshot, part)
         models.save(model.to("cpu"), out, record, loop.scales.tensors())
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.remove()
         return models.read_record(out)
-
-
-@contextmanager
-def _only_one(scratch: Path) -> Iterator[None]:
-    """Hold the scratch folder of a training; SmoothcertError if another process does."""
-    scratch.mkdir(parents=True, exist_ok=True)
-    with (scratch / "lock").open("ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SmoothcertError(f"{scratch}: another process trains this model") from None
-        except OSError as error:
-            if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):  # no locks here
-                raise
-        try:
-            yield
-        finally:
-            if scratch.exists() and [file.name for file in scratch.iterdir()] == ["lock"]:
-                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _loop(
@@ -170,7 +148,7 @@ def _loop(
 def _record(
     parts: Plan, dataset: datasets.Dataset, device: torch.device, precision: torch.dtype
 ) -> dict[str, Any]:
-    """What the checkpoint says of the run; what decides the weights goes into the key too."""
+    """What the checkpoint says of the run; all but ``made_by`` decides the weights."""
     job = parts.job
     return {
         "training": parts.training.slug,
@@ -179,16 +157,10 @@ def _record(
         "arch": job.arch,
         "classes": list(dataset.classes),
         "seed": job.seed,
-        "recipe": parts.settings,
+        "recipe": parts.recipe.plain(),
         "code": job.code,
         "device": device.type,
         "precision": str(precision).removeprefix("torch."),
         "parent": None,
         "made_by": provenance.record(str(device)),
     }
-
-
-def _key(record: dict[str, Any]) -> str:
-    """A digest of all that determines the weights: another run never resumes this one's state."""
-    decisive = {k: v for k, v in record.items() if k != "made_by"}
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]

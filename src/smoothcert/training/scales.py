@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from smoothcert.noise.soft_radius import soft_radius_ascent_step
 from smoothcert.training.method import Batch
+from smoothcert.training.recipe import DataDependent
 
 
 class FixedScale:
@@ -31,35 +30,6 @@ class FixedScale:
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of ``tensors``."""
-
-
-@dataclass(frozen=True)
-class DataDependent:
-    """Options of data-dependent scales (the recipe's ``ds2``).
-
-    At each visit of an input: ``steps`` steps of gradient ascent of size ``step_size`` on the
-    soft radius, estimated from ``n`` noisy copies with the class probabilities clamped to
-    [``clamp``, 1 - ``clamp``]. The scale stays in [``low``, ``high``] times the nominal one.
-    Raises ValueError for values out of range.
-    """
-
-    n: int = 1
-    steps: int = 1
-    step_size: float = 1e-4
-    clamp: float = 0.02
-    low: float = 1 / 3
-    high: float = 3.0
-
-    def __post_init__(self) -> None:
-        for name in ("n", "steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)}: expected at least 1")
-        if not self.step_size > 0:
-            raise ValueError(f"step_size {self.step_size:g}: expected a positive number")
-        if not 0 < self.clamp < 0.5:
-            raise ValueError(f"clamp {self.clamp:g}: expected 0 < clamp < 0.5")
-        if not 0 < self.low <= 1 <= self.high < float("inf"):
-            raise ValueError(f"low {self.low:g}, high {self.high:g}: expected 0 < low <= 1 <= high")
 
 
 class DataDependentScale:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
-import torch.nn.functional as F
-from torch import Tensor, nn
+from pydantic import Field
 
-from smoothcert.models.attacks import gradient_of, pgd, smoothed_cross_entropy, zeroth_order
+from smoothcert.compute.lazy import torch
+from smoothcert.core.settings import Count, Positive
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.training.method import METHODS, Batch, Loss, Method
 
 
 @METHODS.member("smoothadv")
-@dataclass(frozen=True)
 class SmoothAdv(Method):
     """Cross-entropy under noise at inputs that PGD made hard for the smoothed classifier.
 
@@ -24,27 +22,20 @@ class SmoothAdv(Method):
     ``gradient: none`` takes the mean of loss times noise for the gradient. ``train_on: all``
     trains on every noisy copy, ``first`` on one an input. (In the released code a loader batch
     of b is cut into ``samples`` chunks with a step each: here that is batch = b / samples.)
-
-    Raises ValueError for values out of range.
     """
 
-    reference = "Salman et al. 2019, Algorithm 1 and section 3"
+    reference: ClassVar[str] = "Salman et al. 2019, Algorithm 1 and section 3"
 
-    radius: float
-    steps: int = 2
-    samples: int = 1
-    warmup: int = 1
-    gradient: Literal["backward", "none"] = "backward"
-    train_on: Literal["all", "first"] = "all"
+    radius: Positive = Field(description="of the attack's l2 ball, in pixels")
+    steps: Count = Field(2, description="of the attack")
+    samples: Count = Field(1, description="noisy copies an input")
+    warmup: Count = Field(1, description="epochs over which the radius grows")
+    gradient: Literal["backward", "none"] = Field(
+        "backward", description="how the attack finds its direction"
+    )
+    train_on: Literal["all", "first"] = Field("all", description="of the noisy copies")
 
-    def __post_init__(self) -> None:
-        if not 0 < self.radius < float("inf"):
-            raise ValueError(f"radius {self.radius:g}: expected a positive number")
-        for name in ("steps", "samples", "warmup"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} {getattr(self, name)}: expected at least 1")
-
-    def loss(self, model: nn.Module, batch: Batch) -> Loss:
+    def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         eps = batch.draw_noise(self.samples)
         x = self.attacked(model, batch, eps)
         y = batch.y
@@ -53,10 +44,12 @@ class SmoothAdv(Method):
         else:
             x, y = (t.repeat_interleave(self.samples, 0) for t in (x, y))
         logits = wide(model(x + eps))
-        return Loss(F.cross_entropy(logits, y), logits.argmax(1) == y)
+        return Loss(torch.nn.functional.cross_entropy(logits, y), logits.argmax(1) == y)
 
-    def attacked(self, model: nn.Module, batch: Batch, eps: Tensor) -> Tensor:
+    def attacked(self, model: torch.nn.Module, batch: Batch, eps: torch.Tensor) -> torch.Tensor:
         """The adversarial inputs [B, C, H, W], without history, found in eval mode."""
+        from smoothcert.models.attacks import gradient_of, pgd, smoothed_cross_entropy, zeroth_order
+
         if self.gradient == "none":
             direction = zeroth_order(model, batch.y, eps)
         else:

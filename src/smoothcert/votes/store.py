@@ -38,6 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
+from smoothcert.core.scratch import first_difference
 
 Ints = NDArray[np.int64]
 
@@ -356,11 +357,3 @@ def _stack(counts: Sequence[Counts]) -> Counts:
         np.concatenate([c.cls for c in counts]),
         np.concatenate([c.count for c in counts]),
     )
-
-
-def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """The first key in which two specifications differ, with both values; '' if none."""
-    for key in sorted({*one, *other}):
-        if one.get(key) != other.get(key):
-            return f"{key}: {one.get(key)!r} and {other.get(key)!r}"
-    return ""

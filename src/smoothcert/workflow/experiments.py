@@ -12,13 +12,15 @@ import itertools
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
+from smoothcert.noise import NOISES
 
 Config = dict[str, Any]
 Run = dict[str, str]
@@ -60,6 +62,11 @@ def runs(config: Config, section: str) -> list[Run]:
         raise SmoothcertError(f"configuration: experiments.{section}.{error}") from None
 
 
+def training_noises(config: Config) -> list[str]:
+    """The noises under which trainings are compared."""
+    return list(dict.fromkeys(run["noise"] for run in runs(config, "training")))
+
+
 def all_runs(config: Config) -> Iterator[Run]:
     """The runs of every section."""
     for section in config["experiments"]:
@@ -95,24 +102,21 @@ def _store(run: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(drawn_as(run[axis]) if axis == "noise" else run[axis] for axis in STORE)
 
 
+@cache
 def drawn_as(noise: str) -> str:
-    """The slug of the noise whose votes certify for ``noise``: its own, but for gaussian-linf.
-
-    Gaussian noise certifies l2 and linf by the same draws.
-    """
-    return re.sub("^gaussian-linf-", "gaussian-", noise)
+    """The slug of the noise whose votes certify for ``noise``."""
+    return NOISES.parse(noise).drawn_as.slug
 
 
+@cache
 def tabulated(noise: str) -> str | None:
     """The slug without scale of a noise whose radii are read from a table; None for a formula."""
-    shape = noise.rpartition("-")[0]
-    tables = r"centripetal-linf(_k\d+)?|(centripetal-l[12]|mixed-linf)_k\d+"
-    return shape if re.fullmatch(tables, shape) else None
+    return NOISES.parse(noise).tabulated
 
 
-def noise_parts(noise: str) -> list[str]:
-    """What the provenance module calls the members that a noise slug may name."""
-    return [f"noise.{name}" for name in _names(noise)]
+def parts(axis: str, slug: str) -> list[str]:
+    """What the provenance module calls the members that a slug may name."""
+    return [f"{_PACKAGES[axis]}.{name}" for name in _names(slug)]
 
 
 def dimension(dataset: str) -> int:
@@ -156,75 +160,6 @@ def published(config: Config) -> list[str]:
     return files
 
 
-def check_schema(config: Config, schema: Mapping[str, Any]) -> None:
-    """Raise SmoothcertError that names the key of the first value the schema refuses."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    error = best_match(Draft202012Validator(schema).iter_errors(config))
-    if error is None:
-        return
-    key = ".".join(map(str, error.absolute_path))
-    found = error.message
-    if error.validator == "additionalProperties":
-        allowed, patterns = (
-            error.schema.get(kind, {}) for kind in ("properties", "patternProperties")
-        )
-        known = ", ".join([*sorted(allowed), *(f"a name that matches {p}" for p in patterns)])
-        unknown = [
-            k
-            for k in error.instance
-            if not (k in allowed or any(re.search(p, k) for p in patterns))
-        ]
-        key = ".".join([*filter(None, [key]), str(unknown[0])])
-        found = f"unknown key; expected one of {known}"
-    elif "description" in error.schema:
-        found = f"{error.instance!r}; expected {error.schema['description']}"
-    raise SmoothcertError(f"configuration: {key or 'top level'}: {found}")
-
-
-def check_choices(config: Config) -> None:
-    """Raise SmoothcertError that names the key of a slug which no member of a family answers to.
-
-    Also for a training run without a recipe, and a data set without settings.
-    """
-    from smoothcert import datasets
-    from smoothcert.budget import BUDGETS
-    from smoothcert.models import ARCHITECTURES
-    from smoothcert.noise import NOISES
-    from smoothcert.scaling import SCALINGS
-
-    parsers: dict[str, Callable[[str], object]] = {
-        "dataset": datasets.info,
-        "arch": ARCHITECTURES.parse,
-        "training": Training.parse,
-        "noise": NOISES.parse,
-        "scaling": SCALINGS.parse,
-        "budget": BUDGETS.parse,
-    }
-    sections = [(f"experiments.{name}", runs(config, name)) for name in config["experiments"]]
-    sections += [(f"iss.live.{name}", live_runs(config, name)) for name in config["iss"]["live"]]
-    known: set[tuple[str, ...]] = set()  # slugs and runs that are right
-    for section, members in sections:
-        for run in members:
-            if tuple(run.values()) in known:
-                continue
-            known.add(tuple(run.values()))
-            for axis, parse in parsers.items():
-                if (axis, run[axis]) in known:
-                    continue
-                known.add((axis, run[axis]))
-                try:
-                    parse(run[axis])
-                except SmoothcertError as error:
-                    raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
-            try:
-                settings(config, "train", run)
-                settings(config, "sample", run)
-            except SmoothcertError as error:
-                raise SmoothcertError(f"configuration: {section}: {error}") from None
-
-
 def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:
     """All that decides the result of one job, but for its input files and its code.
 
@@ -260,7 +195,7 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
     if stage == "sample_alone":
         return {**settings(config, "sample", cell), "budget": cell["budget"]}
     if stage == "certify":
-        return {"budget": cell["budget"]}
+        return {"budget": cell["budget"], "noise": cell["noise"]}
     if stage == "memory":
         return {"dataset": cell["dataset"]}
     raise ValueError(f"no stage {stage!r}")
@@ -394,20 +329,17 @@ def _inputs(config: Config, dataset: str) -> Config:
     return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
 
 
-# What the figures and audits of ISS are made with, beside the command itself.
-ISS_PARTS = frozenset(
-    {"noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential"}
-)
-
-# Where the code begins that decides a stage's result: the command, but for `certify`, which can
-# also sample and print a summary.
-_ENTRIES = {
-    "sample_alone": ("smoothcert.cli.sample",),
-    "certify": (
-        "smoothcert.budget",
-        "smoothcert.certificates.certification",
-        "smoothcert.votes.records",
-    ),
+# Where the code begins that decides the result of a stage's jobs
+ENTRIES = {
+    "data": ("smoothcert.datasets:record",),
+    "train": ("smoothcert.training.run:train",),
+    "scales": ("smoothcert.scaling.job:run",),
+    "sample": ("smoothcert.sampling.job:run",),
+    "sample_alone": ("smoothcert.sampling.job:run",),
+    "gather": ("smoothcert.votes.records:gather_files",),
+    "certify": ("smoothcert.certificates.job:run",),
+    "memory": ("smoothcert.certificates.memory_job:run",),
+    "radius_table": ("smoothcert.cli.radius_table:RadiusTable.run",),
 }
 
 # The package of the library whose members an axis names.
@@ -416,24 +348,41 @@ _PACKAGES = dict(
 )
 
 
+# Which axes name code that a stage's jobs run
+_CODE_AXES = {
+    "data": ("dataset",),
+    "train": ("dataset", "arch"),
+    "scales": ("dataset", "arch", "noise"),
+    "sample": ("dataset", "arch", "noise", "budget"),
+    "sample_alone": ("dataset", "arch", "noise", "budget"),
+    "certify": ("noise", "budget"),
+    "memory": ("dataset",),
+    "radius_table": ("noise",),
+    "audit": AXES,
+}
+
+
 def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> Config:
-    """The arguments of provenance.fingerprint for the job of ``stage`` in ``run``.
+    """The arguments of Source.fingerprint for the job of ``stage`` in ``run``.
 
     A fixed budget decides a store by its numbers alone: sampling for one does not depend on
     how bounds are computed.
     """
-    slugs = {axis: slug for axis, slug in {**run, **settings}.items() if axis in AXES}
-    fixed = stage.startswith("sample") and slugs["budget"].startswith(("fixed-", "fixed_"))
-    if fixed:
-        del slugs["budget"]
-    chosen = [*slugs.items(), *(("scaling", slug) for slug in settings.get("scalings", ()))]
-    names = {f"{_PACKAGES[axis]}.{n}" for axis, slug in chosen for n in _names(slug)}
+    slugs = {**run, **settings}
+    chosen = [(axis, slugs[axis]) for axis in _CODE_AXES.get(stage, ()) if axis in slugs]
+    if stage.startswith("sample"):
+        chosen = [c for c in chosen if not re.match("fixed[-_]", c[1])]
+    chosen += [("scaling", slug) for slug in settings.get("scalings", ())]
+    without = []
     if stage == "train":
-        names |= set(noise_parts(Training.parse(slugs["training"]).noise_slug))
+        training = Training.parse(slugs["training"])
+        chosen += [("training", training.slug), ("noise", training.noise_slug)]
+        if not settings["recipe"].get("ds2"):
+            without = ["smoothcert.training.scales:DataDependentScale"]
     return {
-        "modules": _ENTRIES.get(stage, (f"smoothcert.cli.{stage}",)),
-        "parts": frozenset(names),
-        "without": frozenset({"smoothcert.core.confidence"} if fixed else ()),
+        "entries": ENTRIES.get(stage, ()),
+        "parts": frozenset(part for axis, slug in chosen for part in parts(axis, slug)),
+        "without": tuple(without),
     }
 
 

@@ -44,7 +44,7 @@ if sys.orig_argv[1:4] == ["-m", "smoothcert", "train"]:
 
     run.write_log = after(run.write_log, "train", "train")
 elif sys.orig_argv[1:4] == ["-m", "smoothcert", "sample"]:
-    from smoothcert.votes.journal import Journal
+    from smoothcert.core.scratch import Journal
 
     shard = sys.orig_argv[sys.orig_argv.index("--shard") + 1].partition("/")[0]
     Journal.append = after(Journal.append, "sample", f"shard{shard}")

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
+from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
-from smoothcert.papers.ddrs.cells import data, data_note, default_radii, key, without_interval
+from smoothcert.papers.ddrs.cells import (
+    accuracies,
+    accuracy_columns,
+    compared,
+    data,
+    data_note,
+    radii_for,
+    source,
+)
+from smoothcert.report import names as readable
+from smoothcert.report.numbers import Row, acr
+from smoothcert.report.output import Files
 from smoothcert.report.printing import fixed, norm, number
-from smoothcert.report.reference import Row
-from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, share, words
-from smoothcert.report.table_registry import TABLES
+from smoothcert.report.table import Column, Table
 
 
-@TABLES.member("ddrs_appendix")
-def appendix(runs: Sequence[Run], options: Options) -> Table:
+def appendix(files: Files, options: AccuracyOptions) -> Table:
     """One row a model and K; ACR is that of the model, on all its inputs."""
-    chosen = names.check(runs, [*names.BASES.values(), names.YANG])
+    chosen = names.check(read_runs(files.some()), [*names.BASES.values(), names.YANG])
     chosen = sorted(chosen, key=lambda run: (data(run), str(names.base(run)), names.order(run)))
-    radii = default_radii(chosen) if options.radii is None else metrics.parse_radii(options.radii)
-    sign = ">" if options.strict else "≥"
+    radii = radii_for(chosen, options.radii)
     columns = (
         Column("data", "data"),
         Column("method", "method"),
-        Column("training", "training"),
+        Column("training", "training", show=readable.training),
         Column("sigma", "σ (λ)"),
         Column("K", "K"),
         Column("mean_sigma", "mean scale (sd)"),
-        Column("budget", "budget"),
+        Column("budget", "budget", show=readable.budget),
         Column("memory", "changed by memory"),
         Column("acr", "ACR", measured=True),
-        *(Column(key(r), f"{sign} {number(r)}", measured=True) for r in radii),
+        *accuracy_columns(radii, options.strict),
         Column("paper", "paper"),
     )
     rows = [_row(run, radii, options.strict) for run in chosen]
@@ -50,25 +57,20 @@ def appendix(runs: Sequence[Run], options: Options) -> Table:
     )
 
 
-def _row(run: Run, radii: NDArray[np.float64], strict: bool) -> dict[str, Entry]:
+def _row(run: Run, radii: NDArray[np.float64], strict: bool) -> Row:
     reference = names.paper_row(run)
-    row = reference if isinstance(reference, Row) else None
-    accuracy = metrics.certified_accuracy(run.table, radii, strict)
     return {
-        "data": words(data(run)),
-        "method": words(names.label(run)),
-        "training": words(run.training),
-        "sigma": words(number(run.sigma) if run.sigma is not None else None),
-        "K": words(names.steps(run)),
-        "mean_sigma": words(mean_scale(run)),
-        "budget": words(run.budget),
-        "memory": words(names.memory_changes(run)),
+        **names.axes(run),
+        "data": data(run),
+        "method": names.label(run),
+        "sigma": None if run.sigma is None else number(run.sigma),
+        "K": names.steps(run),
+        "search": names.search(run),
+        "mean_sigma": mean_scale(run),
+        "memory": names.memory_changes(run),
         "acr": acr(metrics.average_certified_radius(run.table)),
-        **{
-            key(r): without_interval(share(accuracy[i], row.at(float(r)) if row else None))
-            for i, r in enumerate(radii)
-        },
-        "paper": words(row.source if row else getattr(reference, "reason", UNKNOWN)),
+        **accuracies(metrics.certified_accuracy(run.table, radii, strict), radii, reference),
+        "paper": source(reference),
     }
 
 
@@ -83,7 +85,7 @@ def mean_scale(run: Run) -> str | None:
     return f"{mean} ({fixed(float(scales.std(ddof=1)), 3)})"
 
 
-def _notes(rows: list[dict[str, Entry]], strict: bool, norms: str) -> tuple[str, ...]:
+def _notes(rows: list[Row], strict: bool, norms: str) -> tuple[str, ...]:
     notes = [
         f"Columns {'>' if strict else '≥'} r: percent classified correctly with a certified"
         f" {norms} radius {'>' if strict else '≥'} r, in pixels of"
@@ -93,7 +95,7 @@ def _notes(rows: list[dict[str, Entry]], strict: bool, norms: str) -> tuple[str,
         " Algorithm 3 trimmed or relabelled; - where the memory was not applied (one scale for"
         " all needs none).",
     ]
-    if any(entry.paper for row in rows for entry in row.values()):
+    if compared(rows):
         notes.append(
             "After the slash: the paper's value. Its appendix prints no ACR; its rows"
             " MACER-DS2 (n=1), σ 0.25, K 200 and 300 are equal in all cells, and Cohen-DS on"

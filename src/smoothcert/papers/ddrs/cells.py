@@ -1,18 +1,20 @@
-"""What the tables of DDRS share: their radii, the cell of a difference, what was certified."""
+"""What the tables of DDRS share: their radii, the data of a row, what was certified."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.metrics import Estimate, Radii
 from smoothcert.certificates.runs import Run
-from smoothcert.report.printing import fixed, number
-from smoothcert.report.table import Entry
+from smoothcert.report.numbers import Metric, Number, Row, share
+from smoothcert.report.printing import number
+from smoothcert.report.reference import NotComparable
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.report.table import Column
 
 RADII = {
     "cifar10": "0:2.5:0.25",
@@ -21,56 +23,69 @@ RADII = {
 }
 
 
-def default_radii(runs: Sequence[Run]) -> NDArray[np.float64]:
-    """The paper's radii for its data sets, else a grid that fits the data."""
+def radii_for(runs: Sequence[Run], given: Radii | None) -> NDArray[np.float64]:
+    """Those given; else the paper's for its data sets, and a grid that fits other data."""
+    if given is not None:
+        return metrics.parse_radii(given)
     if all(run.norm == "l1" for run in runs):
         return metrics.parse_radii(RADII["l1"])
     radii: set[float] = set()
     for dataset in dict.fromkeys(run.dataset for run in runs):
         tables = [run.table for run in runs if run.dataset == dataset]
         known = RADII.get(dataset or "")
-        own = metrics.parse_radii(known) if known else metrics.default_radii(tables, most=11)
-        radii |= set(own.tolist())
+        grid = metrics.parse_radii(known) if known else metrics.default_radii(tables, most=11)
+        radii |= set(grid.tolist())
     return np.array(sorted(radii))
 
 
-def key(radius: float) -> str:
-    """The column of a radius."""
-    return f"accuracy_percent_{number(float(radius))}"
+def accuracy_at(radius: float) -> Metric:
+    """Certified accuracy at a radius, as rows name it."""
+    return Metric("accuracy_percent", float(radius))
 
 
-def signed(estimate: Estimate) -> Entry:
-    """A difference of radii, its interval rounded outwards."""
-    value, low, high = (float(v) for v in (estimate.value, estimate.low, estimate.high))
-    ends = f"[{with_sign(low, 4, ROUND_FLOOR)}, {with_sign(high, 4, ROUND_CEILING)}]"
-    return Entry(with_sign(value, 4), ends, "", (value, low, high, None))
+def accuracy_columns(radii: NDArray[np.float64], strict: bool) -> list[Column]:
+    """A column a radius."""
+    sign = ">" if strict else "≥"
+    return [Column(accuracy_at(r), f"{sign} {number(r)}") for r in radii]
 
 
-def with_sign(value: float, decimals: int, rounding: str = ROUND_HALF_EVEN) -> str:
-    """A number with its sign, and without one where it prints as 0."""
-    text = fixed(value, decimals, rounding)
-    return text if text.startswith("-") or not text.strip("0.") else f"+{text}"
+def accuracies(
+    accuracy: Estimate, radii: NDArray[np.float64], reference: PaperRow | NotComparable
+) -> Row:
+    """Certified accuracies [R], in print without their intervals, beside the paper's."""
+    return {
+        accuracy_at(r): share(
+            accuracy[i],
+            reference.at(float(r)) if isinstance(reference, PaperRow) else None,
+            brief=True,
+        )
+        for i, r in enumerate(radii)
+    }
 
 
-def without_interval(entry: Entry) -> Entry:
-    """Without its interval in print; the CSV has it."""
-    return Entry(entry.text, "", entry.paper, entry.numbers)
+def source(reference: PaperRow | NotComparable) -> str:
+    """Where the paper's numbers are from, or why there are none."""
+    return reference.source if isinstance(reference, PaperRow) else reference.reason
 
 
-def data(run: Run, of: Sequence[Run] = ()) -> str:
+def compared(rows: Sequence[Row]) -> bool:
+    """Whether a number of the paper stands beside one of ours."""
+    return any(isinstance(n, Number) and n.paper is not None for row in rows for n in row.values())
+
+
+def data(run: Run, among: Sequence[Run] = ()) -> str:
     """Data and architecture, and the samples an input where those of a table differ."""
-    samples = f", n = {run.n:,}" if run.n and len({other.n for other in of}) > 1 else ""
+    samples = f", n = {run.n:,}" if run.n and len({other.n for other in among}) > 1 else ""
     return f"{run.dataset or run.path.name}, {run.arch or 'unknown'}{samples}"
 
 
-def data_note(group: Sequence[Run], inputs: int) -> str:
+def data_note(runs: Sequence[Run], inputs: int) -> str:
     """What was certified, with how many samples."""
-    first = group[0]
-    alphas = ", ".join(sorted({f"{run.alpha:g}" for run in group if run.alpha is not None}))
-    sizes = ", ".join(f"{n:,}" for n in sorted({run.n for run in group if run.n is not None}))
-    seeds = ", ".join(sorted({str(run.record["seed"]) for run in group if "seed" in run.record}))
+    alphas = ", ".join(sorted({f"{run.alpha:g}" for run in runs if run.alpha is not None}))
+    sizes = ", ".join(f"{n:,}" for n in sorted({run.n for run in runs if run.n is not None}))
+    seeds = ", ".join(sorted({str(run.record["seed"]) for run in runs if "seed" in run.record}))
     seed = f", seed {seeds}" if seeds else ""
     return (
-        f"{data(first)}: {inputs:,} test inputs that all runs have, {sizes or 'unknown'} samples"
+        f"{data(runs[0])}: {inputs:,} test inputs that all runs have, {sizes or 'unknown'} samples"
         f" an input, α {alphas or 'unknown'}{seed}."
     )

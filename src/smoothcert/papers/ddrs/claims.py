@@ -1,46 +1,53 @@
-"""Claims of DDRS that name numbers of its tables 1 to 4: levels, gains, the best of several.
+"""Checks of the claims of DDRS.
 
 Ours is the paper's own choice (the best sigma and K at each radius; for ACR the mean of the
 per-input maximum, which is what the paper prints); what is chosen on other inputs stands beside.
+In a call, ``at`` is a radius (None: ACR) and ``on`` the paper's data set.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
+import pandas as pd
+
+from smoothcert.core.slugs import number
+from smoothcert.papers.ddrs.tables import HELD_OUT, PAIRED, minus
 from smoothcert.report.claims import (
-    CHECKS,
+    IN_PART,
     LEVEL,
+    NEITHER,
+    OPPOSITE,
+    SAME,
     Claim,
+    Evidence,
     Finding,
     Measured,
+    check,
     closed_form,
     conclude,
     not_run,
-    printed_half_unit,
     toward,
 )
-from smoothcert.report.evidence import Evidence, Line, value
-from smoothcert.report.printing import number
-from smoothcert.report.sampling_error import (
-    PAPER_INPUTS,
-    accuracy_half_width,
-    inputs_of_row,
-    mean_half_width,
-    together,
-)
+from smoothcert.report.sampling_error import accuracy_half_width, mean_half_width, together
+from smoothcert.scaling import Ascent, Grid
 
-DATA = {"CIFAR-10": "cifar10", "ImageNet": "imagenet"}
+BASES = ("Cohen", "SmoothAdv", "MACER")
 TABLES = {"Cohen": 1, "SmoothAdv": 2, "MACER": 3, "Yang": 4}
 # The methods that the paper has on each data set: a best of fewer is another comparison.
-_BASES = {"cifar10": {"Cohen", "SmoothAdv", "MACER"}, "imagenet": {"Cohen", "SmoothAdv"}}
-_LINKS = tuple(f"tables/ddrs_table{number}.csv" for number in (1, 2, 3))
+_PAPER_BASES = {"cifar10": {"Cohen", "SmoothAdv", "MACER"}, "imagenet": {"Cohen", "SmoothAdv"}}
+_GRIDS = {"1", "2", "4", "10"}  # samples of the paper's grid searches
+_TINY = 1e-9  # of percents that differ by rounding only
 _RULE = (
     "at the paper's setting: within the sampling error of the inputs of both sides (95%,"
     " independent) and the paper's rounding"
 )
 _MISSING = "the tables here have no row of these methods (or none at this radius)"
+_NO_PAIR = "no certificates at an ascent's scales beside those at sigma_0 here"
 
 
 def table_of(method: str) -> str:
@@ -48,259 +55,522 @@ def table_of(method: str) -> str:
     return f"ddrs_table{TABLES[method.split('-')[0]]}"
 
 
-def by_data(
-    evidence: Evidence, tables: Sequence[str], dataset: str
-) -> list[tuple[str, bool, dict[str, Line]]]:
-    """(data, paper's own, rows by method) of each data set and model in ``tables``.
+def _link(output: str) -> str:
+    return f"tables/{output}.csv"
 
-    Rows are those of the paper's choice, and the "X minus Y" rows. If ``dataset`` is there at
-    the paper's own settings (the table found a row of the paper for it), only that.
+
+def _tables(evidence: Evidence) -> str:
+    return evidence.first(*(_link(f"ddrs_table{n}") for n in (1, 2, 3)))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tables 1 to 4 on one data set and model: the numbers of the paper's choice.
+
+    ``papers_own``: of the named data set, with numbers of the paper beside ours.
     """
-    found: dict[str, dict[str, Line]] = {}
-    for name in tables:
-        for row in evidence.rows(name):
-            chosen = row["choice"] == "per radius, same inputs" or row["choice"].startswith("one ")
-            if chosen or " minus " in row["method"]:
-                found.setdefault(row["data"], {})[row["method"]] = row
-    every = [(data, _own(data, rows, dataset), rows) for data, rows in found.items()]
-    own = [group for group in every if group[1]]
-    return own or every
+
+    data: str
+    papers_own: bool
+    numbers: pd.DataFrame
+
+    def cell(
+        self, method: str, at: float | None, acr: str = "acr_oracle", selection: str | None = None
+    ) -> pd.Series | None:
+        """A method's ACR, or its accuracy at a radius; None where it was not measured."""
+        n = self.numbers[self.numbers.method == method]
+        n = n[(n.selection != PAIRED) if selection is None else (n.selection == selection)]
+        at_radius = (n.metric == "accuracy_percent") & (n.radius == at)
+        n = n[n.metric == acr] if at is None else n[at_radius]
+        return None if n.empty else n.iloc[0]
+
+    @property
+    def methods(self) -> list[str]:
+        return list(self.numbers[self.numbers.selection != PAIRED].method.unique())
 
 
-def _own(data: str, rows: dict[str, Line], dataset: str) -> bool:
-    """Of the named data set, with the paper's row beside every method."""
-    papers = [row.get("paper", "") for m, row in rows.items() if " minus " not in m]
-    known = [text for text in papers if text.startswith("DDRS")]
-    return data.split(",")[0] == dataset and bool(known)
+def _groups(evidence: Evidence, tables: Iterable[str], on: str) -> list[Group]:
+    """By data set and model; if ``on`` is there at the paper's own settings, only that."""
+    numbers = pd.concat([evidence.of(name) for name in tables], ignore_index=True)
+    if numbers.empty:
+        return []
+    numbers = numbers[numbers.selection != HELD_OUT]
+    groups = []
+    for data, part in numbers.groupby("data", sort=False):
+        own = part[(part.selection != PAIRED) & (part.dataset == on)]
+        groups.append(Group(str(data), bool(own.source.notna().any()), part))
+    return [group for group in groups if group.papers_own] or groups
 
 
-def column(metric: str) -> str:
-    """``ACR`` or a radius as a column of the tables."""
-    return "acr_oracle" if metric == "ACR" else f"accuracy_percent_{number(float(metric))}"
-
-
-def _half(row: Line, key: str) -> float:
-    low, high = value(row, f"{key}_low"), value(row, f"{key}_high")
-    return 0.0 if low is None or high is None else (high - low) / 2
-
-
-def _paper_half(row: Line, key: str, dataset: str, printed: float | None) -> float | None:
-    """Half-width of the paper's number; None where our number of inputs is not known."""
-    theirs = PAPER_INPUTS["ddrs"][dataset]
-    if key.startswith("accuracy"):
-        return accuracy_half_width(printed or 0.0, theirs)
-    ours = inputs_of_row(row)
-    return None if ours is None else mean_half_width(_half(row, key), ours, theirs)
-
-
-def _words(amount: float, metric: str, sign: str = "+") -> str:
-    return f"{amount:{sign}.3f}" if metric == "ACR" else f"{amount:{sign}.1f} points"
-
-
-@CHECKS(
-    "ddrs",
-    r"(?P<x>\S+) over (?P<y>\S+)(?: at (?:l1 radius )?(?P<r>[\d.]+)|, ACR)(?:, (?P<d>[\w-]+))?",
-)
-def gain(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """X over Y at a radius or in ACR."""
-    x, y, metric = match["x"], match["y"], match["r"] or "ACR"
-    dataset, key = DATA[match["d"] or "CIFAR-10"], column(metric)
-    measured = []
-    for data, own, rows in by_data(evidence, [table_of(x)], dataset):
-        if x not in rows or y not in rows:
-            continue
-        first, second = value(rows[x], key), value(rows[y], key)
-        if first is None or second is None:
-            continue
-        amount = first - second
-        text = f"{_words(amount, metric)} on {data}"
-        ends: tuple[float | None, float | None] = (None, None)
-        held = rows.get(f"{x} minus {y}")
-        held_key = "acr_model" if metric == "ACR" else key
-        if held is not None and value(held, held_key) is not None:
-            low, high = value(held, f"{held_key}_low"), value(held, f"{held_key}_high")
-            if low is not None and high is not None:
-                middle = value(held, held_key) or 0.0
-                text += (
-                    f"; chosen on other inputs {_words(middle, metric)},"
-                    f" 95% {low:+.3g} to {high:+.3g}"
-                )
-                ends = (low, high) if (middle > 0) == (amount > 0) else (None, None)
-        agrees = own and amount > 0 and _within(claim, amount, [rows[x], rows[y]], key, dataset)
-        measured.append(Measured(text, own, bool(agrees), toward(amount, claim.number, *ends)))
-    return conclude(measured, evidence.link(table_of(x)), f"a gain; {_RULE}", _MISSING)
-
-
-@CHECKS("ddrs", r"(?P<x>[A-Z]\S+)(?: at (?P<r>[\d.]+)| ACR)(?:, (?P<d>[\w-]+))?")
-def level(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """X at a radius, or its ACR."""
-    x, metric = match["x"], match["r"] or "ACR"
-    dataset, key = DATA[match["d"] or "CIFAR-10"], column(metric)
-    measured = []
-    for data, own, rows in by_data(evidence, [table_of(x)], dataset):
-        amount = value(rows.get(x, {}), key)
-        if amount is None:
-            continue
-        unit = "" if metric == "ACR" else " percent"
-        text = f"{amount:.3f}" if metric == "ACR" else f"{amount:.1f}"
-        agrees = own and _within(claim, amount, [rows[x]], key, dataset)
-        measured.append(Measured(f"{text}{unit} on {data}", own, bool(agrees), LEVEL))
-    return conclude(measured, evidence.link(table_of(x)), _RULE, _MISSING)
-
-
-def _within(claim: Claim, amount: float, rows: Sequence[Line], key: str, dataset: str) -> bool:
+def _within(claim: Claim, amount: float, cells: Sequence[pd.Series]) -> bool:
     """Whether a number meets the stated one: sampling error of both sides, and rounding."""
     halves = []
-    for row in rows:
-        theirs = _paper_half(row, key, dataset, value(row, f"{key}_paper"))
-        if theirs is None:
+    for cell in cells:
+        half = (cell.high - cell.low) / 2
+        if pd.isna(cell.paper):
             return False
-        halves += [_half(row, key), theirs]
-    rounding = printed_half_unit(claim.value) * len(rows)
-    return abs(amount - claim.number) <= together(halves) + rounding
+        theirs = int(cell.paper_inputs)
+        if cell.metric == "accuracy_percent":
+            halves += [half, accuracy_half_width(cell.paper, theirs)]
+        else:
+            halves += [half, mean_half_width(half, int(cell.inputs), theirs)]
+    return abs(amount - claim.number) <= together(halves) + claim.step / 2 * len(cells)
 
 
-@CHECKS(
-    "ddrs",
-    r"(certification-only )?gain (?:at radius 0.5 )?over the (?:strongest|best) baseline"
-    r"(?: at radius 0.5)?, (?P<d>[\w-]+)",
-)
-def over_best(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """The best data-dependent result at 0.5 over the best fixed one; with DS2 where training
-    counts too (abstract)."""
-    endings = ("-DS",) if match[1] else ("-DS", "-DS2")
-    dataset, key = DATA[match["d"]], column("0.5")
-    tables = [f"ddrs_table{n}" for n in (1, 2, 3)]
+def _words(amount: float, at: float | None) -> str:
+    return f"{amount:+.3f}" if at is None else f"{amount:+.1f} points"
+
+
+@check
+def gain(
+    claim: Claim, evidence: Evidence, x: str, y: str, *, at: float | None = None,
+    on: str = "cifar10",
+) -> Finding:  # fmt: skip
+    """X over Y."""
     measured = []
-    for data, own, rows in by_data(evidence, tables, dataset):
-        base = [(value(rows[m], key), m) for m in ("Cohen", "SmoothAdv", "MACER") if m in rows]
-        ours = [
-            (value(rows[m], key), m) for m in (b + e for _, b in base for e in endings) if m in rows
-        ]
-        known = (
-            [(v, m) for v, m in base if v is not None],
-            [(v, m) for v, m in ours if v is not None],
-        )
-        if not all(known):
-            continue
-        (low, baseline), (high, method) = max(known[0]), max(known[1])
-        own = own and {m for _, m in base} >= _BASES[dataset]
-        agrees = (
-            own
-            and high > low
-            and _within(claim, high - low, [rows[method], rows[baseline]], key, dataset)
-        )
-        text = f"{high - low:+.1f} points on {data} ({method} over {baseline})"
-        measured.append(Measured(text, own, bool(agrees), toward(high - low, claim.number)))
-    why = f"best over the trainings that are here, each at its best sigma and K; {_RULE}"
-    return conclude(measured, evidence.first(*_LINKS), why, _MISSING)
-
-
-@CHECKS("ddrs", r"best certified accuracy at radius 0.25, (?P<d>[\w-]+), data-dependent training")
-def best_at(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """The highest accuracy at 0.25 of a DS2 model."""
-    dataset, key = DATA[match["d"]], column("0.25")
-    measured = []
-    for data, own, rows in by_data(evidence, [f"ddrs_table{n}" for n in (1, 2, 3)], dataset):
-        known = [
-            (value(row, key) or 0.0, m)
-            for m, row in rows.items()
-            if m.endswith("-DS2") and row.get(key)
-        ]
-        if not known:
-            continue
-        high, method = max(known)
-        own = own and {m for _, m in known} >= {f"{base}-DS2" for base in _BASES[dataset]}
-        agrees = own and _within(claim, high, [rows[method]], key, dataset)
-        measured.append(
-            Measured(f"{high:.1f} percent on {data} ({method})", own, bool(agrees), LEVEL)
-        )
-    return conclude(measured, evidence.first(*_LINKS), _RULE, _MISSING)
-
-
-@CHECKS(
-    "ddrs",
-    r"ACR of (?P<x>\S+) is (?P<how>slightly below|above) that of (?P<y>\S+?)(?: on CIFAR-10)?",
-)
-def acr_order(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """Which of two methods has the larger ACR."""
-    wanted = -1.0 if "below" in match["how"] else 1.0
-    x, y = match["x"], match["y"].rstrip(",")
-    measured = []
-    for data, own, rows in by_data(evidence, [table_of(x)], "cifar10"):
-        first, second = (value(rows.get(m, {}), "acr_oracle") for m in (x, y))
+    for group in _groups(evidence, [table_of(x)], on):
+        first, second = group.cell(x, at), group.cell(y, at)
         if first is None or second is None:
             continue
-        direction = toward(first - second, wanted)
-        text = f"{first:.3f} against {second:.3f} on {data}"
-        measured.append(Measured(text, own, (first - second) * wanted > 0, direction))
+        amount = first.value - second.value
+        text = f"{_words(amount, at)} on {group.data}"
+        ends: tuple[float | None, float | None] = (None, None)
+        held = group.cell(minus(x, y), at, "acr_model", PAIRED)
+        if held is not None:
+            text += (
+                f"; chosen on other inputs {_words(held.value, at)},"
+                f" 95% {held.low:+.3g} to {held.high:+.3g}"
+            )
+            ends = (held.low, held.high) if (held.value > 0) == (amount > 0) else ends
+        agrees = group.papers_own and amount > 0 and _within(claim, amount, [first, second])
+        direction = toward(amount, claim.number, *ends)
+        measured.append(Measured(text, group.papers_own, bool(agrees), direction))
+    return conclude(measured, _link(table_of(x)), f"a gain; {_RULE}", _MISSING)
+
+
+@check
+def level(
+    claim: Claim, evidence: Evidence, x: str, *, at: float | None = None, on: str = "cifar10"
+) -> Finding:
+    """A number of X."""
+    measured = []
+    for group in _groups(evidence, [table_of(x)], on):
+        cell = group.cell(x, at)
+        if cell is None:
+            continue
+        shown = f"{cell.value:.3f}" if at is None else f"{cell.value:.1f} percent"
+        agrees = group.papers_own and _within(claim, cell.value, [cell])
+        text = f"{shown} on {group.data}"
+        measured.append(Measured(text, group.papers_own, agrees, LEVEL))
+    return conclude(measured, _link(table_of(x)), _RULE, _MISSING)
+
+
+def _best(group: Group, at: float, endings: Sequence[str]) -> tuple[pd.Series, set[str]] | None:
+    """The largest accuracy of Cohen, SmoothAdv, MACER with one of these endings, and which of the
+    three are there."""
+    cells = {(base, end): group.cell(base + end, at) for base in BASES for end in endings}
+    there = {key: cell for key, cell in cells.items() if cell is not None}
+    if not there:
+        return None
+    best = max(there.values(), key=lambda cell: (cell.value, cell.method))
+    return best, {base for base, _ in there}
+
+
+def _in_tables_1_to_3(evidence: Evidence, on: str) -> list[Group]:
+    return _groups(evidence, [table_of(base) for base in BASES], on)
+
+
+@check
+def over_best(claim: Claim, evidence: Evidence, *, at: float, on: str, training: bool) -> Finding:
+    """The best data-dependent result over the best fixed one; with DS2 where training counts."""
+    measured = []
+    for group in _in_tables_1_to_3(evidence, on):
+        fixed = _best(group, at, [""])
+        ours = _best(group, at, ["-DS", "-DS2"] if training else ["-DS"])
+        if fixed is None or ours is None:
+            continue
+        (baseline, bases), (best, _) = fixed, ours
+        amount = best.value - baseline.value
+        own = group.papers_own and bases >= _PAPER_BASES[on]
+        agrees = own and amount > 0 and _within(claim, amount, [best, baseline])
+        text = f"{amount:+.1f} points on {group.data} ({best.method} over {baseline.method})"
+        measured.append(Measured(text, own, bool(agrees), toward(amount, claim.number)))
+    why = f"best over the trainings that are here, each at its best sigma and K; {_RULE}"
+    return conclude(measured, _tables(evidence), why, _MISSING)
+
+
+@check
+def highest_ds2(claim: Claim, evidence: Evidence, *, at: float, on: str) -> Finding:
+    """The highest accuracy of a DS2 model."""
+    measured = []
+    for group in _in_tables_1_to_3(evidence, on):
+        found = _best(group, at, ["-DS2"])
+        if found is None:
+            continue
+        best, bases = found
+        own = group.papers_own and bases >= _PAPER_BASES[on]
+        agrees = own and _within(claim, best.value, [best])
+        text = f"{best.value:.1f} percent on {group.data} ({best.method})"
+        measured.append(Measured(text, own, agrees, LEVEL))
+    return conclude(measured, _tables(evidence), _RULE, _MISSING)
+
+
+@check
+def acr_order(claim: Claim, evidence: Evidence, x: str, y: str, *, below: bool = False) -> Finding:
+    """The ACR of X above that of Y (or below it)."""
+    wanted = -1.0 if below else 1.0
+    measured = []
+    for group in _groups(evidence, [table_of(x)], "cifar10"):
+        first, second = group.cell(x, None), group.cell(y, None)
+        if first is None or second is None:
+            continue
+        gap = first.value - second.value
+        text = f"{first.value:.3f} against {second.value:.3f} on {group.data}"
+        measured.append(Measured(text, group.papers_own, gap * wanted > 0, toward(gap, wanted)))
     why = "the order of the two per-input maxima, which is the ACR that the paper prints"
-    return conclude(measured, evidence.link(table_of(x)), why, _MISSING)
+    return conclude(measured, _link(table_of(x)), why, _MISSING)
 
 
-@CHECKS("ddrs", "number of randomized-smoothing methods the framework is put into")
-def methods(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
+@check
+def methods(claim: Claim, evidence: Evidence) -> Finding:
     """How many trainings are certified with data-dependent scales here."""
-    found = sorted({
-        row["method"].removesuffix("-DS")
-        for n in (1, 2, 3)
-        for row in evidence.rows(f"ddrs_table{n}")
-        if re.fullmatch(r"\w+-DS", row["method"])
-    })  # fmt: skip
+    groups = _in_tables_1_to_3(evidence, "cifar10")
+    found = sorted(base for base in BASES if any(f"{base}-DS" in g.methods for g in groups))
     if not found:
         return not_run(_MISSING)
     return closed_form(
-        f"{len(found)}: {', '.join(found)}", len(found) == claim.number,
-        evidence.first(*_LINKS), "methods with a row X-DS in tables 1 to 3; needs no data",
+        f"{len(found)}: {', '.join(found)}", len(found) == claim.number, _tables(evidence),
+        "methods with a row X-DS in tables 1 to 3; needs no data",
     )  # fmt: skip
 
 
-@CHECKS("ddrs", "radius 0.5 expressed in pixel levels")
-def pixel_levels(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """127/255 is the last whole level below 0.5."""
-    below = int(0.5 * 255)
+@check
+def pixel_levels(claim: Claim, evidence: Evidence, radius: float) -> Finding:
+    """The last whole level below a radius: 127/255 below 0.5."""
+    below = int(radius * 255)
     return closed_form(
-        f"{below}/255 = {below / 255:.3f}, the last whole level within 0.5",
+        f"{below}/255 = {below / 255:.3f}, the last whole level within {radius:g}",
         claim.value == f"{below}/255", "", "arithmetic",
     )  # fmt: skip
 
 
-@CHECKS(
-    "ddrs", "network evaluations an input spent on choosing sigma, ascent and grid search alike"
-)
-def evaluations(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
+@check
+def evaluations(claim: Claim, evidence: Evidence) -> Finding:
     """The cost that the library counts for K = 100, n = 1, and a grid of it."""
-    from smoothcert.scaling import Ascent, Grid
-
     ascent, grid = Ascent(100).cost.evaluations, Grid(1, K=100).cost.evaluations
     return closed_form(
         f"{ascent} for K = 100, n = 1; {grid} for the grid of one sample",
-        ascent == claim.number == grid, evidence.first("tables/ddrs_times.csv"),
+        ascent == claim.number == grid, evidence.first(_link("ddrs_times")),
         "forward and backward passes as the library counts them; the votes for the class are left"
         " out",
     )  # fmt: skip
 
 
-@CHECKS(
-    "ddrs",
-    r"seconds to certify one (?P<d>[\w-]+) input, [\w-]+, (?P<how>fixed sigma|data-dependent)",
-)
-def seconds(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """The clock of another machine: never the paper's own setting."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in evidence.rows("ddrs_times"):
-        fixed, search = value(row, "fixed"), value(row, "search")
-        if fixed is not None and search is not None:
-            total = fixed + search + (value(row, "memory") or 0.0)
-            found.setdefault(row["data"], []).append((fixed, total))
+@check
+def seconds(claim: Claim, evidence: Evidence, how: str) -> Finding:
+    """Of an input, at the ``fixed`` or its ``own`` scale; the clock of another machine, and so
+    never the paper's own setting."""
+    numbers = evidence.of("ddrs_times")
     measured = []
-    for data, each in found.items():
-        plain, own = ([pair[i] for pair in each] for i in (0, 1))
-        shown = plain if match["how"] == "fixed sigma" else own
-        text = f"{min(shown):.3g} to {max(shown):.3g} s on {data} ({len(each)} runs)"
-        if shown is own:
-            more = [100 * (b / a - 1) for a, b in each]
-            text += f", {min(more):.0f} to {max(more):.0f}% over fixed"
+    for data, part in numbers.groupby("data", sort=False) if len(numbers) else ():
+        each = part.pivot(index="row", columns="metric", values="value")
+        each = each.reindex(columns=["fixed", "total"]).dropna()
+        if each.empty:
+            continue
+        shown = each.fixed if how == "fixed" else each.total
+        text = f"{shown.min():.3g} to {shown.max():.3g} s on {data} ({len(each)} runs)"
+        if how == "own":
+            more = 100 * (each.total / each.fixed - 1)
+            text += f", {more.min():.0f} to {more.max():.0f}% over fixed"
         measured.append(Measured(text, False, False, LEVEL))
     why = "seconds are of the machine; the paper's was a Quadro RTX-6000"
-    return conclude(measured, evidence.link("ddrs_times"), why, "no run was timed here")
+    return conclude(measured, _link("ddrs_times"), why, "no run was timed here")
+
+
+# --- every radius, every model -------------------------------------------------------------
+
+
+def _accuracies(numbers: pd.DataFrame) -> pd.DataFrame:
+    return numbers[numbers.metric == "accuracy_percent"]
+
+
+def _all_papers(numbers: pd.DataFrame) -> bool:
+    """Whether every row has the paper's beside it."""
+    return bool(numbers.source.notna().all())
+
+
+@check
+def per_sigma(claim: Claim, evidence: Evidence, x: str, y: str, *, below: float = 0.0) -> Finding:
+    """X above Y for each sigma and radius, the best K at each; ``below``: the share of the cells
+    that may be below."""
+    numbers = evidence.of("ddrs_appendix")
+    numbers = numbers[numbers.method.isin([x, y])] if len(numbers) else numbers
+    measured = []
+    for data, part in numbers.groupby("data", sort=False) if len(numbers) else ():
+        best = _accuracies(part).groupby(["sigma", "radius", "method"]).value.max().unstack()
+        if not {x, y} <= set(best.columns):
+            continue
+        both = best[[x, y]].dropna()
+        both = both[both.max(axis=1) > 0]
+        if both.empty:
+            continue
+        gaps = (both[x] - both[y]).round(9)
+        above, lower = int((gaps > 0).sum()), int((gaps < 0).sum())
+        agrees = above > lower and lower <= below * len(gaps)
+        direction = SAME if agrees else OPPOSITE if lower >= above else IN_PART
+        text = f"{above} cells above, {len(gaps) - above - lower} equal, {lower} below on {data}"
+        measured.append(Measured(text, _all_papers(part), agrees, direction))
+    allowed = "no cell" if below == 0 else f"at most {below:.0%} of the cells"
+    why = (
+        f"{x} against {y} for each sigma and radius, the best K at each, cells where"
+        f" both are 0 left out; met if {allowed} may be below and more are above"
+    )
+    return conclude(measured, _link("ddrs_appendix"), why, f"no {x} beside {y} per sigma here")
+
+
+@check
+def at_every_radius(
+    claim: Claim, evidence: Evidence, x: str, y: str, *, most_beyond_middle: bool = False
+) -> Finding:
+    """X at least Y at every radius; and its largest gain beyond the middle radius."""
+    measured = []
+    for group in _groups(evidence, [table_of(x)], "cifar10"):
+        numbers = _accuracies(group.numbers)
+        numbers = numbers[numbers.selection != PAIRED]
+        both = numbers.pivot(index="radius", columns="method", values="value")
+        if not {x, y} <= set(both.columns):
+            continue
+        both = both[[x, y]].dropna()
+        both = both[both.max(axis=1) > 0]
+        if both.empty:
+            continue
+        gains = both[x] - both[y]
+        lower, peak = gains.index[gains < -_TINY], float(gains.idxmax())
+        agrees = lower.empty and gains.max() > 0
+        if most_beyond_middle:
+            agrees = agrees and peak > gains.index.to_series().median()
+        lost = f"below at {', '.join(f'{r:g}' for r in lower)}" if len(lower) else "never below"
+        text = f"{lost} of {len(gains)} radii, most at {peak:g} ({gains[peak]:+.1f})"
+        direction = SAME if agrees else OPPOSITE if 2 * len(lower) >= len(gains) else IN_PART
+        text = f"{text} on {group.data}"
+        measured.append(Measured(text, group.papers_own, bool(agrees), direction))
+    why = "best sigma and K at each radius; met if below at none and above at some"
+    if most_beyond_middle:
+        why += ", with the largest gain above the middle radius"
+    return conclude(measured, _link(table_of(x)), why, f"no {x} beside {y} here")
+
+
+@check
+def with_steps(claim: Claim, evidence: Evidence) -> Finding:
+    """From one K to the next, at every radius."""
+    numbers = evidence.of("ddrs_appendix", search="ascent")
+    measured = []
+    models = ["data", "method", "sigma"]
+    for (data, method, sigma), part in numbers.groupby(models, sort=False) if len(numbers) else ():
+        # The same K certified with another budget comes later: the first is kept.
+        first = part.drop_duplicates(["K", "metric", "radius"])
+        sweep = _accuracies(first).assign(K=first.K.astype(int))
+        by_k = sweep.pivot(index="K", columns="radius", values="value").sort_index()
+        if len(by_k) < 2:
+            continue
+        changes = [
+            after - before
+            for _, values in by_k.items()
+            for before, after in pairwise(values)
+            if max(before, after) > 0
+        ]
+        up, down = sum(c > _TINY for c in changes), sum(c < -_TINY for c in changes)
+        agrees = up > 0 and down == 0
+        text = f"{method}, {sigma} on {data}: {up} steps up, {down} down"
+        direction = SAME if agrees else OPPOSITE if down >= up else IN_PART
+        measured.append(Measured(text, _all_papers(part), agrees, direction))
+    why = "every step from one K to the next at every radius; met if none is down"
+    return conclude(measured, _link("ddrs_appendix"), why, "no model with several K here")
+
+
+# --- single inputs -------------------------------------------------------------------------
+
+_MODEL = ["dataset", "arch", "training", "noise", "budget"]
+
+
+def _ascents(numbers: pd.DataFrame) -> pd.DataFrame:
+    """The ascents of most steps, one a model, a row each with its numbers as columns."""
+    numbers = numbers[numbers.search == "ascent"] if len(numbers) else numbers
+    if numbers.empty:
+        return pd.DataFrame()
+    keep = [*_MODEL, "data", "scaling", "K", "papers_own"]
+    about = numbers.groupby("row")[keep].first()
+    about = about.assign(steps=about.K.astype(int)).sort_values("steps", kind="stable")
+    wide = numbers.pivot(index="row", columns="metric", values="value")
+    return about.drop_duplicates(_MODEL, keep="last").sort_index().join(wide)
+
+
+def _totals(evidence: Evidence, counts: tuple[str, str, str], words: str, why: str) -> Finding:
+    """Sums over the models of the numbers ``counts`` (all, bad, extra) of the table of inputs, at
+    the paper's setting if there is any; met if none is bad."""
+    runs = _ascents(evidence.of("ddrs_inputs"))
+    if runs.empty:
+        return not_run(_NO_PAIR)
+    runs = runs.dropna(subset=list(counts))
+    own = runs[runs.papers_own == "yes"]
+    shown = runs if own.empty else own
+    if shown.empty:
+        return not_run(_NO_PAIR)
+    every, bad, extra = (int(shown[name].sum()) for name in counts)
+    text = words.format(bad=bad, all=every, extra=extra) + f" over {len(shown)} models"
+    if bad:
+        worst = shown.loc[(shown[counts[1]] / shown[counts[0]].clip(lower=1)).idxmax()]
+        name = f"{worst.dataset} {worst.training} {worst.scaling}"
+        text += f"; most {int(worst[counts[1]]):,}, {name}"
+    measured = [Measured(text, not own.empty, bad == 0, OPPOSITE if bad else SAME)]
+    return conclude(measured, _link("ddrs_inputs"), why, _NO_PAIR)
+
+
+@check
+def same_prediction(claim: Claim, evidence: Evidence) -> Finding:
+    """Of every input, at its own scale and at sigma_0."""
+    words = "{bad:,} of {all:,} inputs with another prediction ({extra:,} of them an abstention)"
+    why = (
+        "certified predictions at the ascent's scale (most K) against those at sigma_0, input by"
+        " input; met if none differs and none is lost to an abstention"
+    )
+    return _totals(evidence, ("tested", "other_prediction", "abstains"), words, why)
+
+
+@check
+def no_loss(claim: Claim, evidence: Evidence) -> Finding:
+    """A loss is proven where even the upper bound on the new radius is below the old one."""
+    words = "{bad:,} of {all:,} certificates with a proven loss ({extra:,} smaller, proven or not)"
+    why = (
+        "a loss is proven where the upper bound (same level) on the radius at the ascent's scale"
+        " is below the certified radius at sigma_0; met if there is none"
+    )
+    return _totals(evidence, ("certified", "proven_loss", "smaller"), words, why)
+
+
+@check
+def overlaps(claim: Claim, evidence: Evidence) -> Finding:
+    """Certificates that the memory changed in tables 1 to 4; the audit of whole tables beside."""
+    measured = []
+    for table in TABLES.values():
+        for group in _groups(evidence, [f"ddrs_table{table}"], "cifar10"):
+            counts = group.numbers[group.numbers.metric == "changed_by_memory"]
+            changed, total = int(counts.value.sum()), int(counts.inputs.sum())
+            if total:
+                text = f"table {table}: the memory changed {changed:,} of {total:,}"
+                direction = OPPOSITE if changed else SAME
+                text = f"{text} on {group.data}"
+                measured.append(Measured(text, group.papers_own, changed == 0, direction))
+    audits = [(path, one) for path, one in evidence.audits if "intersecting" in one.numbers]
+    tables = evidence.first(*(_link(f"ddrs_table{n}") for n in TABLES.values()))
+    why = "the memory changes a certificate where its ball meets an earlier one of another class"
+    if audits:
+        words = Counter(one.verdict for _, one in audits)
+        why += f"; audits of whole tables: {', '.join(f'{n} {w}' for w, n in words.items())}"
+    shown = audits[0][0] if audits else tables
+    return conclude(measured, shown, why, "the memory was not applied here")
+
+
+@check
+def beyond_reach(claim: Claim, evidence: Evidence, training: str, noise: str) -> Finding:
+    """A radius that the fixed scale cannot certify and the ascent does."""
+    runs = _ascents(evidence.of("ddrs_inputs", training=training, noise=noise))
+    measured = []
+    for run in runs.itertuples():
+        own, fixed = run.accuracy_percent, run.accuracy_percent_fixed
+        agrees = fixed == 0 and own > 0
+        direction = SAME if agrees else OPPOSITE if own == 0 or fixed > own else IN_PART
+        text = f"fixed {fixed:.1f}, {run.scaling} {own:.1f} percent at 1.0 on {run.dataset}"
+        measured.append(Measured(text, run.papers_own == "yes", agrees, direction))
+    why = (
+        "certified accuracy at radius 1.0; met if 0 at the fixed scale and above 0 with the ascent"
+    )
+    return conclude(measured, _link("ddrs_inputs"), why, "no SmoothAdv model of sigma 0.25 here")
+
+
+@check
+def reached(claim: Claim, evidence: Evidence, start: float) -> Finding:
+    """Whether the scales that the ascent gives from this sigma_0 reach the example's."""
+    runs = _ascents(evidence.of("ddrs_inputs", noise=f"gaussian-{number(start)}"))
+    runs = runs.dropna(subset=["least_scale", "most_scale"]) if len(runs) else runs
+    measured = []
+    for data, part in runs.groupby("data", sort=False) if len(runs) else ():
+        low, high = part.least_scale.min(), part.most_scale.max()
+        inside = low <= claim.number <= high
+        text = f"scales of {low:.3f} to {high:.3f} on {data} ({len(part)} models)"
+        measured.append(Measured(text, False, inside, SAME if inside else OPPOSITE))
+    why = "which image it is, is not said: whether the scales found from this sigma_0 reach it"
+    return conclude(measured, _link("ddrs_inputs"), why, _NO_PAIR)
+
+
+# --- grid search ---------------------------------------------------------------------------
+
+
+def _grids(evidence: Evidence) -> list[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """(data and training, its greedy grids by n, its ascent of most steps) of each model that was
+    trained with a fixed scale; a row each with the numbers as columns."""
+    numbers = evidence.of("ddrs_controls_table", trained="fs")
+    if numbers.empty:
+        return []
+    found = []
+    for key, part in numbers.groupby(_MODEL, sort=False):
+        grids = part[part.search == "grid"]
+        if grids.empty:
+            continue
+        about = grids.groupby("row")[["search_n", "papers_own"]].first()
+        about = about.assign(n=about.search_n.astype(int))
+        ends = grids.pivot(index="row", columns="metric", values=["value", "low", "high"])
+        ends.columns = [f"{metric}_{end}" for end, metric in ends.columns]
+        ascent = _ascents(part)
+        found.append((f"{key[0]} {key[2]}", about.join(ends).sort_values("n"), ascent))
+    return found
+
+
+def _papers_grids(grids: pd.DataFrame) -> bool:
+    return bool((grids.papers_own == "yes").all()) and set(grids.search_n) >= _GRIDS
+
+
+@check
+def grid_below(claim: Claim, evidence: Evidence) -> Finding:
+    """Every greedy grid below the fixed scale, and the ascent above it."""
+    measured = []
+    for name, grids, ascent in _grids(evidence):
+        if ascent.empty:
+            continue
+        below, up = int((grids.minus_fs_value < 0).sum()), float(ascent.iloc[0].minus_fs)
+        agrees = below == len(grids) and up > 0
+        some = below > 0 or up > 0
+        text = (
+            f"grid below the fixed scale in {below} of {len(grids)} n, ascent"
+            f" {up:+.4f} from it in ACR ({name})"
+        )
+        direction = SAME if agrees else IN_PART if some else OPPOSITE
+        measured.append(Measured(text, _papers_grids(grids), agrees, direction))
+    why = "paired differences of ACR from the fixed scale; met if every grid is below it and the"
+    why += " ascent above"
+    link = _link("ddrs_controls")
+    return conclude(measured, link, why, "no grid beside an ascent here")
+
+
+@check
+def grid_samples(claim: Claim, evidence: Evidence) -> Finding:
+    """ACR of the greedy grid by its number of samples."""
+    measured = []
+    for name, grids, _ in _grids(evidence):
+        if len(grids) < 2:
+            continue
+        values, last = list(grids.acr_value), grids.iloc[-1]
+        agrees = all(b >= a for a, b in pairwise(values)) and values[-1] > values[0]
+        each = ", ".join(f"{v:.3f} (n = {n})" for n, v in zip(grids.n, values, strict=True))
+        low, high = last.minus_fewest_low, last.minus_fewest_high
+        text = (
+            f"ACR {each}; last minus first {last.minus_fewest_value:+.4f},"
+            f" 95% {low:+.4f} to {high:+.4f} ({name})"
+        )
+        told = math.isfinite(low) and not low <= 0 <= high
+        direction = OPPOSITE if values[-1] < values[0] else IN_PART
+        direction = SAME if agrees else direction if told else NEITHER
+        measured.append(Measured(text, _papers_grids(grids), agrees, direction))
+    why = "ACR of the greedy grid by n; met if it never falls and ends higher"
+    link = _link("ddrs_controls")
+    return conclude(measured, link, why, "no grid with two numbers of samples here")

@@ -15,7 +15,7 @@ from smoothcert.report.reference import NotComparable, Row, cells
 
 # Data sets and architectures of DDRS (section 4, set-up); the method names of its tables.
 # The released code has the stem of ImageNet on CIFAR-10 too.
-_DDRS_ARCH = {"cifar10": ("resnet18", "resnet18_stem7"), "imagenet": ("resnet50",)}
+ARCHITECTURES = {"cifar10": ("resnet18", "resnet18_stem7"), "imagenet": ("resnet50",)}
 _DDRS_METHODS = {
     "cohen": ("Cohen", "table1", "appendix_H1"),
     "smoothadv": ("SmoothAdv", "table2", "appendix_H2"),
@@ -54,9 +54,9 @@ def cohen_row(ours: Settings, best_of: Sequence[float] = ()) -> Row | NotCompara
     The row of appendix H for ``ours.sigma``; with the several sigma of ``best_of`` the row of
     tables 1-3 (per radius the best sigma), whose ACR is the mean of the per-input maximum.
     """
-    if ours.dataset not in _DDRS_ARCH:
+    if ours.dataset not in ARCHITECTURES:
         return NotComparable("different data")
-    if ours.arch not in _DDRS_ARCH[ours.dataset]:
+    if ours.arch not in ARCHITECTURES[ours.dataset]:
         return NotComparable("different architecture")
     if ours.method not in _DDRS_METHODS or ours.schedule != "fs":
         return NotComparable("not in the paper")
@@ -77,6 +77,12 @@ def cohen_row(ours: Settings, best_of: Sequence[float] = ()) -> Row | NotCompara
     if set(best_of) != {c.sigma for c in single}:
         return NotComparable("different choice of sigma")
     return Row(cells("ddrs", best, sigma=None, **key))
+
+
+def papers_own(run: Run) -> str:
+    """``yes`` for data, architecture, samples and failure probability of DDRS, else ``no``."""
+    known = run.arch in ARCHITECTURES.get(run.dataset or "", ())
+    return "yes" if known and (run.n, run.alpha) == (100_000, 0.001) else "no"
 
 
 def settings_of(run: Run) -> Settings:

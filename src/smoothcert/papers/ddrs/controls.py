@@ -16,19 +16,22 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothcert.certificates import CertificateTable, metrics
+from smoothcert.certificates import metrics
 from smoothcert.certificates.metrics import Estimate
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.certificates.selection import held_out
+from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.appendix import mean_scale
-from smoothcert.papers.ddrs.cells import data, data_note, signed
+from smoothcert.papers.ddrs.cells import data, data_note
+from smoothcert.papers.ddrs.comparable import papers_own
+from smoothcert.report import names as readable
+from smoothcert.report.numbers import Row, acr, gain
+from smoothcert.report.output import Files
 from smoothcert.report.printing import number
-from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, words
-from smoothcert.report.table_registry import TABLES
+from smoothcert.report.table import Column, Table
 from smoothcert.scaling import AscentMean
 
-CONTROLS = ("fs", "mean", "fixed", "tuned")
 # Scalings that give all inputs one scale: controls themselves, compared with sigma_0 only.
 _SHARED = ("fixed", "ramp", "ascent-mean", "grid-one")
 NEAR = 0.05  # how far one scale may be from the mean of a search that has no control of its own
@@ -44,15 +47,18 @@ _WORDS = {
 }
 
 
-@TABLES.member("ddrs_controls")
-def controls(runs: Sequence[Run], options: Options) -> Table:
-    """One row a way of choosing the scales, for each method, sigma_0 and budget."""
-    chosen = names.check(runs, [*names.BASES.values(), names.YANG])
+def controls(files: Files, options: AccuracyOptions) -> Table:
+    """One row a way of choosing the scales, for each method, sigma_0 and budget.
+
+    A greedy grid has a number that no column shows, ``minus_fewest``: its ACR minus that of the
+    grid of the fewest samples.
+    """
+    chosen = names.check(read_runs(files.some()), [*names.BASES.values(), names.YANG])
     columns = (
         Column("data", "data"),
-        Column("training", "training"),
+        Column("training", "training", show=readable.training),
         Column("choice", "choice of the scale"),
-        Column("scaling", "scaling"),
+        Column("scaling", "scaling", show=readable.scaling),
         Column("mean_sigma", "mean scale (sd)"),
         Column("memory", "changed by memory"),
         Column("acr", "ACR", measured=True),
@@ -62,20 +68,20 @@ def controls(runs: Sequence[Run], options: Options) -> Table:
         Column("minus_tuned", "minus fine-tuned as long", measured=True),
         Column("verdict", "verdict"),
     )
-    rows: list[dict[str, Entry]] = []
+    rows: list[Row] = []
     notes: list[str] = []
     for _, members in groupby(sorted(chosen, key=_group), key=_group):
-        own = list(members)
-        comparison = Comparison.of(own)
+        group = list(members)
+        comparison = Comparison.of(group)
         if comparison is None:
-            trained = own[0].trained
+            trained = group[0].trained
             notes.append(
-                f"Left out: {data(own[0])}, {trained.slug if trained else 'unknown'},"
-                f" {own[0].budget}: no run at the fixed scale of training to compare with."
+                f"Left out: {data(group[0])}, {trained.slug if trained else 'unknown'},"
+                f" {group[0].budget}: no run at the fixed scale of training to compare with."
             )
             continue
         rows += comparison.rows()
-        notes.append(data_note(own, len(comparison.inputs)))
+        notes.append(data_note(group, len(comparison.plain.table)))
     title = options.title or "Controls of DDRS: where a gain in ACR comes from"
     return Table(title, columns, rows, (*dict.fromkeys(notes), *_NOTES))
 
@@ -89,7 +95,8 @@ _NOTES = (
     f" is nearest, if within {NEAR:.0%}. Best fixed scale: among all fixed scales of the table,"
     " chosen on the other half of the inputs.",
     "Fine-tuned as long: the model that went on training at the fixed scale for as many epochs as"
-    " DS2 did; certified with the same scaling if there is such a run, else at σ_0 (marked °).",
+    " DS2 did; certified with the same scaling if there is such a run, else at σ_0, which is shown"
+    " and does not count as this control in the verdict.",
     "Verdict. No gain, loss: against σ_0. Gain: above σ_0, of what is one scale for all inputs, so"
     " that no adaptation to the input is behind it. Of the other rows that are above σ_0: beyond"
     " controls: above each control too; as controls: not told apart from one of them; below a"
@@ -107,72 +114,50 @@ def _group(run: Run) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The runs of one method, sigma_0 and budget on their common inputs; ``plain`` is at sigma_0.
-
-    ``radius`` of a run: [N], 0 where wrong, by the id of the run.
-    """
+    """The runs of one method, sigma_0 and budget on their common inputs; ``plain``: at sigma_0."""
 
     runs: list[Run]
     plain: Run
-    radius: dict[int, NDArray[np.float64]]
-    tables: dict[int, CertificateTable]
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> Comparison | None:
         """None if no run is at the fixed scale of training."""
-        ordered = sorted(runs, key=names.order)
+        ordered = names.common(sorted(runs, key=names.order))
         plain = [r for r in ordered if _is_fixed(r) and names.own_scale(r) and _kind(r) == "fs"]
-        if not plain:
-            return None
-        common = metrics.common_inputs([run.table for run in ordered])
-        tables = dict(zip(map(id, ordered), common, strict=True))
-        radius = {
-            key: np.where(table.correct == 1, table.radius, 0.0) for key, table in tables.items()
-        }
-        return cls(ordered, plain[0], radius, tables)
+        return cls(ordered, plain[0]) if plain else None
 
-    @property
-    def inputs(self) -> NDArray[np.int64]:
-        """The common inputs."""
-        return self.tables[id(self.plain)].idx
-
-    def rows(self) -> list[dict[str, Entry]]:
+    def rows(self) -> list[Row]:
         """The plain run first, then the best fixed scale, then the other runs."""
         fixed = self._fixed_runs()
         rows = [self._row(self.plain)]
         if len(fixed) > 1:
             rows += [self._row(run) for run in fixed if run is not self.plain]
             rows.append(self._best_fixed_row(fixed))
-        shown = {id(run) for run in fixed}
-        return rows + [self._row(run) for run in self.runs if id(run) not in shown]
+        return rows + [self._row(r) for r in self.runs if not (_is_fixed(r) and _kind(r) == "fs")]
 
-    def _row(self, run: Run) -> dict[str, Entry]:
-        part = names.scaling(run)
-        against = self._controls(run)
+    def _row(self, run: Run) -> Row:
+        part, steps = names.scaling(run), names.steps(run)
         differences = {
-            name: metrics.mean(self.radius[id(run)] - other) for name, other in against.items()
+            name: metrics.mean(reach(run) - other) for name, other in self._controls(run).items()
         }
-        text = _WORDS.get(part.name, part.name)
-        steps = names.steps(run)
-        entries = {f"minus_{n}": Entry(UNKNOWN) for n in CONTROLS} | {
-            f"minus_{n}": signed(d) for n, d in differences.items()
-        }
-        if "tuned" in against and not self._same_tuned(run):
-            entries["minus_tuned"] = _marked(entries["minus_tuned"], "°")
+        words = _WORDS.get(part.name, part.name).format(sigma=number(run.sigma or 0.0))
+        start = " (σ_0)" if run is self.plain else ""
+        fewest = self._fewest(run)
         return {
-            "data": words(data(run)),
-            "training": words(run.training),
-            "choice": words(
-                text.format(sigma=number(run.sigma or 0.0))
-                + (" (σ_0)" if run is self.plain else "")
-                + ("" if steps is None else f", K {steps}")
-            ),
-            "scaling": words(run.scaling),
-            "mean_sigma": words(mean_scale(run)),
-            "memory": words(names.memory_changes(run)),
-            "acr": acr(metrics.mean(self.radius[id(run)], least=0.0)),
-            **entries,
-            "verdict": words(UNKNOWN if run is self.plain else self._verdict(run, differences)),
+            **names.axes(run),
+            "data": data(run),
+            "choice": words + start + ("" if steps is None else f", K {steps}"),
+            "search": names.search(run),
+            "search_n": samples(run),
+            "papers_own": papers_own(run),
+            "trained": _kind(run),
+            "K": steps,
+            "mean_sigma": mean_scale(run),
+            "memory": names.memory_changes(run),
+            "acr": acr(metrics.mean(reach(run), least=0.0)),
+            **{f"minus_{name}": gain(d) for name, d in differences.items()},
+            **({} if fewest is None else {"minus_fewest": gain(fewest)}),
+            "verdict": None if run is self.plain else self._verdict(run, differences),
         }
 
     def _verdict(self, run: Run, differences: dict[str, Estimate]) -> str:
@@ -183,44 +168,45 @@ class Comparison:
                 differences = {k: d for k, d in differences.items() if k != "tuned"}
         return verdict(differences, needed)
 
-    def _best_fixed_row(self, fixed: Sequence[Run]) -> dict[str, Entry]:
+    def _best_fixed_row(self, fixed: Sequence[Run]) -> Row:
         radius, chosen = self._best_fixed(fixed)
-        difference = metrics.mean(radius - self.radius[id(self.plain)])
+        difference = metrics.mean(radius - reach(self.plain))
         return {
-            "data": words(data(self.plain)),
-            "training": words(self.plain.training),
-            "choice": words(f"best fixed of {len(fixed)}, held out: {chosen}"),
-            "scaling": words("fixed"),
-            "mean_sigma": Entry(UNKNOWN),
-            "memory": Entry(UNKNOWN),
+            **names.shared(fixed),
+            "data": data(self.plain),
+            "training": self.plain.training,
+            "choice": f"best fixed of {len(fixed)}, held out: {chosen}",
+            "selection": "held out",
+            "scaling": "fixed",
+            "mean_sigma": None,
+            "memory": None,
             "acr": acr(metrics.mean(radius, least=0.0)),
-            **{f"minus_{n}": Entry(UNKNOWN) for n in CONTROLS},
-            "minus_fs": signed(difference),
-            "verdict": words(verdict({"fs": difference}, [])),
+            "minus_fs": gain(difference),
+            "verdict": verdict({"fs": difference}, []),
         }
 
     def _controls(self, run: Run) -> dict[str, NDArray[np.float64]]:
         """The radii [N] of what ``run`` is compared with, by the name of the control."""
         if run is self.plain:
             return {}
-        found = {"fs": self.radius[id(self.plain)]}
+        radii = {"fs": reach(self.plain)}
         shared = names.scaling(run).name in _SHARED
         mean = self._mean_of(run)
         if mean is not None and not shared:
-            found["mean"] = self.radius[id(mean)]
+            radii["mean"] = reach(mean)
         fixed = self._fixed_runs()
         if len(fixed) > 1 and not (shared and _kind(run) == "fs"):
-            found["fixed"] = self._best_fixed(fixed)[0]
+            radii["fixed"] = self._best_fixed(fixed)[0]
         tuned = self._tuned(run)
         if tuned is not None:
-            found["tuned"] = self.radius[id(tuned)]
-        return found
+            radii["tuned"] = reach(tuned)
+        return radii
 
     def _fixed_runs(self) -> list[Run]:
         return [run for run in self.runs if _is_fixed(run) and _kind(run) == "fs"]
 
     def _best_fixed(self, fixed: Sequence[Run]) -> tuple[NDArray[np.float64], str]:
-        choice = held_out([self.tables[id(run)] for run in fixed], np.array([0.0]))
+        choice = held_out([run.table for run in fixed], np.array([0.0]))
         sigmas = dict.fromkeys(number(fixed[int(m)].sigma or 0.0) for m in choice.best)
         return choice.radius, " and ".join(sigmas)
 
@@ -239,19 +225,15 @@ class Comparison:
             mean = names.scaling(other)
             if isinstance(mean, AscentMean) and mean.ascent == part:
                 return other
-        own = self._mean_scale(run)
-        if own is None:
+        wanted = _mean_scale(run)
+        if wanted is None:
             return None
         away = [
-            (abs(scale / own - 1), i)
+            (abs(scale / wanted - 1), i)
             for i, other in enumerate(shared)
-            if (scale := self._mean_scale(other)) is not None
+            if (scale := _mean_scale(other)) is not None
         ]
         return shared[min(away)[1]] if away and min(away)[0] <= NEAR else None
-
-    def _mean_scale(self, run: Run) -> float | None:
-        scales = self.tables[id(run)].optional("sigma")
-        return None if scales is None else float(scales.mean())
 
     def _tuned(self, run: Run) -> Run | None:
         """For a DS2 model: the fine-tuned one with the same scaling, else at the fixed scale."""
@@ -265,6 +247,30 @@ class Comparison:
         tuned = self._tuned(run)
         return tuned is not None and tuned.scaling == run.scaling
 
+    def _fewest(self, run: Run) -> Estimate | None:
+        """ACR of a greedy grid minus that of the same model's with the fewest samples."""
+        if names.search(run) != "grid":
+            return None
+        grids = [
+            other
+            for other in self.runs
+            if names.search(other) == "grid"
+            and (other.training, other.noise) == (run.training, run.noise)
+        ]
+        fewest = min(grids, key=samples)
+        return None if fewest is run else metrics.acr_difference(run.table, fewest.table)
+
+
+def samples(run: Run) -> int:
+    """n of a search: samples a step or a point."""
+    n = getattr(names.scaling(run), "n", 0)
+    return int(n)
+
+
+def reach(run: Run) -> NDArray[np.float64]:
+    """The certified radius [N], 0 where wrong."""
+    return np.where(run.table.correct == 1, run.table.radius, 0.0)
+
 
 def verdict(differences: dict[str, Estimate], needed: Sequence[str]) -> str:
     """A word for the differences in ACR to sigma_0 (``fs``) and to controls; see the notes.
@@ -272,9 +278,9 @@ def verdict(differences: dict[str, Estimate], needed: Sequence[str]) -> str:
     ``needed``: the controls without which a gain over sigma_0 says little; none for what is a
     control itself.
     """
-    gain = differences["fs"]
-    if float(gain.low) <= 0:
-        return "loss" if float(gain.high) < 0 else "no gain"
+    plain = differences["fs"]
+    if float(plain.low) <= 0:
+        return "loss" if float(plain.high) < 0 else "no gain"
     others = [d for name, d in differences.items() if name != "fs"]
     if any(float(d.high) < 0 for d in others):
         return "below a control"
@@ -286,6 +292,11 @@ def verdict(differences: dict[str, Estimate], needed: Sequence[str]) -> str:
     return "control missing" if missing else "beyond controls"
 
 
+def _mean_scale(run: Run) -> float | None:
+    scales = run.table.optional("sigma")
+    return None if scales is None else float(scales.mean())
+
+
 def _kind(run: Run) -> str:
     trained = run.trained
     if trained is None:
@@ -295,7 +306,3 @@ def _kind(run: Run) -> str:
 
 def _is_fixed(run: Run) -> bool:
     return names.scaling(run).name == "fixed"
-
-
-def _marked(entry: Entry, mark: str) -> Entry:
-    return Entry(entry.text + mark, entry.interval, entry.paper, entry.numbers)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,25 +19,25 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.papers.ddrs.runs import own_scale, scaling, steps, training_n
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.ddrs.runs import axes, is_fixed, own_scale, scaling, steps, training_n
 from smoothcert.papers.ddrs.series import (
-    Group,
     add_notes,
     groups,
     inputs_note,
-    is_fixed,
     memory_note,
     sigma_0,
+    small_print,
     start_text,
     with_settings,
 )
-from smoothcert.report.figure_registry import FIGURES
+from smoothcert.report.numbers import Row, frame, gain
+from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.printing import radius as printed_radius
-from smoothcert.report.style import COLOURS, style
-from smoothcert.report.table import Options
+from smoothcert.report.style import COLOURS, heading, style
 
 WORDS = {
     "ascent": "DS: ascent",
@@ -57,59 +58,51 @@ BESIDE: dict[str, Any] = {
 }  # fmt: skip
 
 
-@FIGURES.member("ddrs_controls")
-def controls(runs: Sequence[Run], options: Options) -> Figure:
-    """ACR differences to fixed smoothing, with 95% intervals; a fixed scale as the zero line."""
-    panels = _panels(runs)
-    columns = min(2, len(panels))
-    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
-    heights = [0.21 * max(len(rest) for _, _, _, rest in row) + 0.75 for row in rows]
-    with style():
-        figure = Figure(figsize=(5.9 * columns, sum(heights) + 1.1))
-        grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
-        shown: dict[str, Any] = {}
-        for cells, row in zip(grid, rows, strict=True):
-            for axes, (group, title, fixed, rest) in zip(cells, row, strict=False):
-                shown |= _panel(axes, group, fixed, rest)
-                axes.set_title(title)
-            for axes in cells[len(row) :]:
-                axes.set_axis_off()
-        for axes in grid[-1]:
-            axes.set_xlabel("ACR minus that of fixed smoothing (pixels in [0, 1])")
-        everything = [run for _, _, fixed, rest in panels for run in (fixed, *rest)]
-        add_notes(figure, inputs_note(everything), NOTE, memory_note(everything))
-        # Hung by a length, not by a share of an axis: panels differ in height.
-        drop = ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
-        below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 0), "borderaxespad": 0}
-        below["bbox_transform"] = grid[-1, 0].transAxes + drop
-        grid[-1, 0].legend(handles=list(shown.values()), **below)
-        figure.suptitle(options.title or "What the optimization adds to its controls")
-    return figure
+def measure(files: Files, options: AccuracyOptions) -> Picture:
+    """A row a run that is compared: its ACR minus that of fixed smoothing."""
+    rows: list[Row] = []
+    panels = _panels(read_runs(files.some()))
+    for panel, (title, fixed, rest) in enumerate(panels):
+        for run in rest:
+            colour, trained = _training(run)
+            rows.append({
+                **axes(run),
+                "panel": panel,
+                "title": title,
+                "name": _name(run),
+                "colour": colour,
+                "trained": trained,
+                "search": scaling(run).name,
+                "acr_difference": gain(metrics.acr_difference(run.table, fixed.table)),
+            })  # fmt: skip
+    everything = [run for _, fixed, rest in panels for run in (fixed, *rest)]
+    notes = small_print(inputs_note(everything), NOTE, memory_note(everything))
+    more = {"notes": notes, "title": options.title}
+    return Picture(frame("ddrs_controls", rows), more)
 
 
-def _panels(runs: Sequence[Run]) -> list[tuple[Group, str, Run, list[Run]]]:
-    """(group, title, fixed smoothing, what is compared with it) of each scale of training."""
-    found = []
+def _panels(runs: Sequence[Run]) -> list[tuple[str, Run, list[Run]]]:
+    """(title, fixed smoothing, what is compared with it) of each scale of training."""
+    panels = []
     lonely = None
     for group, members in groups(runs, "ddrs_controls").items():
-        scales = sorted({run.trained.scale for run in members if run.trained})
-        for scale in scales:
-            own = [run for run in members if run.trained and run.trained.scale == scale]
-            fixed = next((run for run in own if is_fixed(run)), None)
-            rest = sorted((run for run in own if run is not fixed), key=_rank)
+        for scale in sorted({run.trained.scale for run in members if run.trained}):
+            same = [run for run in members if run.trained and run.trained.scale == scale]
+            fixed = next((run for run in same if is_fixed(run)), None)
+            rest = sorted((run for run in same if run is not fixed), key=_rank)
             if fixed is not None and rest:
                 acr = printed_radius(metrics.average_certified_radius(fixed.table).value)
                 title = f"{group.of}: {group.method}, {start_text(fixed)} (fixed: ACR {acr})"
-                found.append((group, title, fixed, rest))
+                panels.append((title, fixed, rest))
             elif fixed is None:
-                lonely = own[0]
-    if not found:
-        what = "" if lonely is None else f" beside {lonely.path}"
+                lonely = same[0]
+    if not panels:
+        beside = "" if lonely is None else f" beside {lonely.path}"
         raise SmoothcertError(
             "ddrs_controls: expected fixed smoothing (training fs, scaling fixed, one scale)"
-            f" and what to compare with it; found no such pair{what}"
+            f" and what to compare with it; found no such pair{beside}"
         )
-    return found
+    return panels
 
 
 def _rank(run: Run) -> tuple[object, ...]:
@@ -143,28 +136,54 @@ def _name(run: Run) -> str:
     return text if own_scale(run) else f"{text}, {start_text(run)}"
 
 
-def _panel(axes: Axes, group: Group, fixed: Run, rest: Sequence[Run]) -> dict[str, Any]:
+def draw(picture: Picture) -> Figure:
+    """ACR differences to fixed smoothing, with 95% intervals; a fixed scale as the zero line."""
+    panels = [part for _, part in picture.numbers.groupby("panel")]
+    columns = min(2, len(panels))
+    rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    heights = [0.21 * max(map(len, row)) + 0.75 for row in rows]
+    with style():
+        figure = Figure(figsize=(5.9 * columns, sum(heights) + 1.1))
+        grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
+        shown: dict[str, Any] = {}
+        for cells, row in zip(grid, rows, strict=True):
+            for axes, part in zip(cells, row, strict=False):
+                shown |= _panel(axes, part)
+            for axes in cells[len(row) :]:
+                axes.set_axis_off()
+        for axes in grid[-1]:
+            axes.set_xlabel("ACR minus that of fixed smoothing (pixels in [0, 1])")
+        add_notes(figure, picture.more["notes"])
+        # Hung by a length, not by a share of an axis: panels differ in height.
+        drop = ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
+        below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 0), "borderaxespad": 0}
+        below["bbox_transform"] = grid[-1, 0].transAxes + drop
+        grid[-1, 0].legend(handles=list(shown.values()), **below)
+        heading(figure, picture.more["title"])
+    return figure
+
+
+def _panel(axes: Axes, numbers: pd.DataFrame) -> dict[str, Any]:
     """One line a run; returns the legend's handles by label."""
     handles: dict[str, Any] = {}
-    for y, run in enumerate(rest):
-        gap = metrics.acr_difference(run.table, fixed.table)
-        value, low, high = (float(v) for v in (gap.value, gap.low, gap.high))
-        place, words = _training(run)
-        adapted = scaling(run).name == "ascent"
-        look: dict[str, Any] = {"color": COLOURS[place], "marker": "o" if adapted else "D"}
+    for y, one in enumerate(numbers.itertuples()):
+        adapted = one.search == "ascent"
+        colour = COLOURS[one.colour]
+        look: dict[str, Any] = {"color": colour, "marker": "o" if adapted else "D"}
         look |= {"markersize": 5 if adapted else 4}
-        look |= {"markerfacecolor": COLOURS[place] if adapted else "white"}
-        error = np.array([[value - low], [high - value]])
+        look |= {"markerfacecolor": colour if adapted else "white"}
+        error = np.array([[one.value - one.low], [one.high - one.value]])
         if not np.isfinite(error).all():
             error = np.zeros((2, 1))
-        axes.errorbar([value], [y], xerr=error, linestyle="none", linewidth=1.3, **look)
-        star = "*" if low > 0 or high < 0 else ""
-        axes.annotate(f"{value:+.3f}{star}", (1.0, y), **BESIDE)
-        handles[words] = Line2D(
-            [], [], linestyle="-", marker="o", color=COLOURS[place], label=words
+        axes.errorbar([one.value], [y], xerr=error, linestyle="none", linewidth=1.3, **look)
+        star = "*" if one.low > 0 or one.high < 0 else ""
+        axes.annotate(f"{one.value:+.3f}{star}", (1.0, y), **BESIDE)
+        handles[one.trained] = Line2D(
+            [], [], linestyle="-", marker="o", color=colour, label=one.trained
         )
     axes.axvline(0, color="0.3", linewidth=1.0)
-    axes.set_yticks(range(len(rest)), [_name(run) for run in rest], fontsize="small")
-    axes.set_ylim(len(rest) - 0.4, -0.6)
+    axes.set_title(numbers.iloc[0].title)
+    axes.set_yticks(range(len(numbers)), list(numbers["name"]), fontsize="small")
+    axes.set_ylim(len(numbers) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     return handles

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from smoothcert.certificates import CertificateTable, metrics
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.runs import label, order, own_scale, paper_best, paper_row, scaling
 from smoothcert.papers.ddrs.series import (
     Group,
@@ -24,21 +27,22 @@ from smoothcert.papers.ddrs.series import (
     groups,
     in_paper,
     inputs_note,
-    is_fixed,
     memory_note,
     paper_note,
     radius_text,
     sigma_0,
+    small_print,
     start_text,
     with_settings,
     with_steps,
 )
 from smoothcert.report import curves
-from smoothcert.report.figure_registry import FIGURES
+from smoothcert.report.numbers import POINTS, Label, Metric, Number, Row, acr, frame
+from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import radius as printed_radius
-from smoothcert.report.reference import NotComparable, Row
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
-from smoothcert.report.table import Options
+from smoothcert.report.reference import NotComparable
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 CURVE_NOTE = (
     "One starting scale a panel, with the K of the largest ACR on these inputs (the paper does not"
@@ -46,6 +50,7 @@ CURVE_NOTE = (
 )
 ENVELOPE_NOTE = "Envelope: best starting scale and K at each radius, chosen on these inputs."
 PASSES_NOTE = "Passes: forward and backward ones of one noisy sample, as the paper counts them."
+DIFFERENCE = "accuracy_difference"
 
 
 @dataclass(frozen=True)
@@ -59,63 +64,72 @@ class Series:
     @property
     def fixed(self) -> bool:
         """Fixed smoothing, which the others are compared with."""
-        return is_fixed(self.runs[0])
+        return names.is_fixed(self.runs[0])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve of one panel: of one run, or the envelope of several on the same inputs."""
+
+    series: Series
+    name: str
+    runs: list[Run]
+    paper: PaperRow | NotComparable
 
     @property
-    def look(self) -> dict[str, Any]:
-        """Colour and dash."""
-        turn = self.place // len(COLOURS)  # another dash when the colours begin again
-        return {
-            "color": COLOURS[self.place % len(COLOURS)],
-            "linestyle": DASHES[(self.place + turn) % len(DASHES)],
-        }
+    def tables(self) -> list[CertificateTable]:
+        return [run.table for run in self.runs]
 
 
-@FIGURES.member("ddrs_fig3")
-def figure3(runs: Sequence[Run], options: Options) -> Figure:
+# --- what is measured ----------------------------------------------------------------------
+
+
+def figure3(files: Files, options: AccuracyOptions) -> Picture:
     """Cohen's training; ``options.radii`` sets where the x axes end."""
-    return _paper_figure(runs, options, "ddrs_fig3", "Cohen")
+    return _of_method(files, options, "ddrs_fig3", "Cohen")
 
 
-@FIGURES.member("ddrs_fig4")
-def figure4(runs: Sequence[Run], options: Options) -> Figure:
+def figure4(files: Files, options: AccuracyOptions) -> Picture:
     """SmoothAdv."""
-    return _paper_figure(runs, options, "ddrs_fig4", "SmoothAdv")
+    return _of_method(files, options, "ddrs_fig4", "SmoothAdv")
 
 
-@FIGURES.member("ddrs_fig5")
-def figure5(runs: Sequence[Run], options: Options) -> Figure:
+def figure5(files: Files, options: AccuracyOptions) -> Picture:
     """MACER."""
-    return _paper_figure(runs, options, "ddrs_fig5", "MACER")
+    return _of_method(files, options, "ddrs_fig5", "MACER")
 
 
-def _paper_figure(runs: Sequence[Run], options: Options, what: str, method: str) -> Figure:
+def _of_method(files: Files, options: AccuracyOptions, output: str, method: str) -> Picture:
     rows = []
-    for group, members in groups(filter(in_paper, runs), what, method).items():
+    runs = filter(in_paper, read_runs(files.some()))
+    for group, members in groups(runs, output, method).items():
         members.sort(key=order)
-        names = dict.fromkeys(map(label, members))
-        own = {name: [run for run in members if label(run) == name] for name in names}
-        rows.append((group, [Series(n, i, m) for i, (n, m) in enumerate(own.items())]))
-    return _figure(rows, options, CURVE_NOTE)
+        labels = dict.fromkeys(map(label, members))
+        each = {name: [run for run in members if label(run) == name] for name in labels}
+        rows.append((group, [Series(n, i, m) for i, (n, m) in enumerate(each.items())]))
+    return _measured(output, rows, options, CURVE_NOTE)
 
 
-@FIGURES.member("ddrs_appendix_grid")
-def appendix_grid(runs: Sequence[Run], options: Options) -> Figure:
+def appendix_grid(files: Files, options: AccuracyOptions) -> Picture:
     """Fixed scales, ascent, and greedy grid searches, each with its passes through the network.
 
     Where several K are given, those count whose ascent spends as many passes as a grid, if any.
     """
     rows = []
-    for group, members in groups(filter(_compared, runs), "ddrs_appendix_grid").items():
+    runs = filter(_compared, read_runs(files.some()))
+    for group, members in groups(runs, "ddrs_appendix_grid").items():
         grids = {_passes(run) for run in members if _search(run) not in ("fixed", "ascent")}
         equal = [run for run in members if _search(run) == "ascent" and _passes(run) in grids]
-        own = [run for run in members if _search(run) != "ascent" or not equal or run in equal]
-        names = sorted({_search(run) for run in own}, key=_rank)
+        shown = [run for run in members if _search(run) != "ascent" or not equal or run in equal]
+        searches = sorted({_search(run) for run in shown}, key=_rank)
         rows.append((
             group,
-            [Series(n, i, [r for r in own if _search(r) == n]) for i, n in enumerate(names)],
+            [
+                Series(n, i, [r for r in shown if _search(r) == n])
+                for i, n in enumerate(searches)
+            ],
         ))  # fmt: skip
-    return _figure(rows, options, PASSES_NOTE)
+    return _measured("ddrs_appendix_grid", rows, options, PASSES_NOTE)
 
 
 def _compared(run: Run) -> bool:
@@ -142,45 +156,40 @@ def _rank(name: str) -> tuple[bool, bool, str, float]:
     return name != "fixed", name != "ascent", head, float(name[len(head) :] or 0)
 
 
-# --- panels --------------------------------------------------------------------------------
-
-
-def _figure(rows: Sequence[tuple[Group, Sequence[Series]]], options: Options, note: str) -> Figure:
-    scales = [sorted({sigma_0(r) for s in series for r in s.runs}) for _, series in rows]
-    columns = max(len(own) for own in scales)
-    envelopes = any(len(s.runs) > 1 for _, series in rows for s in series)
-    with style():
-        wide = max(PANEL[0] * 0.86 * (columns + envelopes), 1.15 * PANEL[0])
-        figure = Figure(figsize=(wide, (PANEL[1] + 1.7) * len(rows) + 0.5))
-        ratios = [3.0, 1.2] * len(rows)
-        shape = (2 * len(rows), columns + envelopes)
-        grid = figure.subplots(*shape, squeeze=False, height_ratios=ratios)
-        papers: list[Row | NotComparable] = []
-        for j, ((group, series), own) in enumerate(zip(rows, scales, strict=True)):
-            above, below = grid[2 * j], grid[2 * j + 1]
-            for axes, difference, scale in zip(above, below, own, strict=False):
-                lines = []
-                for one in series:
-                    here = [run for run in one.runs if run.sigma == scale]
-                    if here:
-                        run = best(here)
-                        lines.append(Line(one, _text(one, run), [run], paper_row(run)))
-                papers += [line.paper for line in lines]
-                _panel(axes, difference, lines, options)
-                axes.set_title(f"{group.of}: {group.method}, {start_text(lines[0].runs[0])}")
-            for axes in [*above[len(own) : columns], *below[len(own) : columns]]:
-                axes.set_axis_off()
-            if envelopes:
-                lines = [Line(s, _name(s), s.runs, paper_best(s.runs)[0]) for s in series]
-                papers += [line.paper for line in lines]
-                _panel(above[-1], below[-1], lines, options)
-                above[-1].set_title(f"{group.of}: {group.method}, envelope")
-        everything = [run for _, series in rows for one in series for run in one.runs]
-        notes = [note, ENVELOPE_NOTE if envelopes else "", memory_note(everything)]
-        add_notes(figure, inputs_note(everything), *notes, paper_note(papers))
-        methods = ", ".join(dict.fromkeys(group.method for group, _ in rows))
-        figure.suptitle(options.title or f"{methods}: certified accuracy")
-    return figure
+def _measured(
+    output: str, groups: Sequence[tuple[Group, Sequence[Series]]], options: AccuracyOptions,
+    note: str,
+) -> Picture:  # fmt: skip
+    """Rows of curves (``kind`` run, paper or difference) by ``group`` and ``panel``, from 0; the
+    envelopes' panel is -1."""
+    rows: list[Row] = []
+    papers: list[PaperRow | NotComparable] = []
+    envelopes = any(len(s.runs) > 1 for _, series in groups for s in series)
+    for j, (group, series) in enumerate(groups):
+        heading = f"{group.of}: {group.method}"
+        for i, scale in enumerate(sorted({sigma_0(r) for s in series for r in s.runs})):
+            lines = []
+            for one in series:
+                here = [run for run in one.runs if run.sigma == scale]
+                if here:
+                    run = best(here)
+                    lines.append(Line(one, _text(one, run), [run], paper_row(run)))
+            title = f"{heading}, {start_text(lines[0].runs[0])}"
+            rows += _panel_rows(lines, options.strict, group=j, panel=i, title=title)
+            papers += [line.paper for line in lines]
+        if envelopes:
+            lines = [Line(s, _name(s), s.runs, paper_best(s.runs)[0]) for s in series]
+            title = f"{heading}, envelope"
+            rows += _panel_rows(lines, options.strict, group=j, panel=-1, title=title)
+            papers += [line.paper for line in lines]
+    everything = [run for _, series in groups for one in series for run in one.runs]
+    notes = small_print(
+        inputs_note(everything), note, ENVELOPE_NOTE if envelopes else "",
+        memory_note(everything), paper_note(papers),
+    )  # fmt: skip
+    reach = None if options.radii is None else float(metrics.parse_radii(options.radii)[-1])
+    more = {"notes": notes, "reach": reach, "strict": options.strict, "title": options.title}
+    return Picture(frame(output, rows), more)
 
 
 def _name(series: Series) -> str:
@@ -200,51 +209,108 @@ def _text(series: Series, run: Run) -> str:
     return f"{with_settings(scaling(run).name, run)}: {_passes(run):,} passes"
 
 
-@dataclass(frozen=True)
-class Line:
-    """A curve of one panel: of one run, or the envelope of several on the same inputs."""
-
-    series: Series
-    name: str
-    runs: list[Run]
-    paper: Row | NotComparable
-
-    @property
-    def tables(self) -> list[CertificateTable]:
-        """The certificates."""
-        return [run.table for run in self.runs]
-
-    @property
-    def text(self) -> str:
-        """The name with the area under the curve."""
-        if len(self.tables) == 1:
-            value = metrics.average_certified_radius(self.tables[0]).value
-            return f"{self.name} (ACR {printed_radius(value)})"
-        return f"{self.name} (area {printed_radius(metrics.envelope_area(self.tables).value)})"
-
-
-def _panel(axes: Axes, difference: Axes, lines: Sequence[Line], options: Options) -> None:
-    """The curves, and below them their difference to fixed smoothing."""
-    reach = 0.0
-    for line in lines:
-        radii, accuracy = curves.curve(line.tables, options.strict)
-        reach = max(reach, float(radii[-1]))
-        curves.draw(axes, radii, accuracy, label=line.text, **line.series.look)
-        if isinstance(line.paper, Row):
-            curves.mark(axes, line.paper, color=line.series.look["color"], marker="o")
-            reach = max([reach, *(r for r, _ in curves.marks(line.paper))])
+def _panel_rows(lines: Sequence[Line], strict: bool, **panel: Label) -> list[Row]:
+    rows: list[Row] = []
     fixed = next((line for line in lines if line.series.fixed), None)
-    difference.axhline(0, color=COLOURS[0], linewidth=1.0)
     for line in lines:
+        single = len(line.runs) == 1
+        labels: dict[str, Label] = {
+            **panel, **names.shared(line.runs), "norm": line.runs[0].norm,
+            "series": line.name, "place": line.series.place,
+        }  # fmt: skip
+        area = (
+            {"acr": acr(metrics.average_certified_radius(line.tables[0]))}
+            if single
+            else {"acr_area": acr(metrics.envelope_area(line.tables))}
+        )
+        rows.append({**curves.curve(line.tables, strict, **labels, kind="run"), **area})
+        if isinstance(line.paper, PaperRow):
+            rows.append({**curves.printed(line.paper, **labels), "kind": "paper"})
         if fixed is not None and line is not fixed:
-            _difference(difference, line, fixed, options.strict)
-    if options.radii is not None:
-        reach = float(metrics.parse_radii(options.radii)[-1])
-    reach = reach or 1.0
+            rows.append({**labels, "kind": "difference", **_difference(line, fixed, strict)})
+    return rows
+
+
+def _difference(line: Line, fixed: Line, strict: bool) -> Row:
+    """Accuracy minus that of ``fixed``: paired interval for two runs, none for envelopes."""
+    radii = curves.breakpoints([*line.tables, *fixed.tables])
+    if len(line.runs) == len(fixed.runs) == 1:
+        gap = metrics.accuracy_difference(line.tables[0], fixed.tables[0], radii, strict)
+        return {
+            Metric(DIFFERENCE, float(r)): Number(
+                100 * float(gap.value[i]), 100 * float(gap.low[i]), 100 * float(gap.high[i]),
+                gap.inputs, POINTS,
+            )
+            for i, r in enumerate(radii)
+        }  # fmt: skip
+    first, second = (metrics.envelope(one.tables, radii, strict) for one in (line, fixed))
+    gaps = 100 * (first.value - second.value)
+    return {
+        Metric(DIFFERENCE, float(r)): Number(float(gap), inputs=first.inputs, unit=POINTS)
+        for r, gap in zip(radii, gaps, strict=True)
+    }
+
+
+# --- how it is drawn -----------------------------------------------------------------------
+
+
+def draw(picture: Picture) -> Figure:
+    """Accuracy above, differences below; a row of such pairs for each data set."""
+    numbers, more = picture.numbers, picture.more
+    groups = numbers.group.nunique()
+    columns = int(numbers.panel.max()) + 1
+    envelopes = bool((numbers.panel < 0).any())
+    with style():
+        wide = max(PANEL[0] * 0.86 * (columns + envelopes), 1.15 * PANEL[0])
+        figure = Figure(figsize=(wide, (PANEL[1] + 1.7) * groups + 0.5))
+        shape = (2 * groups, columns + envelopes)
+        grid = figure.subplots(*shape, squeeze=False, height_ratios=[3.0, 1.2] * groups)
+        drawn = set()
+        for (group, panel), part in numbers.groupby(["group", "panel"]):
+            above, below = grid[2 * group, panel], grid[2 * group + 1, panel]
+            _panel(above, below, part, more["strict"], more["reach"])
+            drawn |= {above, below}
+        for axes in set(grid.flat) - drawn:
+            axes.set_axis_off()
+        add_notes(figure, more["notes"])
+        heading(figure, more["title"])
+    return figure
+
+
+def _look(place: int) -> dict[str, Any]:
+    """Colour and dash of a series; another dash when the colours begin again."""
+    turn = place // len(COLOURS)
+    return {
+        "color": COLOURS[place % len(COLOURS)],
+        "linestyle": DASHES[(place + turn) % len(DASHES)],
+    }
+
+
+def _panel(
+    axes: Axes, difference: Axes, numbers: pd.DataFrame, strict: bool, reach: float | None
+) -> None:
+    """The curves, and below them their difference to fixed smoothing."""
+    difference.axhline(0, color=COLOURS[0], linewidth=1.0)
+    for _, part in numbers.groupby("row", sort=True):
+        first = part.iloc[0]
+        look = _look(int(first.place))
+        if first.kind == "run":
+            accuracy = part[part.metric == curves.ACCURACY]
+            curves.draw(axes, accuracy, label=_legend(first.series, part), **look)
+        elif first.kind == "paper":
+            curves.mark(axes, part, color=look["color"], marker="o")
+        else:
+            shade: dict[str, Any] = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
+            if part.low.notna().all():
+                difference.fill_between(part.radius, part.low, part.high, step="pre", **shade)
+            difference.plot(part.radius, part.value, drawstyle="steps-pre", **look)
+    shown = numbers[numbers.kind != "difference"]
+    most = (shown.radius.max() if reach is None else reach) or 1.0
     for one in (axes, difference):
-        one.set_xlim(-0.015 * reach, 1.03 * reach)
-    difference.set_xlabel(radius_text(lines[0].runs[0]))
-    axes.set_ylabel(f"correct with radius {'>' if options.strict else '≥'} r (% of inputs)")
+        one.set_xlim(-0.015 * most, 1.03 * most)
+    axes.set_title(numbers.iloc[0].title)
+    difference.set_xlabel(radius_text(numbers.iloc[0].norm))
+    axes.set_ylabel(f"correct with radius {'>' if strict else '≥'} r (% of inputs)")
     difference.set_ylabel("minus fixed\n(% of inputs)")
     axes.set_ylim(0, 102)
     axes.set_yticks(range(0, 101, 20))
@@ -258,16 +324,7 @@ def _panel(axes: Axes, difference: Axes, lines: Sequence[Line], options: Options
     )
 
 
-def _difference(axes: Axes, line: Line, fixed: Line, strict: bool) -> None:
-    """Accuracy minus that of ``fixed``: paired interval for two runs, none for envelopes."""
-    radii = curves.breakpoints([*line.tables, *fixed.tables])
-    look = line.series.look
-    if len(line.runs) == len(fixed.runs) == 1:
-        gap = metrics.accuracy_difference(line.tables[0], fixed.tables[0], radii, strict)
-        shade: dict[str, Any] = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
-        axes.fill_between(radii, 100 * gap.low, 100 * gap.high, step="pre", **shade)
-        value = gap.value
-    else:
-        first, second = (metrics.envelope(o.tables, radii, strict).value for o in (line, fixed))
-        value = first - second
-    axes.plot(radii, 100 * value, drawstyle="steps-pre", **look)
+def _legend(name: str, part: pd.DataFrame) -> str:
+    """The name of a curve with the area under it."""
+    one = part[part.metric.isin(["acr", "acr_area"])].iloc[0]
+    return f"{name} ({'ACR' if one.metric == 'acr' else 'area'} {printed_radius(one.value)})"

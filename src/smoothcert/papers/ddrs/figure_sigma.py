@@ -6,120 +6,102 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.papers.ddrs.runs import label, order, own_scale, scaling, steps
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.ddrs.controls import reach
+from smoothcert.papers.ddrs.runs import axes, is_fixed, label, order, own_scale, scaling, steps
 from smoothcert.papers.ddrs.series import (
     add_notes,
     groups,
     inputs_note,
-    is_fixed,
     memory_note,
     sigma_0,
+    small_print,
     start_text,
     with_steps,
 )
-from smoothcert.report.figure_registry import FIGURES
+from smoothcert.report.numbers import RADIUS, Number, Row, frame
+from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import percent
-from smoothcert.report.style import COLOURS, PANEL, style
-from smoothcert.report.table import Options
+from smoothcert.report.style import COLOURS, PANEL, heading, style
 from smoothcert.scaling import Ascent
 
 BINS = 40
+FARTHER = "larger radius"
 
 
-@FIGURES.member("ddrs_appendix_sigma")
-def appendix_sigma(runs: Sequence[Run], options: Options) -> Figure:
-    """A panel for each model: all inputs, and those certified farther than at the fixed scale.
+def measure(files: Files, options: AccuracyOptions) -> Picture:
+    """A row an input of each model: its scale, and whether it is certified farther with it.
 
     Of several K the largest is shown. The ramp is the scale of an input whose noisy copies are
     all classified with confidence.
     """
-    pairs = _pairs(runs)
-    columns = 2 if len(pairs) == 4 else min(3, len(pairs))
-    rows = -(-len(pairs) // columns)
-    with style():
-        wide = max(PANEL[0] * columns, 7.0)
-        figure = Figure(figsize=(wide, (PANEL[1] + 0.3) * rows + 0.6))
-        panels = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, (title, fixed, adapted) in zip(panels, pairs, strict=False):
-            _panel(axes, fixed, adapted)
-            axes.set_title(title)
-        for axes in panels[len(pairs) :]:
-            axes.set_axis_off()
-        everything = [run for _, _, run in pairs]
-        add_notes(
-            figure,
-            inputs_note(everything),
-            "Larger radius: correct, and certified farther than at the fixed scale.",
-            memory_note(everything),
-        )
-        figure.suptitle(options.title or "Noise scales that the ascent chose")
-    return figure
+    rows: list[Row] = []
+    pairs = _pairs(read_runs(files.some()))
+    for panel, (title, fixed, run) in enumerate(pairs):
+        scales = run.table.optional("sigma")
+        if scales is None:
+            raise SmoothcertError(f"{run.path}: lacks the column 'sigma', the scale of each input")
+        better = reach(run) > reach(fixed)
+        common = {**axes(run), "panel": panel}
+        rows.append({
+            **common,
+            "kind": "model",
+            "title": title,
+            "symbol": "λ" if run.noise_name == "uniform" else "σ",
+            "start": start_text(run),
+            "scale_0": Number(sigma_0(run), unit=RADIUS),
+            "scale_mean": Number(float(scales.mean()), inputs=len(scales), unit=RADIUS),
+            "scale_ramp": Number(_ramp(run), unit=RADIUS),
+        })  # fmt: skip
+        rows += [
+            {
+                **common,
+                "kind": "input",
+                "idx": int(idx),
+                "outcome": FARTHER if farther else "no larger radius",
+                "scale": Number(float(scale), inputs=1, unit=RADIUS),
+            }
+            for idx, scale, farther in zip(run.table.idx, scales, better, strict=True)
+        ]
+    everything = [run for _, _, run in pairs]
+    notes = small_print(
+        inputs_note(everything),
+        "Larger radius: correct, and certified farther than at the fixed scale.",
+        memory_note(everything),
+    )
+    more = {"notes": notes, "title": options.title}
+    return Picture(frame("ddrs_appendix_sigma", rows), more)
 
 
 def _pairs(runs: Sequence[Run]) -> list[tuple[str, Run, Run]]:
     """(title, at the fixed scale, at the ascent's) of each model; of several K the largest."""
-    found = []
+    pairs = []
     for group, members in groups(filter(own_scale, runs), "ddrs_appendix_sigma").items():
         members.sort(key=order)
-        models = dict.fromkeys((run.training, run.noise) for run in members)
-        for model in models:
-            own = [run for run in members if (run.training, run.noise) == model]
-            ascent = [run for run in own if isinstance(scaling(run), Ascent)]
-            fixed = next((run for run in own if scaling(run).name == "fixed"), None)
+        for model in dict.fromkeys((run.training, run.noise) for run in members):
+            same = [run for run in members if (run.training, run.noise) == model]
+            ascent = [run for run in same if isinstance(scaling(run), Ascent)]
+            fixed = next((run for run in same if scaling(run).name == "fixed"), None)
             fixed = fixed or next(
                 (run for run in members if is_fixed(run) and run.noise == model[1]), None
             )
             if ascent and fixed is not None:
                 last = max(ascent, key=lambda run: steps(run) or 0)
                 title = f"{group.of},\n{with_steps(label(last), last)}, {start_text(last)}"
-                found.append((title, fixed, last))
-    if not found:
+                pairs.append((title, fixed, last))
+    if not pairs:
         raise SmoothcertError(
             "ddrs_appendix_sigma: expected runs of ascent and of fixed smoothing for one model"
         )
-    return found
-
-
-def _panel(axes: Axes, fixed: Run, adapted: Run) -> None:
-    sigma = adapted.table.optional("sigma")
-    if sigma is None:
-        raise SmoothcertError(f"{adapted.path}: lacks the column 'sigma', the scale of each input")
-    better = _reach(adapted) > _reach(fixed)
-    ramp = _ramp(adapted)
-    low, high = min(sigma.min(), sigma_0(adapted)), max(sigma.max(), sigma_0(adapted), ramp)
-    room = 0.03 * (high - low) or 0.1 * high
-    bins = np.linspace(low - room, high + room, BINS + 1).tolist()
-    shade: dict[str, Any] = {"linewidth": 0}
-    axes.hist(sigma, bins, color=COLOURS[5], label=f"all {len(sigma):,} inputs", **shade)
-    share = percent(better.mean(), 0)
-    text = f"larger radius: {int(better.sum()):,} ({share}%)"
-    axes.hist(sigma[better], bins, color=COLOURS[2], label=text, **shade)
-    start, mean = sigma_0(adapted), float(sigma.mean())
-    for x, colour, dash, words in (
-        (start, "black", "-", start_text(adapted)),
-        (mean, COLOURS[0], "-.", f"mean {mean:.3f}"),
-        (ramp, COLOURS[1], "--", f"ramp {ramp:.3f}"),
-    ):
-        axes.axvline(x, color=colour, linestyle=dash, linewidth=1.3, label=words)
-    axes.set_xlim(bins[0], bins[-1])
-    symbol = "λ" if adapted.noise_name == "uniform" else "σ"
-    axes.set_xlabel(f"noise scale {symbol}* of the input (pixels in [0, 1])")
-    axes.set_ylabel("inputs")
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
-
-
-def _reach(run: Run) -> NDArray[np.float64]:
-    """The certified radius, 0 where wrong."""
-    return np.where(run.table.correct == 1, run.table.radius, 0.0)
+    return pairs
 
 
 def _ramp(run: Run) -> float:
@@ -132,3 +114,49 @@ def _ramp(run: Run) -> float:
     speed = float(noise.standard_radius(np.array(1 - how.clamp), 1))
     end = noise.scale + how.K * how.step * speed
     return min(end, how.bound * noise.scale)
+
+
+def draw(picture: Picture) -> Figure:
+    """A panel for each model: all inputs, and those certified farther than at the fixed scale."""
+    parts = [part for _, part in picture.numbers.groupby("panel")]
+    columns = 2 if len(parts) == 4 else min(3, len(parts))
+    rows = -(-len(parts) // columns)
+    with style():
+        wide = max(PANEL[0] * columns, 7.0)
+        figure = Figure(figsize=(wide, (PANEL[1] + 0.3) * rows + 0.6))
+        panels = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, part in zip(panels, parts, strict=False):
+            _panel(axes, part)
+        for axes in panels[len(parts) :]:
+            axes.set_axis_off()
+        add_notes(figure, picture.more["notes"])
+        heading(figure, picture.more["title"])
+    return figure
+
+
+def _panel(axes: Axes, numbers: pd.DataFrame) -> None:
+    inputs = numbers[numbers.kind == "input"]
+    sigma, better = inputs.value, inputs.outcome == FARTHER
+    model = numbers[numbers.kind == "model"]
+    about = model.iloc[0]
+    start, mean, ramp = model.set_index("metric").value[["scale_0", "scale_mean", "scale_ramp"]]
+    low, high = min(sigma.min(), start), max(sigma.max(), start, ramp)
+    room = 0.03 * (high - low) or 0.1 * high
+    bins = np.linspace(low - room, high + room, BINS + 1).tolist()
+    shade: dict[str, Any] = {"linewidth": 0}
+    axes.hist(sigma, bins, color=COLOURS[5], label=f"all {len(sigma):,} inputs", **shade)
+    share = percent(better.mean(), 0)
+    text = f"{FARTHER}: {int(better.sum()):,} ({share}%)"
+    axes.hist(sigma[better], bins, color=COLOURS[2], label=text, **shade)
+    for x, colour, dash, words in (
+        (start, "black", "-", about.start),
+        (mean, COLOURS[0], "-.", f"mean {mean:.3f}"),
+        (ramp, COLOURS[1], "--", f"ramp {ramp:.3f}"),
+    ):
+        axes.axvline(x, color=colour, linestyle=dash, linewidth=1.3, label=words)
+    axes.set_title(about.title)
+    axes.set_xlim(bins[0], bins[-1])
+    axes.set_xlabel(f"noise scale {about.symbol}* of the input (pixels in [0, 1])")
+    axes.set_ylabel("inputs")
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

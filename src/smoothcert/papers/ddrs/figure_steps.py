@@ -11,16 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.metrics import Estimate
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs.runs import label, own_scale, paper_row, scaling, steps
 from smoothcert.papers.ddrs.series import (
     add_notes,
@@ -29,14 +29,16 @@ from smoothcert.papers.ddrs.series import (
     memory_note,
     paper_note,
     radius_text,
-    start_text,
+    small_print,
 )
 from smoothcert.report import curves
-from smoothcert.report.figure_registry import FIGURES
+from smoothcert.report import names as readable
+from smoothcert.report.numbers import Label, Metric, Row, acr, frame, share
+from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
-from smoothcert.report.reference import NotComparable, Row
-from smoothcert.report.style import COLOURS, PANEL, style
-from smoothcert.report.table import Options
+from smoothcert.report.reference import NotComparable
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.report.style import COLOURS, PANEL, heading, style
 
 # Searches with steps, by the name of the scaling: colour, dash, mark, words
 LOOKS: dict[str, tuple[str, str, str, str]] = {
@@ -46,45 +48,60 @@ LOOKS: dict[str, tuple[str, str, str, str]] = {
     "ascent-sound": (COLOURS[3], ":", "^", "ascent, sound"),
 }
 MOST_RADII = 4
+AT = "accuracy_percent_at"  # of the middle panel, beside the whole curves of the left one
 
 
-@FIGURES.member("ddrs_fig7")
-def figure7(runs: Sequence[Run], options: Options) -> Figure:
-    """``options.radii``: those of the middle panels (four that fit the data)."""
-    models = _models(runs)
-    with style():
-        figure = Figure(figsize=(PANEL[0] * 2.6, (PANEL[1] + 0.6) * len(models) + 0.6))
-        grid = figure.subplots(len(models), 3, squeeze=False)
-        papers: list[Row | NotComparable] = []
-        for panels, (title, members) in zip(grid, models, strict=True):
-            papers += _by_radius(panels[0], members, options.strict)
-            _by_steps(panels[1], members, options)
-            _area(panels[2], members)
-            panels[0].set_title(title)
-        everything = [run for _, members in models for run in members]
-        add_notes(
-            figure,
-            inputs_note(everything),
-            "K = 0 is the fixed scale. Bands: 95% intervals for the number of inputs.",
-            memory_note(everything),
-            paper_note(papers),
-        )
-        figure.suptitle(options.title or "Steps of ascent")
-    return figure
+def figure7(files: Files, options: AccuracyOptions) -> Picture:
+    """A row a model (``group``), search and K: its curve and ACR, and its accuracy at a few radii.
+
+    ``options.radii``: those of the middle panels (four that fit the data). The fixed scale is
+    K = 0 of every search.
+    """
+    rows: list[Row] = []
+    models = _models(read_runs(files.some()))
+    papers: list[PaperRow | NotComparable] = []
+    for group, (title, members) in enumerate(models):
+        radii = _radii(members, options)
+        for search in LOOKS:
+            for k, run in _sweep(members, search):
+                labels: dict[str, Label] = {
+                    "group": group, "title": title, **run.axes, "norm": run.norm,
+                    "method": label(run), "search": search, "K": k, "kind": "run",
+                }  # fmt: skip
+                curve = curves.curve([run.table], options.strict, **labels)
+                at = metrics.certified_accuracy(run.table, radii, options.strict)
+                rows.append({
+                    **curve,
+                    **{Metric(AT, float(r)): share(at[i]) for i, r in enumerate(radii)},
+                    "acr": acr(metrics.average_certified_radius(run.table)),
+                })  # fmt: skip
+                if search == "ascent":
+                    papers.append(paper := paper_row(run))
+                    if isinstance(paper, PaperRow):
+                        rows.append({**curves.printed(paper, **labels), "kind": "paper"})
+    everything = [run for _, members in models for run in members]
+    notes = small_print(
+        inputs_note(everything),
+        "K = 0 is the fixed scale. Bands: 95% intervals for the number of inputs.",
+        memory_note(everything),
+        paper_note(papers),
+    )
+    more = {"notes": notes, "strict": options.strict, "title": options.title}
+    return Picture(frame("ddrs_fig7", rows), more)
 
 
 def _models(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     """The runs of each model with at least two K, at the scale of its training."""
-    found: dict[tuple[str, ...], list[Run]] = {}
+    by_model: dict[tuple[str, ...], list[Run]] = {}
     titles = {}
     for group, members in groups(filter(_swept, runs), "ddrs_fig7").items():
         for run in members:
-            key = (*map(str, (group.dataset, group.arch)), str(run.training), str(run.noise))
-            found.setdefault(key, []).append(run)
-            titles[key] = f"{group.of},\n{run.training}, {start_text(run)}"
+            key = (group.of, str(run.training), str(run.noise))
+            by_model.setdefault(key, []).append(run)
+            titles[key] = f"{group.of},\n{readable.training(str(run.training))}"
     models = [
         (titles[key], members)
-        for key, members in found.items()
+        for key, members in by_model.items()
         if sum(scaling(run).name == "ascent" for run in members) > 1
     ]
     if not models:
@@ -97,56 +114,65 @@ def _swept(run: Run) -> bool:
 
 
 def _sweep(members: Sequence[Run], name: str) -> list[tuple[int, Run]]:
-    """(K, run) of one search by rising K, the fixed scale as K = 0."""
-    own = [(steps(run) or 0, run) for run in members if scaling(run).name in ("fixed", name)]
-    own.sort(key=lambda pair: pair[0])
-    return own if any(k for k, _ in own) else []
+    """(K, run) of one search by rising K, the fixed scale as K = 0; none where it was not run."""
+    each = [(steps(run) or 0, run) for run in members if scaling(run).name in ("fixed", name)]
+    each.sort(key=lambda pair: pair[0])
+    return each if any(k for k, _ in each) else []
 
 
-def _by_radius(axes: Axes, members: Sequence[Run], strict: bool) -> list[Row | NotComparable]:
+def _radii(members: Sequence[Run], options: AccuracyOptions) -> Any:
+    """Those of the middle panel: chosen, or MOST_RADII that fit the ascents."""
+    if options.radii is not None:
+        return metrics.parse_radii(options.radii)
+    grid = metrics.default_radii([run.table for _, run in _sweep(members, "ascent")])
+    grid = grid if len(grid) > 2 else metrics.radius_grid(0, str(grid[-1]), "0.125")
+    chosen = np.linspace(0, len(grid) - 1, min(MOST_RADII, len(grid))).round().astype(int)
+    return grid[chosen]
+
+
+def draw(picture: Picture) -> Figure:
+    """A row of three panels a model."""
+    numbers, strict = picture.numbers, picture.more["strict"]
+    models = numbers.group.nunique()
+    with style():
+        figure = Figure(figsize=(PANEL[0] * 2.6, (PANEL[1] + 0.6) * models + 0.6))
+        grid = figure.subplots(models, 3, squeeze=False)
+        for panels, (_, part) in zip(grid, numbers.groupby("group"), strict=True):
+            _by_radius(panels[0], part, strict)
+            _by_steps(panels[1], part, strict)
+            _area(panels[2], part)
+        add_notes(figure, picture.more["notes"])
+        heading(figure, picture.more["title"])
+    return figure
+
+
+def _by_radius(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
     """The paper's figure: accuracy against radius, one curve a K of ascent."""
-    sweep = _sweep(members, "ascent")
-    shades = colormaps["viridis_r"](np.linspace(0.12, 1.0, len(sweep)))
-    papers: list[Row | NotComparable] = []
-    for (k, run), shade in zip(sweep, shades, strict=True):
-        radii, accuracy = curves.curve([run.table], strict)
-        look: dict[str, Any] = {"color": shade, "label": f"K = {k}", "linewidth": 1.1}
-        curves.draw(axes, radii, accuracy, band=False, **look)
-        papers.append(paper_row(run))
-        if isinstance(papers[-1], Row):
-            curves.mark(axes, papers[-1], color=shade, marker="o")
-    axes.set_xlabel(radius_text(sweep[0][1]))
+    ascent = numbers[(numbers.search == "ascent") & (numbers.metric == curves.ACCURACY)]
+    shades = colormaps["viridis_r"](np.linspace(0.12, 1.0, ascent.K.nunique()))
+    for (k, of_k), shade in zip(ascent.groupby("K"), shades, strict=True):
+        curve = of_k[of_k.kind == "run"]
+        curves.draw(axes, curve, band=False, color=shade, label=f"K = {k}", linewidth=1.1)
+        curves.mark(axes, of_k[of_k.kind == "paper"], color=shade, marker="o")
+    axes.set_title(numbers.iloc[0].title)
+    axes.set_xlabel(radius_text(numbers.iloc[0].norm))
     axes.set_ylabel(f"correct with radius {'>' if strict else '≥'} r (% of inputs)")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 102)
     _legend(axes, ncols=4)
-    return papers
 
 
-def _by_steps(axes: Axes, members: Sequence[Run], options: Options) -> None:
+def _by_steps(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
     """Accuracy at a few radii against K, for ascent and the ramp."""
-    if options.radii is not None:
-        radii = metrics.parse_radii(options.radii)
-    else:
-        ascent = [run.table for _, run in _sweep(members, "ascent")]
-        grid = metrics.default_radii(ascent)
-        grid = grid if len(grid) > 2 else metrics.radius_grid(0, str(grid[-1]), "0.125")
-        chosen = np.linspace(0, len(grid) - 1, min(MOST_RADII, len(grid))).round().astype(int)
-        radii = grid[chosen]
+    numbers = numbers[(numbers.metric == AT) & numbers.search.isin(["ascent", "ramp"])]
     handles = []
-    for i, radius in enumerate(radii):
+    for i, (radius, at) in enumerate(numbers.groupby("radius")):
         colour = COLOURS[i % 6]
-        for name in ("ascent", "ramp"):
-            sweep = _sweep(members, name)
-            if sweep:
-                each = [
-                    metrics.certified_accuracy(run.table, [radius], options.strict)
-                    for _, run in sweep
-                ]
-                _curve(axes, [k for k, _ in sweep], each, name, colour, 100, name == "ascent")
-        sign = ">" if options.strict else "≥"
+        for search, sweep in at.groupby("search", sort=False):
+            _curve(axes, sweep, str(search), colour)
+        sign = ">" if strict else "≥"
         handles.append(Line2D([], [], color=colour, label=f"r {sign} {number(float(radius))}"))
-    if _sweep(members, "ramp"):
+    if (numbers.search == "ramp").any():
         for name in ("ascent", "ramp"):
             _, dash, mark, words = LOOKS[name]
             look: dict[str, Any] = {"linestyle": dash, "marker": mark, "markersize": 3.5}
@@ -157,44 +183,34 @@ def _by_steps(axes: Axes, members: Sequence[Run], options: Options) -> None:
     _legend(axes, ncols=3, handles=handles)
 
 
-def _area(axes: Axes, members: Sequence[Run]) -> None:
+def _area(axes: Axes, numbers: pd.DataFrame) -> None:
     """ACR against K for each search."""
-    for name, (colour, _, _, words) in LOOKS.items():
-        sweep = _sweep(members, name)
-        if sweep:
-            each = [metrics.average_certified_radius(run.table) for _, run in sweep]
-            _curve(axes, [k for k, _ in sweep], each, name, colour, 1, name == "ascent", words)
-    fixed = next((run for run in members if scaling(run).name == "fixed"), None)
-    if fixed is not None:
-        value = float(metrics.average_certified_radius(fixed.table).value)
-        axes.axhline(value, color="0.4", linewidth=0.9, label=f"{label(fixed)}, fixed")
+    numbers = numbers[numbers.metric == "acr"]
+    for search, sweep in numbers.groupby("search", sort=False):
+        colour, _, _, words = LOOKS[search]
+        _curve(axes, sweep, search, colour, words)
+    fixed = numbers[numbers.K == 0]
+    if len(fixed):
+        name = f"{fixed.iloc[0].method}, fixed"
+        axes.axhline(fixed.iloc[0].value, color="0.4", linewidth=0.9, label=name)
     axes.set_xlabel("ascent steps K")
     axes.set_ylabel("average certified radius (pixels in [0, 1])")
     _legend(axes, ncols=2)
 
 
 def _curve(
-    axes: Axes,
-    k: Sequence[int],
-    each: Sequence[Estimate],
-    name: str,
-    colour: str,
-    unit: int,
-    band: bool,
-    words: str | None = None,
+    axes: Axes, sweep: pd.DataFrame, search: str, colour: str, words: str | None = None
 ) -> None:
-    """Values against K, with their intervals as a band where asked for."""
-
-    def ends(part: str) -> NDArray[np.float64]:
-        return unit * np.array([float(np.ravel(getattr(one, part))[0]) for one in each])
-
-    _, dash, mark, _ = LOOKS[name]
+    """Values against K; those of ascent with their intervals as a band."""
+    _, dash, mark, _ = LOOKS[search]
+    band = search == "ascent"
     look: dict[str, Any] = {"color": colour, "linestyle": dash, "marker": mark, "markersize": 4}
     look["markerfacecolor"] = colour if band else "white"  # so that equal curves are both seen
-    axes.plot(k, ends("value"), label=words, **look)
+    k = sweep.K.astype(int)
+    axes.plot(k, sweep.value, label=words, **look)
     if band:
         shade: dict[str, Any] = {"color": colour, "alpha": 0.14, "linewidth": 0}
-        axes.fill_between(k, ends("low"), ends("high"), **shade)
+        axes.fill_between(k, sweep.low, sweep.high, **shade)
 
 
 def _legend(axes: Axes, ncols: int, handles: Sequence[Line2D] | None = None) -> None:

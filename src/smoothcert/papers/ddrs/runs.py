@@ -9,19 +9,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import AXES, Run
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
+from smoothcert.report.numbers import Row
 from smoothcert.report.printing import number
-from smoothcert.report.reference import NotComparable, Row, cells
-from smoothcert.scaling import SCALINGS, Ascent, Scaling
+from smoothcert.report.reference import NotComparable, cells
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.scaling import SCALINGS, Ascent, Grid, Scaling
 
 BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
 YANG = "Yang"
 # Samples of an ascent step, of training and certification, where the paper's tables 1-3 say none.
 _N = {"MACER": 8}
-_TABLES = {"Cohen": ("table1", "appendix_H1"), "SmoothAdv": ("table2", "appendix_H2"),
-           "MACER": ("table3", "appendix_H3")}  # fmt: skip
+TABLES = {"Cohen": "table1", "SmoothAdv": "table2", "MACER": "table3"}
+APPENDICES = {"Cohen": "appendix_H1", "SmoothAdv": "appendix_H2", "MACER": "appendix_H3"}
 # The network of the paper's CIFAR-10 models by its text, and by its code.
 _SAME_ARCH = {"resnet18_stem7": "resnet18"}
 _DS2_EPOCHS = {("cifar10", "Cohen"): 200}  # 50 with the fixed scale, then 150
@@ -51,6 +54,16 @@ def steps(run: Run) -> int | None:
     """K, if the scales were found in that many steps."""
     part = scaling(run)
     return None if kind(part) == part.slug else getattr(part, "K", None)
+
+
+def search(run: Run) -> str:
+    """``ascent`` for Algorithm 1 with any n and K, ``grid`` for the greedy grid with any n; other
+    scalings by their slug without K."""
+    part = scaling(run)
+    plain = (isinstance(part, Ascent) and part == Ascent(part.K, n=part.n)) or (
+        isinstance(part, Grid) and part == Grid(part.n)
+    )
+    return part.name if plain else kind(part)
 
 
 def own_scale(run: Run) -> bool:
@@ -128,15 +141,37 @@ def memory_changes(run: Run) -> int | None:
     return int(((event == "trimmed") | (event == "inside")).sum())
 
 
+def common(runs: Sequence[Run]) -> list[Run]:
+    """The runs restricted to the inputs that all of them have."""
+    tables = metrics.common_inputs([run.table for run in runs])
+    return [replace(run, table=table) for run, table in zip(runs, tables, strict=True)]
+
+
+def axes(run: Run) -> Row:
+    """What a run is of: labels of its numbers."""
+    return {axis: getattr(run, axis) for axis in AXES}
+
+
+def shared(runs: Sequence[Run]) -> Row:
+    """The axes on which all runs agree: labels of what is of all of them."""
+    first, *others = map(axes, runs)
+    return {k: v for k, v in first.items() if all(other[k] == v for other in others)}
+
+
+def is_fixed(run: Run) -> bool:
+    """Fixed smoothing: one scale in training and certification, no fine-tuning."""
+    return label(run) == base(run)
+
+
 # --- the paper's rows ----------------------------------------------------------------------
 
 
-def paper_row(run: Run) -> Row | NotComparable:
+def paper_row(run: Run) -> PaperRow | NotComparable:
     """The row of appendix H for this model and K, if data, architecture and settings agree."""
     ours = settings_of(run)
     ours = replace(ours, arch=_SAME_ARCH.get(ours.arch or "", ours.arch))
     trained, part, name = run.trained, scaling(run), base(run)
-    if trained is None or name not in _TABLES:
+    if trained is None or name not in TABLES:
         return NotComparable("not in the paper")
     if trained.schedule == "fs" and part.name == "fixed":
         return cohen_row(ours)
@@ -158,13 +193,13 @@ def paper_row(run: Run) -> Row | NotComparable:
     if trained.schedule == "ds2" and training_n(run) != part.n:
         return NotComparable("not in the paper")
     found = cells(
-        "ddrs", _TABLES[name][1], dataset=run.dataset, method=_method(name, trained.schedule),
+        "ddrs", APPENDICES[name], dataset=run.dataset, method=_method(name, trained.schedule),
         sigma=run.sigma, K=part.K, n=part.n,
     )  # fmt: skip
-    return Row(found) if found else NotComparable("not in the paper")
+    return PaperRow(found) if found else NotComparable("not in the paper")
 
 
-def paper_best(runs: Sequence[Run]) -> tuple[Row | NotComparable, str]:
+def paper_best(runs: Sequence[Run]) -> tuple[PaperRow | NotComparable, str]:
     """The row of tables 1-3 (best over sigma and K) for the runs of one method, and its source.
 
     Comparable if each run is, with the paper's sigma; fewer K than the paper's are allowed, and
@@ -179,25 +214,24 @@ def paper_best(runs: Sequence[Run]) -> tuple[Row | NotComparable, str]:
     if reason is not None or name is None or trained is None:
         reason = reason or NotComparable("not in the paper")
         return reason, reason.reason
-    table, appendix = _TABLES[name]
     # The block n = 8 of the appendix is the one that table 3 prints.
     if getattr(scaling(first), "n", None) not in (None, _N.get(name, 1)):
         return NotComparable("not in the paper"), "not in the paper's table: appendix only"
     searched = scaling(first).name != "fixed"
     method = _method(name, trained.schedule) if searched else name
     key = {"dataset": first.dataset, "method": method}
-    theirs = cells("ddrs", appendix, **key)
+    theirs = cells("ddrs", APPENDICES[name], **key)
     if searched:
         theirs = tuple(c for c in theirs if c.n == getattr(scaling(first), "n", None))
     if {run.sigma for run in runs} != {c.sigma for c in theirs}:
         return NotComparable("different choice of sigma"), "different choice of σ"
-    row = Row(cells("ddrs", table, **key))
+    row = PaperRow(cells("ddrs", TABLES[name], **key))
     ours = len({(run.sigma, steps(run)) for run in runs})
     searches = len({(c.sigma, c.K) for c in theirs})
     return row, row.source if ours == searches else f"{row.source}: best of {searches}"
 
 
-def _yang(runs: Sequence[Run]) -> tuple[Row | NotComparable, str]:
+def _yang(runs: Sequence[Run]) -> tuple[PaperRow | NotComparable, str]:
     """The row of table 4, whose architecture, training and K the paper does not state."""
     first = runs[0]
     fixed = scaling(first).name == "fixed"
@@ -211,7 +245,7 @@ def _yang(runs: Sequence[Run]) -> tuple[Row | NotComparable, str]:
     }.items():
         if differs:
             return NotComparable(reason), reason.replace("lambda", "λ")
-    return Row(found), "DDRS table 4 (architecture and K not stated)"
+    return PaperRow(found), "DDRS table 4 (architecture and K not stated)"
 
 
 def _method(name: str, schedule: str) -> str:

@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.papers.ddrs.runs import base, label, memory_changes, own_scale, scaling, steps
+from smoothcert.papers.ddrs.runs import (
+    base,
+    common,
+    is_fixed,
+    memory_changes,
+    own_scale,
+    scaling,
+    steps,
+)
 from smoothcert.report.printing import number, percent
 from smoothcert.report.reference import NotComparable, Row
 
@@ -54,17 +62,6 @@ def groups(runs: Iterable[Run], what: str, method: str | None = None) -> dict[Gr
     if len({group.n for group in found}) == 1:
         found = {replace(group, n=None): members for group, members in found.items()}
     return {group: common(members) for group, members in found.items()}
-
-
-def common(runs: Sequence[Run]) -> list[Run]:
-    """The runs restricted to the inputs that all of them have."""
-    tables = metrics.common_inputs([run.table for run in runs])
-    return [replace(run, table=table) for run, table in zip(runs, tables, strict=True)]
-
-
-def is_fixed(run: Run) -> bool:
-    """Fixed smoothing: one scale in training and certification, no fine-tuning."""
-    return label(run) == base(run)
 
 
 def in_paper(run: Run) -> bool:
@@ -110,20 +107,24 @@ def start_text(run: Run) -> str:
     return f"{'λ' if run.noise_name == 'uniform' else 'σ'}₀ = {number(sigma_0(run))}"
 
 
-def radius_text(run: Run) -> str:
+def radius_text(norm: str) -> str:
     """The label of an axis of radii."""
-    math = {"l1": r"$\ell_1$", "l2": r"$\ell_2$"}.get(run.norm, run.norm)
+    math = {"l1": r"$\ell_1$", "l2": r"$\ell_2$"}.get(norm, norm)
     return f"certified {math} radius r (pixels in [0, 1])"
 
 
 # --- small print ---------------------------------------------------------------------------
 
 
-def add_notes(figure: Figure, *texts: str) -> None:
+def add_notes(figure: Figure, words: str) -> None:
     """Small print below everything, in lines that fit the width of the figure."""
-    words = " ".join(text for text in texts if text)
     wide = int(figure.get_figwidth() * 13.5)
     figure.supxlabel("\n".join(textwrap.wrap(words, wide)), fontsize="small")
+
+
+def small_print(*texts: str) -> str:
+    """The texts that say something, as one."""
+    return " ".join(text for text in texts if text)
 
 
 def inputs_note(runs: Sequence[Run]) -> str:

@@ -4,6 +4,10 @@ A method has two rows. The paper's: at each radius the best of all sigma and K, 
 inputs that measure it. And held out: chosen on the other half of the inputs. ACR stands in three
 columns, because three numbers go by that name and differ (metrics.py). A method with one run has
 one row.
+
+Rows have labels that no column shows: ``selection`` ("per radius", "one model", "held out",
+"paired") and ``base``, the method that DS and DS2 start from; and the counts behind "changed by
+memory" as numbers.
 """
 
 from __future__ import annotations
@@ -17,46 +21,47 @@ from numpy.typing import NDArray
 
 from smoothcert.certificates import CertificateTable, metrics
 from smoothcert.certificates.metrics import Estimate
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.certificates.selection import HeldOut, held_out, held_out_area, paired_difference
+from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import (
+    accuracies,
+    accuracy_at,
+    accuracy_columns,
+    compared,
     data,
     data_note,
-    default_radii,
-    key,
-    signed,
-    with_sign,
-    without_interval,
+    radii_for,
 )
-from smoothcert.report.printing import norm, number
-from smoothcert.report.reference import Row
-from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, share, words
-from smoothcert.report.table_registry import TABLES
+from smoothcert.papers.ddrs.printed_acr import above
+from smoothcert.report.numbers import POINTS, Number, Row, acr, gain, points, share
+from smoothcert.report.output import Files
+from smoothcert.report.printing import norm
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.report.table import Column, Table
+
+PER_RADIUS, ONE_MODEL, HELD_OUT, PAIRED = "per radius", "one model", "held out", "paired"
 
 
-@TABLES.member("ddrs_table1")
-def table1(runs: Sequence[Run], options: Options) -> Table:
+def table1(files: Files, options: AccuracyOptions) -> Table:
     """Cohen, Cohen-DS, Cohen-DS2."""
-    return _table(runs, options, ["Cohen"], "Table 1 of DDRS: Cohen")
+    return _table(files, options, "Cohen")
 
 
-@TABLES.member("ddrs_table2")
-def table2(runs: Sequence[Run], options: Options) -> Table:
+def table2(files: Files, options: AccuracyOptions) -> Table:
     """SmoothAdv, SmoothAdv-DS, SmoothAdv-DS2."""
-    return _table(runs, options, ["SmoothAdv"], "Table 2 of DDRS: SmoothAdv")
+    return _table(files, options, "SmoothAdv")
 
 
-@TABLES.member("ddrs_table3")
-def table3(runs: Sequence[Run], options: Options) -> Table:
+def table3(files: Files, options: AccuracyOptions) -> Table:
     """MACER, MACER-DS, MACER-DS2."""
-    return _table(runs, options, ["MACER"], "Table 3 of DDRS: MACER")
+    return _table(files, options, "MACER")
 
 
-@TABLES.member("ddrs_table4")
-def table4(runs: Sequence[Run], options: Options) -> Table:
+def table4(files: Files, options: AccuracyOptions) -> Table:
     """Yang (uniform noise, l1) and Yang-DS."""
-    return _table(runs, options, [names.YANG], "Table 4 of DDRS: uniform noise")
+    return _table(files, options, names.YANG)
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,12 @@ class Method:
 
     label: str
     runs: list[Run]
-    tables: list[CertificateTable]
     envelope: Estimate  # [R]
     choice: HeldOut
+
+    @property
+    def tables(self) -> list[CertificateTable]:
+        return [run.table for run in self.runs]
 
 
 def methods(group: Sequence[Run], radii: NDArray[np.float64], strict: bool) -> list[Method]:
@@ -76,40 +84,35 @@ def methods(group: Sequence[Run], radii: NDArray[np.float64], strict: bool) -> l
     Runs at another fixed scale than the training's make a method with the plain ones: the best
     of more fixed scales.
     """
-    ordered = sorted(group, key=names.order)
-    tables = dict(
-        zip(map(id, ordered), metrics.common_inputs([r.table for r in ordered]), strict=True)
-    )
     by_label: dict[str, list[Run]] = {}
-    for run in ordered:
+    for run in names.common(sorted(group, key=names.order)):
         by_label.setdefault(names.label(run), []).append(run)
     for name in [label for label in by_label if "another fixed scale" in label]:
-        plain = by_label.get(str(names.base(by_label[name][0])), [])
         others = by_label.pop(name)
-        by_label[f"{names.base(others[0])} (more fixed scales)"] = [*plain, *others]
-    found = []
+        base = str(names.base(others[0]))
+        by_label[f"{base} (more fixed scales)"] = [*by_label.get(base, []), *others]
+    made = []
     for label, runs in by_label.items():
-        own = [tables[id(run)] for run in runs]
-        best = metrics.envelope(own, radii, strict)
-        found.append(Method(label, runs, own, best, held_out(own, radii, strict)))
-    return found
+        tables = [run.table for run in runs]
+        best = metrics.envelope(tables, radii, strict)
+        made.append(Method(label, runs, best, held_out(tables, radii, strict)))
+    return made
 
 
-def groups(runs: Sequence[Run], bases: Sequence[str]) -> list[list[Run]]:
+def groups(runs: Sequence[Run], base: str) -> list[list[Run]]:
     """Runs that differ in sigma, K and the kind of training only."""
-    chosen = sorted(names.check(runs, bases), key=_family)
+    chosen = sorted(names.check(runs, [base]), key=_family)
     return [list(members) for _, members in groupby(chosen, key=_family)]
 
 
 def _family(run: Run) -> tuple[str, ...]:
-    return tuple(str(v) for v in (run.dataset, run.arch, names.base(run), run.budget))
+    return tuple(str(v) for v in (run.dataset, run.arch, run.budget))
 
 
-def _table(runs: Sequence[Run], options: Options, bases: Sequence[str], title: str) -> Table:
-    found = groups(runs, bases)
-    chosen = [run for group in found for run in group]
-    radii = default_radii(chosen) if options.radii is None else metrics.parse_radii(options.radii)
-    sign = ">" if options.strict else "≥"
+def _table(files: Files, options: AccuracyOptions, base: str) -> Table:
+    families = groups(read_runs(files.some()), base)
+    chosen = [run for family in families for run in family]
+    radii = radii_for(chosen, options.radii)
     columns = (
         Column("data", "data"),
         Column("method", "method"),
@@ -119,112 +122,93 @@ def _table(runs: Sequence[Run], options: Options, bases: Sequence[str], title: s
         Column("acr_model", "ACR of one model", measured=True),
         Column("acr_area", "area under the curve", measured=True),
         Column("acr_oracle", "per-input maximum", measured=True),
-        *(Column(key(r), f"{sign} {number(r)}", measured=True) for r in radii),
+        *accuracy_columns(radii, options.strict),
         Column("optimism_mean", "optimism, mean", measured=True),
         Column("optimism_max", "optimism, most", measured=True),
         Column("paper", "paper"),
     )
-    rows: list[dict[str, Entry]] = []
+    rows: list[Row] = []
     notes: list[str] = []
-    for group in found:
-        made = methods(group, radii, options.strict)
+    for family in families:
+        made = methods(family, radii, options.strict)
+        common = {"data": data(family[0], chosen), "base": base}
         for method in made:
-            rows += _rows(method, radii, data(method.runs[0], chosen))
-        plain = next((m for m in made if m.label == names.base(m.runs[0])), None)
+            rows += _rows(method, radii, common)
+        plain = next((m for m in made if m.label == base), None)
         if plain is not None:
-            others = [m for m in made if m is not plain]
-            rows += [_difference(m, plain, radii, data(m.runs[0], chosen)) for m in others]
-        notes.append(data_note(group, len(made[0].tables[0])))
+            rows += [_difference(m, plain, radii, common) for m in made if m is not plain]
+        notes.append(data_note(family, len(made[0].tables[0])))
     unit = norm(chosen[0].norm)
-    return Table(
-        options.title or f"{title}, certified accuracy (%) at {unit} radii",
-        columns,
-        rows,
-        (*notes, *_notes(rows, options.strict, bases, unit)),
-    )
+    title = options.title or f"Table of DDRS: {base}, certified accuracy (%) at {unit} radii"
+    return Table(title, columns, rows, (*notes, *_notes(rows, options.strict, base, unit)))
 
 
-def _rows(method: Method, radii: NDArray[np.float64], of: str) -> list[dict[str, Entry]]:
+def _rows(method: Method, radii: NDArray[np.float64], common: Row) -> list[Row]:
     """The paper's choice and the held-out one."""
     runs, tables, choice = method.runs, method.tables, method.choice
     each = [metrics.average_certified_radius(table) for table in tables]
     best = max(range(len(each)), key=lambda m: float(each[m].value))
-    reference, source = names.paper_best(runs)
-    row = reference if isinstance(reference, Row) else None
-    common = {"data": words(of), "method": words(method.label)}
+    reference, paper = names.paper_best(runs)
+    oracle = reference.metric("ACR") if isinstance(reference, PaperRow) else None
     gap = 100 * (method.envelope.value - choice.certified.mean(1))[method.envelope.value > 0]
-    only = f"one model: {names.model_name(runs[0])}"
-    measured = [
+    several = len(runs) > 1
+    common = {**common, **names.shared(runs), "method": method.label, "models": _models(runs)}
+    rows: list[Row] = [
         {
             **common,
-            "choice": words("per radius, same inputs" if len(runs) > 1 else only),
-            "models": words(_models(runs)),
-            "memory": words(_memory(runs)),
+            "selection": PER_RADIUS if several else ONE_MODEL,
+            "choice": "per radius, same inputs"
+            if several
+            else f"one model: {names.model_name(runs[0])}",
+            **_memory(runs),
             "acr_model": acr(each[best]),
             "acr_area": acr(metrics.envelope_area(tables)),
-            "acr_oracle": acr(
-                metrics.per_input_maximum(tables), row.metric("ACR") if row else None
-            ),
-            **{
-                key(r): without_interval(
-                    share(method.envelope[i], row.at(float(r)) if row else None)
-                )
-                for i, r in enumerate(radii)
-            },
-            "optimism_mean": Entry(UNKNOWN),
-            "optimism_max": Entry(UNKNOWN),
-            "paper": words(source),
+            "acr_oracle": acr(metrics.per_input_maximum(tables), oracle),
+            **accuracies(method.envelope, radii, reference),
+            "paper": paper,
         },
         {
             **common,
-            "choice": words(f"held out: {_chosen(runs, choice)}"),
-            "models": words(_models(runs)),
-            "memory": Entry(UNKNOWN),
+            "selection": HELD_OUT,
+            "choice": f"held out: {_chosen(runs, choice)}",
+            "memory": None,
             "acr_model": acr(metrics.mean(choice.radius, least=0.0)),
             "acr_area": acr(held_out_area(tables)),
-            "acr_oracle": Entry(UNKNOWN),
             **{
-                key(r): without_interval(share(metrics.proportion(int(hits.sum()), len(hits))))
+                accuracy_at(r): share(metrics.proportion(int(hits.sum()), len(hits)), brief=True)
                 for r, hits in zip(radii, choice.certified, strict=True)
             },
-            "optimism_mean": _points(float(gap.mean()) if len(gap) else 0.0),
-            "optimism_max": _points(float(gap.max(initial=0.0))),
-            "paper": Entry(UNKNOWN),
+            "optimism_mean": Number(float(gap.mean()) if len(gap) else 0.0, unit=POINTS),
+            "optimism_max": Number(float(gap.max(initial=0.0)), unit=POINTS),
+            "paper": None,
         },
     ]
-    return measured if len(runs) > 1 else measured[:1]
+    return rows if several else rows[:1]
 
 
-def _difference(
-    method: Method, plain: Method, radii: NDArray[np.float64], of: str
-) -> dict[str, Entry]:
+def _difference(method: Method, plain: Method, radii: NDArray[np.float64], common: Row) -> Row:
     """Held out, paired: what a method gains over the fixed scale."""
     ours, theirs = method.choice, plain.choice
     return {
-        "data": words(of),
-        "method": words(f"{method.label} minus {plain.label}"),
-        "choice": words("held out, paired"),
-        **dict.fromkeys(
-            ("models", "memory", "acr_area", "acr_oracle", "optimism_mean", "optimism_max",
-             "paper"), Entry(UNKNOWN),
-        ),
-        "acr_model": signed(metrics.mean(ours.radius - theirs.radius)),
+        **common,
+        **names.shared([*method.runs, *plain.runs]),
+        "method": minus(method.label, plain.label),
+        "selection": PAIRED,
+        "choice": "held out, paired",
+        "models": None,
+        "memory": None,
+        "acr_model": gain(metrics.mean(ours.radius - theirs.radius)),
         **{
-            key(r): _starred(paired_difference(ours.certified[i], theirs.certified[i]))
+            accuracy_at(r): points(paired_difference(ours.certified[i], theirs.certified[i]))
             for i, r in enumerate(radii)
         },
-    }  # fmt: skip
+        "paper": None,
+    }
 
 
-def _starred(estimate: Estimate) -> Entry:
-    """A difference of accuracies in points, with a star if its interval leaves out 0."""
-    value, low, high = (100 * float(v) for v in (estimate.value, estimate.low, estimate.high))
-    star = "*" if low > 0 or high < 0 else ""
-    return Entry(f"{with_sign(value, 1)}{star}", "", "", (value, low, high, None))
-
-
-def _points(value: float) -> Entry:
-    return Entry(f"{value:.1f}", "", "", (value, None, None, None))
+def minus(method: str, base: str) -> str:
+    """The name of the row of their difference."""
+    return f"{method} minus {base}"
 
 
 def _models(runs: Sequence[Run]) -> str:
@@ -236,14 +220,15 @@ def _models(runs: Sequence[Run]) -> str:
     return f"{len(scales)} {symbol}" + ("" if counts == {None} else f" x {len(counts)} K")
 
 
-def _memory(runs: Sequence[Run]) -> str | None:
+def _memory(runs: Sequence[Run]) -> Row:
     """How many certificates the memory changed, over all runs; not needed for one scale."""
     if all(names.scaling(run).name == "fixed" for run in runs):
-        return None
+        return {"memory": None}
     changes = [names.memory_changes(run) for run in runs]
     if None in changes:
-        return "not applied"
-    return f"{sum(c or 0 for c in changes)} of {sum(len(run.table) for run in runs)}"
+        return {"memory": "not applied"}
+    changed, total = sum(c or 0 for c in changes), sum(len(run.table) for run in runs)
+    return {"memory": f"{changed} of {total}", "changed_by_memory": Number(changed, inputs=total)}
 
 
 def _chosen(runs: Sequence[Run], choice: HeldOut) -> str:
@@ -251,10 +236,8 @@ def _chosen(runs: Sequence[Run], choice: HeldOut) -> str:
     return " and ".join(dict.fromkeys(names.model_name(runs[int(m)]) for m in choice.best))
 
 
-def _notes(
-    rows: list[dict[str, Entry]], strict: bool, bases: Sequence[str], unit: str
-) -> tuple[str, ...]:
-    symbol = "λ" if bases == [names.YANG] else "σ"
+def _notes(rows: Sequence[Row], strict: bool, base: str, unit: str) -> tuple[str, ...]:
+    symbol = "λ" if base == names.YANG else "σ"
     notes = [
         f"Columns {'>' if strict else '≥'} r: percent classified correctly with a certified"
         f" {unit} radius {'>' if strict else '≥'} r, in pixels of"
@@ -274,24 +257,28 @@ def _notes(
         "Changed by memory: certificates that Algorithm 3 trimmed or relabelled, of all that the"
         " method's runs have; - where every input has one scale, which needs no memory.",
     ]
-    if any(entry.paper for row in rows for entry in row.values()):
+    if base in names.TABLES:
+        too_large, printed = above(names.TABLES[base])
         notes.append(
-            "After the slash: the paper's value. Its ACR stands beside the per-input maximum:"
+            f"The paper's ACR is the per-input maximum: {too_large} of the {printed} that its"
+            " table prints are more than any one model and K of its appendix H can have."
+        )
+    if compared(rows):
+        notes.append(
+            "After the slash: the paper's value."
             + (
-                " which of the three table 4 prints cannot be told from its numbers."
-                if bases == [names.YANG]
-                else " the 15 printed in tables 1 to 3 are above what appendix H allows any one"
-                " model and K, and five of them above the area under the envelope."
+                " Which of the three ACR table 4 prints cannot be told from its numbers."
+                if base == names.YANG
+                else ""
             )
         )
-    reasons = {row["paper"].text for row in rows} - {UNKNOWN}
-    if any(not text.startswith("DDRS") for text in reasons):
+    if any(row["paper"] is not None and not compared([row]) for row in rows):
         notes.append(
             "Where the column paper gives a reason, no paper's value stands beside ours: it is"
             " shown for the paper's own data, architecture and settings only (ResNet-18 on"
             " CIFAR-10, ResNet-50 on ImageNet, n = 100,000)."
         )
-    if bases == [names.YANG]:
+    if base == names.YANG:
         notes.append(
             "Radius λ (2 p_A - 1) with p_A bounded from below, so that a fixed λ certifies less"
             " than λ: at r = 1.0 a model with λ at most 1 has 0 (the paper prints 46 for Yang on"

@@ -7,40 +7,44 @@ in ``scales/`` beside the ``certificates/`` or ``memory/`` that hold the run.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
-from importlib import resources
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import data
-from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, words
-from smoothcert.report.table_registry import TABLES
+from smoothcert.papers.ddrs.comparable import ARCHITECTURES
+from smoothcert.report import names as readable
+from smoothcert.report.numbers import PERCENT, SECONDS, Number, Row
+from smoothcert.report.output import Files
+from smoothcert.report.reference import Cell, value
+from smoothcert.report.table import Column, Table
 
-# Data set and architecture -> the words of the paper's claims.
-_PAPER = {("cifar10", "resnet18"): "CIFAR-10", ("cifar10", "resnet18_stem7"): "CIFAR-10",
-          ("imagenet", "resnet50"): "ImageNet"}  # fmt: skip
+_PRINTED = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}
 
 
-@TABLES.member("ddrs_times")
-def times(runs: Sequence[Run], options: Options) -> Table:
+def times(files: Files, options: AccuracyOptions) -> Table:
     """One row a run with scales of its own, beside the fixed one of the same model and budget.
 
-    Raises SmoothcertError if there is none, a record cannot be read, or is of another model.
+    ``total``, which no column shows, is the sum of votes at the fixed scale, search and memory.
+    Raises SmoothcertError if there is no such run, a record cannot be read, or is of another
+    model.
     """
+    runs = read_runs(files.some())
     chosen = sorted(names.check(runs, [*names.BASES.values(), names.YANG]), key=_key)
     searched = [run for run in chosen if names.scaling(run).search is not None]
     if not searched:
         raise SmoothcertError("ddrs_times: found no run with data-dependent noise scales")
     columns = (
         Column("data", "data"),
-        Column("training", "training"),
-        Column("scaling", "scaling"),
-        Column("budget", "budget"),
+        Column("training", "training", show=readable.training),
+        Column("scaling", "scaling", show=readable.scaling),
+        Column("budget", "budget", show=readable.budget),
         Column("device", "device"),
         Column("passes", "passes: search / votes"),
         Column("fixed", "votes at σ_0 (s)", measured=True),
@@ -50,13 +54,14 @@ def times(runs: Sequence[Run], options: Options) -> Table:
         Column("overhead", "overhead (%)", measured=True),
     )
     rows = [_row(run, _fixed_run(run, chosen)) for run in searched]
-    return Table(options.title or "Appendix F of DDRS: seconds an input", columns, rows, _notes())
+    return Table(options.title or "Seconds an input", columns, rows, _notes())
 
 
 def _notes() -> tuple[str, ...]:
     printed = "; ".join(
-        f"{name} {fixed:g} and {own:g} s, {100 * (own / fixed - 1):.1f}%"
-        for name, (fixed, own) in paper_seconds().items()
+        f"{_PRINTED[dataset]} {plain.text} and {own.text} s, {_overhead(plain, own).text}%"
+        for dataset in _PRINTED
+        for plain, own in [printed_seconds(dataset)]
     )
     return (
         "Seconds an input, means over the inputs, by the clock of the machine that ran it: votes"
@@ -64,44 +69,44 @@ def _notes() -> tuple[str, ...]:
         " scale with its votes for c_A; the memory. Overhead: search and memory in percent of the"
         " votes at the fixed scale (of those at the own scales where there is no such run); the"
         " two kinds of votes are the same work, so that their difference is the clock's. Without"
-        " a record of the search there is no time of it (-).",
+        " a record of the search there is no time of it.",
         "Passes of one noisy sample through the network, a backward pass counted as one more.",
         f"Paper, fixed and data-dependent (search and memory included): {printed}, on a Quadro"
         " RTX-6000; its K is lost in the text. It stands after the slash for its own networks.",
     )
 
 
-def _row(run: Run, fixed: Run | None) -> dict[str, Entry]:
-    part = names.scaling(run)
+def _row(run: Run, fixed: Run | None) -> Row:
     record = scales_record(run)
     search = None if record is None else _search_seconds(record, run)
-    own, plain = _votes(run), None if fixed is None else _votes(fixed)
+    votes, plain = _votes(run), None if fixed is None else _votes(fixed)
     memory = run.record.get("memory", {}).get("seconds")
     memory = None if memory is None else memory / run.record["memory"]["inputs"]
-    base = plain or own
     # The memory costs nothing where it was not needed; a search without a time is unknown.
-    extra = None if search is None or not base else 100 * (search + (memory or 0.0)) / base
+    extra = None if search is None else search + (memory or 0.0)
+    base = plain or votes
+    overhead = None if extra is None or not base else 100 * extra / base
     device = run.record.get("device")
     other = record["identity"].get("device") if record else device
     if other != device:
-        extra, device = None, f"{device}; search: {other}"
+        overhead, device = None, f"{device}; search: {other}"
     samples = run.table.optional("samples")
     drawn = "unknown" if samples is None else f"{int(samples.mean()):,}"
-    paper = paper_seconds().get(_PAPER.get((run.dataset or "", run.arch or ""), ""))
-    theirs = None if paper is None else round(100 * (paper[1] / paper[0] - 1), 1)
-    return {
-        "data": words(data(run)),
-        "training": words(run.training),
-        "scaling": words(run.scaling),
-        "budget": words(run.budget),
-        "device": words(device),
-        "passes": words(f"{part.cost.evaluations:,} / {drawn}"),
-        "fixed": _seconds(plain),
-        "votes": _seconds(own),
-        "search": _seconds(search),
-        "memory": _seconds(memory),
-        "overhead": _percent(extra, theirs),
+    paper = None
+    if run.arch in ARCHITECTURES.get(run.dataset or "", ()):
+        paper = _overhead(*printed_seconds(str(run.dataset)))
+    total = None if plain is None or extra is None else plain + extra
+    seconds = {"fixed": plain, "votes": votes, "search": search, "memory": memory, "total": total}
+    row: Row = {
+        **names.axes(run),
+        "data": data(run),
+        "device": device,
+        "passes": f"{names.scaling(run).cost.evaluations:,} / {drawn}",
+        **{key: Number(s, unit=SECONDS) for key, s in seconds.items() if s is not None},
     }
+    if overhead is None:
+        return row
+    return {**row, "overhead": Number(overhead, unit=PERCENT, paper=paper)}
 
 
 def scales_path(run: Run) -> Path | None:
@@ -156,30 +161,15 @@ def _key(run: Run) -> tuple[str, ...]:
     return tuple(str(axis) for axis in axes)
 
 
-def paper_seconds() -> dict[str, tuple[float, float]]:
-    """The paper's seconds an input (fixed, data-dependent) by data set, from its appendix F."""
-    found: dict[str, tuple[float, float]] = {}
-    file = resources.files("smoothcert.papers") / "reference_data" / "claims.csv"
-    with file.open(encoding="utf-8") as text:
-        rows = [r for r in csv.DictReader(text) if "seconds to certify" in r["claim"]]
-    for name in dict.fromkeys(_PAPER.values()):
-        own = [r for r in rows if r["paper"] == "ddrs" and name in r["claim"]]
-        plain, dependent = (
-            next(float(r["value"]) for r in own if r["claim"].endswith(end))
-            for end in ("fixed sigma", "data-dependent")
-        )
-        found[name] = (plain, dependent)
-    return found
+def printed_seconds(dataset: str) -> tuple[Cell, Cell]:
+    """The paper's seconds an input, at the fixed scale and at the inputs' own."""
+    fixed, own = (value("ddrs", "appendix_F", dataset=dataset, certify=how) for how in ("FS", "DS"))
+    return fixed, own
 
 
-def _seconds(value: float | None) -> Entry:
-    if value is None:
-        return Entry(UNKNOWN)
-    return Entry(f"{value:.3g}", "", "", (value, None, None, None))
-
-
-def _percent(value: float | None, paper: float | None) -> Entry:
-    if value is None:
-        return Entry(UNKNOWN)
-    printed = "" if paper is None else f"{paper:g}"
-    return Entry(f"{value:.1f}", "", printed, (value, None, None, paper))
+def _overhead(fixed: Cell, own: Cell) -> Cell:
+    """What the paper's own scales cost, in percent of its votes at the fixed one."""
+    assert fixed.value is not None
+    assert own.value is not None
+    percent = 100 * (own.value / fixed.value - 1)
+    return replace(own, metric="overhead", text=f"{percent:.1f}", unit="percent")

@@ -22,12 +22,28 @@ from smoothcert.budget import BUDGETS, Budget, Fixed, Iss, IssFresh
 from smoothcert.budget.psi import Decline, table
 from smoothcert.certificates import metrics
 from smoothcert.certificates.metrics import Estimate
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.noise import NOISES, Noise
-from smoothcert.report import printing
-from smoothcert.report.reference import Cell, Row, cells
-from smoothcert.report.table import Column, Entry, Options, Table, acr, share, words
-from smoothcert.report.table_registry import TABLES
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.iss.options import MappingOptions
+from smoothcert.report import names, printing
+from smoothcert.report.numbers import (
+    DECLINE,
+    MINUTES,
+    SECONDS,
+    Key,
+    Label,
+    Metric,
+    Number,
+    Row,
+    acr,
+    samples,
+    share,
+)
+from smoothcert.report.output import Files
+from smoothcert.report.reference import Cell, cells
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.report.table import Column, Table
 
 # Data set, architecture and training of the paper's tables (its Table 2).
 _PAPER = {"table1": ("imagenet", "resnet50", "consistency"),
@@ -35,48 +51,73 @@ _PAPER = {"table1": ("imagenet", "resnet50", "consistency"),
           "table5": ("cifar10", "resnet110", "macer")}  # fmt: skip
 
 
-@TABLES.member("iss")
-def iss(runs: Sequence[Run], options: Options) -> Table:
+def budgets(files: Files, options: AccuracyOptions) -> Table:
     """One row a budget, for each model and noise; runs must be of the same inputs to compare."""
-    tables = [run.table for run in runs]
-    strict = options.strict
+    runs = read_runs(files.some())
     radii = (
-        metrics.default_radii(tables, most=14)
+        metrics.default_radii([run.table for run in runs], most=14)
         if options.radii is None
         else metrics.parse_radii(options.radii)
     )
-    rows = []
+    rows: list[Row] = []
     for _, group in groupby(runs, key=_model):
         members = sorted(group, key=lambda run: str(run.budget))
         reference = _largest_fixed(members)
-        rows += [_row(run, reference, radii, strict) for run in members]
-    sign = ">" if strict else "≥"
+        rows += [_row(run, reference, radii, options.strict) for run in members]
     columns = (
-        Column("dataset", "data"), Column("training", "training"), Column("noise", "noise"),
-        Column("budget", "budget"), Column("samples", "samples", measured=True),
-        Column("votes", "votes"), Column("time", "time (min)", measured=True),
-        Column("mad", "MAD"), Column("acr", "ACR", measured=True),
-        *(Column(f"certified_{r:g}", f"{sign} {r:g}", measured=True) for r in radii),
-    )  # fmt: skip
-    return Table(
-        options.title or "Input-specific and sequential sample sizes",
-        columns,
-        rows,
-        (
-            "samples: average noise samples an input, selection included; the paper's counts"
-            " leave out stage 1 of inputs that end without a certificate.",
-            "votes: own: sampled for this budget alone, time measured; shared: read from a store"
-            " of a larger budget, time in proportion to the samples. Minutes are of all inputs.",
-            "MAD: largest decline of a radius against the largest fixed budget, as drawn; - if"
-            " none is as large.",
-            f"accuracy (%) at radius {sign} r, with intervals for the number of inputs.",
-            _comparison(rows),
-        ),
+        Column("dataset", "data"),
+        Column("training", "training", show=names.training),
+        Column("noise", "noise", show=names.noise),
+        Column("budget", "budget", show=names.budget),
+        Column("samples", "samples", measured=True),
+        Column("votes", "votes"),
+        Column("time", "time (min)", measured=True),
+        Column("mad", "MAD"),
+        Column("acr", "ACR", measured=True),
+        *accuracy_columns(radii, options.strict),
     )
+    sign = ">" if options.strict else "≥"
+    notes = (
+        "samples: average noise samples an input, selection included; the paper's counts"
+        " leave out stage 1 of inputs that end without a certificate.",
+        "votes: own: sampled for this budget alone, time measured; shared: read from a store"
+        " of a larger budget, time in proportion to the samples. Minutes are of all inputs.",
+        "MAD: largest decline of a radius against the largest fixed budget, as drawn; - if"
+        " none is as large.",
+        f"accuracy (%) at radius {sign} r, with intervals for the number of inputs.",
+        _comparison(rows),
+    )
+    return Table(options.title or "", columns, rows, notes)
 
 
-def _comparison(rows: Sequence[dict[str, Entry]]) -> str:
-    if any(row["acr"].paper for row in rows):
+def accuracy_columns(radii: NDArray[np.float64], strict: bool) -> list[Column]:
+    """A column a radius."""
+    return [Column(certified(r), f"{'>' if strict else '≥'} {r:g}", measured=True) for r in radii]
+
+
+def accuracies(accuracy: Estimate, radii: NDArray[np.float64], paper: PaperRow | None) -> Row:
+    """Certified accuracy at each radius [R], beside the paper's."""
+    return {
+        certified(r): share(accuracy[i], paper.at(float(r)) if paper else None)
+        for i, r in enumerate(radii)
+    }
+
+
+class _Certified(Metric):
+    """Heads a column of the CSV as ``certified_0.5``, with no more digits than needed."""
+
+    @property
+    def key(self) -> str:
+        return f"certified_{self.radius:g}"
+
+
+def certified(radius: float) -> Metric:
+    """Certified accuracy at a radius, as the rows name it."""
+    return _Certified("accuracy_percent", float(radius))
+
+
+def _comparison(rows: Sequence[Row]) -> str:
+    if any(isinstance(row["acr"], Number) and row["acr"].paper for row in rows):
         return (
             "After a slash: the paper's value; its weights were never released, and its times are"
             " of another machine."
@@ -106,27 +147,33 @@ def _largest_fixed(runs: list[Run]) -> Run | None:
     return max(fixed, key=lambda r: r.n or 0, default=None)
 
 
-def _row(
-    run: Run, reference: Run | None, radii: NDArray[np.float64], strict: bool
-) -> dict[str, Entry]:
+def _row(run: Run, reference: Run | None, radii: NDArray[np.float64], strict: bool) -> Row:
     paper = paper_row(run)
-    row = {
-        "dataset": words(run.dataset),
-        "training": words(run.training),
-        "noise": words(run.noise),
-        "budget": words(run.budget),
-        "votes": words(_votes(run)),
-        "time": _time(run, cell(paper, "time_min")),
-        "mad": words(f"{_decline(run, reference):.3f}" if _covers(reference, run) else None),
-        "acr": acr(metrics.average_certified_radius(run.table), cell(paper, "ACR")),
+    table = run.table
+    minutes = Number(
+        float(table.columns["time"].sum()) / 60, unit=MINUTES, paper=cell(paper, "time_min")
+    )
+    row: dict[Key, Label | Number] = {
+        "dataset": run.dataset,
+        "arch": run.arch,
+        "training": run.training,
+        "noise": run.noise,
+        "sigma": run.sigma,
+        "scaling": run.scaling,
+        "budget": run.budget,
+        "votes": _votes(run),
     }
-    if {"n", "n0"} <= run.table.columns.keys():
+    if {"n", "n0"} <= table.columns.keys():
         mean = metrics.mean(samples_of(run).astype(np.float64))
         row["samples"] = samples(mean, cell(paper, "avg_samples"))
-    accuracy = metrics.certified_accuracy(run.table, radii, strict)
-    for i, r in enumerate(radii):
-        row[f"certified_{r:g}"] = share(accuracy[i], paper.at(float(r)) if paper else None)
-    return row
+    row["time"] = minutes
+    row["mad"] = (
+        Number(_decline(run, reference), inputs=len(table), unit=DECLINE)
+        if _covers(reference, run)
+        else None
+    )
+    row["acr"] = acr(metrics.average_certified_radius(table), cell(paper, "ACR"))
+    return {**row, **accuracies(metrics.certified_accuracy(table, radii, strict), radii, paper)}
 
 
 def _votes(run: Run) -> str | None:
@@ -137,28 +184,11 @@ def _votes(run: Run) -> str | None:
     return "own" if sampled_for == run.budget else "shared"
 
 
-def _time(run: Run, paper: Cell | None) -> Entry:
-    minutes = float(run.table.columns["time"].sum()) / 60
-    printed = (paper.text or "") if paper else ""
-    return Entry(
-        f"{minutes:.3g}", "", printed, (minutes, None, None, paper.value if paper else None)
-    )
-
-
 def _covers(reference: Run | None, run: Run) -> TypeGuard[Run]:
     """Whether the fixed budget is at least as large as the most that ``run`` may draw."""
     if reference is None or reference.n is None:
         return False
     return run.budget is None or BUDGETS.parse(run.budget).n <= reference.n
-
-
-def samples(estimate: Estimate, paper: Cell | None) -> Entry:
-    """An average number of samples."""
-    value, low, high = (float(v) for v in (estimate.value, estimate.low, estimate.high))
-    return Entry(
-        f"{value:,.0f}", f"[{low:,.0f}, {high:,.0f}]", (paper.text or "") if paper else "",
-        (value, low, high, paper.value if paper else None),
-    )  # fmt: skip
 
 
 def _decline(run: Run, reference: Run) -> float:
@@ -167,12 +197,12 @@ def _decline(run: Run, reference: Run) -> float:
     return float(lost.max(initial=0.0))
 
 
-def cell(row: Row | None, metric: str) -> Cell | None:
+def cell(row: PaperRow | None, metric: str) -> Cell | None:
     """The paper's value of ``metric`` in its row, if there are both."""
     return row.metric(metric) if row else None
 
 
-def paper_row(run: Run) -> Row | None:
+def paper_row(run: Run) -> PaperRow | None:
     """The paper's row for this model and budget, or None: another model, or not in a table."""
     trained = run.trained
     if trained is None or run.budget is None or run.scaling not in ("fixed", None):
@@ -184,7 +214,7 @@ def paper_row(run: Run) -> Row | None:
         if (run.dataset, run.arch, trained.method) == (dataset, arch, training):
             found = cells("iss", name, method=method, sigma=run.sigma)
             if found:
-                return Row(found)
+                return PaperRow(found)
     return None
 
 
@@ -200,22 +230,28 @@ def method_name(budget: Budget) -> str | None:
     return f"IAS-{budget.n / 10_000:.1f}" if isinstance(budget, Fixed) else None
 
 
-def mapping_times(scale: float = 0.5, kbar: int = 100_000, repeats: int = 5) -> Table:
+def mapping_times(files: Files, options: MappingOptions, repeats: int = 5) -> Table:
     """Table 3: seconds (processor time, best of ``repeats``) to build the mapping cold."""
-    rows = []
-    noise = NOISES.parse(f"gaussian-{printing.number(scale)}")
+    noise = NOISES.parse(f"gaussian-{printing.number(options.scale)}")
+    rows: list[Row] = []
     for bound in (0.01, 0.05, 0.10):
-        row = {"bound": words(printing.number(bound))}
+        row: dict[Key, Label | Number] = {"bound": printing.number(bound)}
         for kind in ("ad", "rd"):
-            decline = Decline(ad=bound / scale) if kind == "ad" else Decline(rd=bound)
-            best = min(_seconds(decline, noise, kbar) for _ in range(repeats))
+            decline = Decline(ad=bound / options.scale) if kind == "ad" else Decline(rd=bound)
+            best = min(_seconds(decline, noise, options.kbar) for _ in range(repeats))
             paper = cells("iss", "table3", method=f"ISS-{kind.upper()}-{bound:.2f}")[0]
-            row[kind] = Entry(f"{best:.4f}", "", paper.text or "", (best, None, None, paper.value))
+            row[kind] = Number(best, unit=SECONDS, paper=paper)
         rows.append(row)
-    columns = (Column("bound", "U"), Column("ad", "AD (s)", measured=True),
-               Column("rd", "RD (s)", measured=True))  # fmt: skip
-    note = f"kbar {kbar:,}, σ {scale:g}, 501 grid points, sizes in steps of 1; one core."
-    return Table("Table 3 of ISS: time to build the sample-size mapping", columns, rows, (note,))
+    columns = (
+        Column("bound", "U"),
+        Column("ad", "AD (s)", measured=True),
+        Column("rd", "RD (s)", measured=True),
+    )
+    note = (
+        f"kbar {options.kbar:,}, σ {options.scale:g}, 501 grid points, sizes in steps of 1;"
+        " one core."
+    )
+    return Table("", columns, rows, (note,))
 
 
 def _seconds(decline: Decline, noise: Noise, kbar: int) -> float:

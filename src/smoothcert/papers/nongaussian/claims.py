@@ -2,173 +2,146 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-
 import numpy as np
+import pandas as pd
 
 from smoothcert.certificates import metrics
 from smoothcert.noise import Gaussian, GaussianLinf
-from smoothcert.papers.nongaussian.figures import norm_moments
-from smoothcert.papers.nongaussian.study.results import read_points
-from smoothcert.papers.nongaussian.study.toy import ToyPoint, frontier
+from smoothcert.papers.nongaussian.figures import norm_moments, wide
+from smoothcert.papers.nongaussian.tables import BEST, ONE, RADII
 from smoothcert.report.claims import (
-    CHECKS,
+    IN_PART,
+    NEITHER,
     OPPOSITE,
     SAME,
     Claim,
+    Evidence,
     Finding,
     Measured,
+    check,
     closed_form,
     conclude,
     not_run,
 )
-from smoothcert.report.evidence import Evidence, Line, radii, value
 
-_BEST = "best at each radius, on these inputs"
+_MODEL = ["dataset", "arch", "training"]
 _MISSING = "no run of both noises on one model here"
 
 
-def _groups(evidence: Evidence, number: int) -> dict[str, list[Line]]:
-    found: dict[str, list[Line]] = defaultdict(list)
-    for row in evidence.rows(f"nongaussian_table{number}"):
-        found[", ".join((row["dataset"], row["arch"], row["training"]))].append(row)
-    return found
-
-
-def _first(rows: list[Line], noise: str, choice: str) -> Line | None:
-    return next(
-        (r for r in rows if r["noise"].startswith(noise) and r["choice"].startswith(choice)), None
-    )
-
-
-@CHECKS(
-    "zhang", "above the (?:Laplace|Gaussian) baseline at every (?P<norm>l1|l2|l-infinity) radius.*"
-)
-def above(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """At every radius that either reaches; paired and chosen on other inputs beside it."""
-    number = {"l1": 1, "l2": 2, "l-infinity": 3}[match["norm"]]
+@check
+def zhang_above(claim: Claim, evidence: Evidence, table: int) -> Finding:
+    """At every radius that either reaches; the paired difference of the ACRs beside it."""
+    output = f"nongaussian_table{table}"
+    numbers = evidence.of(output)
+    if numbers.empty:
+        return not_run(_MISSING)
     measured = []
-    for data, rows in _groups(evidence, number).items():
-        base, ours = _first(rows, "Baseline:", _BEST), _first(rows, "Ours:", _BEST)
-        if base is None or ours is None:
+    for model, part in numbers.groupby(_MODEL, sort=False, dropna=False):
+        base, method = _accuracies(part, "baseline"), _accuracies(part, "method")
+        gaps = (method.value - base.value)[(method.value > 0) | (base.value > 0)]
+        if gaps.empty:
             continue
-        gaps = []
-        for key in list(radii(base, "accuracy_percent_").values())[1:]:
-            a, b = value(base, key), value(ours, key)
-            if a is not None and b is not None and max(a, b) > 0:
-                gaps.append(b - a)
-        if not gaps:
-            continue
-        up, down = sum(g > 0 for g in gaps), sum(g < 0 for g in gaps)
-        agrees = up == len(gaps)
-        text = f"above at {up}, below at {down} of {len(gaps)} radii on {data}"
-        text += f" ({min(gaps):+.1f} to {max(gaps):+.1f} points)"
-        paired = _first(rows, "Ours minus baseline", "chosen on the other half")
-        if paired is not None and value(paired, "acr") is not None:
-            text += (
-                f"; ACR, chosen on other inputs {value(paired, 'acr'):+.4f},"
-                f" 95% {value(paired, 'acr_low'):+.4f} to {value(paired, 'acr_high'):+.4f}"
-            )
-        own = any(
-            row.get(f"{k}_paper") for row in (base, ours) for k in row if not k.endswith("_paper")
+        up, down = int((gaps > 0).sum()), int((gaps < 0).sum())
+        text = (
+            f"above at {up}, below at {down} of {len(gaps)} radii on {', '.join(map(str, model))}"
         )
-        direction = SAME if agrees else OPPOSITE if down >= up else "in part"
-        measured.append(Measured(text, own, agrees, direction))
+        text += f" ({gaps.min():+.1f} to {gaps.max():+.1f} points)"
+        paired = part[(part.metric == "acr") & (part.method == "difference")].itertuples()
+        for acr in (one for one in paired if one.minus == "baseline"):
+            text += f"; ACR {acr.value:+.4f}, 95% {acr.low:+.4f} to {acr.high:+.4f}, paired"
+        own = bool(base.paper.notna().any() or method.paper.notna().any())
+        measured.append(Measured(text, own, up == len(gaps), _direction(up, down, len(gaps))))
     why = (
         "best run of each noise at each radius above 0, as in the paper; met if above at every one"
     )
-    return conclude(measured, evidence.link(f"nongaussian_table{number}"), why, _MISSING)
+    return conclude(measured, evidence.first(f"tables/{output}.csv"), why, _MISSING)
 
 
-@CHECKS("zhang", "above the baseline for every training sigma_0 and l-infinity radius")
-def every_model(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """From the certificates, one model at a time (figure 4)."""
-    from smoothcert.papers.nongaussian.tables import groups
+def _accuracies(part: pd.DataFrame, method: str) -> pd.DataFrame:
+    """By radius above 0, of the best run at each; of the only one where there is one."""
+    chosen = part[(part.metric == "accuracy_percent") & (part.method == method) & (part.radius > 0)]
+    best = chosen[chosen.selection == BEST]
+    return (best if len(best) else chosen[chosen.selection == ONE]).set_index("radius")
 
-    linf = [run for run in evidence.runs if run.norm == "linf"]
-    if not linf:
+
+def _direction(up: int, down: int, count: int) -> str:
+    if up == down == 0:
+        return NEITHER
+    return SAME if up == count else OPPOSITE if down >= up else IN_PART
+
+
+@check
+def zhang_every_model(claim: Claim, evidence: Evidence) -> Finding:
+    """One model at a time, at the radii of table 3 (figure 4)."""
+    numbers = evidence.of("nongaussian_fig4")
+    if numbers.empty:
         return not_run(_MISSING)
-    at = metrics.parse_radii("2/255,4/255,6/255,8/255,10/255,12/255")
     measured = []
-    for group in groups(linf, "linf"):
-        for model in sorted({str(run.training) for run in group["method"]}):
-            own = [r for r in group["method"] if r.training == model]
-            base = [r for r in group["baseline"] if r.training == model]
-            if not base:
-                continue
-            tables = metrics.common_inputs([r.table for r in (*own, *base)])
-            ours = metrics.envelope(tables[: len(own)], at).value
-            theirs = metrics.envelope(tables[len(own) :], at).value
-            reached = (ours > 0) | (theirs > 0)
-            up, count = int((ours > theirs)[reached].sum()), int(reached.sum())
-            down = int((ours < theirs)[reached].sum())
-            text = f"{model} on {own[0].dataset}: above at {up}, below at {down} of {count} radii"
-            direction = SAME if up == count else OPPOSITE if down >= up else "in part"
-            measured.append(Measured(text, False, up == count, direction))
+    at = metrics.parse_radii(RADII["linf"])[1:]
+    for _, part in numbers[numbers.radius.isin(at)].groupby("panel", sort=False):
+        curves = part.pivot(index="radius", columns="method", values="value")
+        base = curves.get("searched", curves.get("baseline"))
+        if base is None or "method" not in curves:
+            continue
+        reached = (curves.method > 0) | (base > 0)
+        up = int((curves.method > base)[reached].sum())
+        down, count = int((curves.method < base)[reached].sum()), int(reached.sum())
+        model = f"{part.training.iloc[0]} on {part.dataset.iloc[0]}"
+        text = f"{model}: above at {up}, below at {down} of {count} radii"
+        measured.append(Measured(text, False, up == count, _direction(up, down, count)))
     why = "best run of each noise on one model, 2/255 to 12/255; which sigma_0 the paper has is"
     why += " not in its text"
-    link = evidence.first("figures/nongaussian_fig4.png", "tables/nongaussian_table3.csv")
+    link = evidence.first("figures/nongaussian_fig4.png")
     return conclude(measured, link, why, _MISSING)
 
 
-@CHECKS("zhang", "no non-trivial l-infinity certificate on ImageNet")
-def none_on_imagenet(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
+@check
+def zhang_none_on_imagenet(claim: Claim, evidence: Evidence) -> Finding:
     """Accuracy above 1 percent at 1/255 or beyond would be one."""
+    numbers = evidence.of("nongaussian_table3", metric="accuracy_percent", dataset="imagenet")
+    if numbers.empty:
+        return not_run("needs ImageNet")
     measured = []
-    for data, rows in _groups(evidence, 3).items():
-        if not data.startswith("imagenet"):
-            continue
-        keys = list(radii(rows[0], "accuracy_percent_").items())
-        most = max(value(row, k) or 0.0 for row in rows for r, k in keys if r > 0)
-        agrees = most <= 1.0
-        text = f"at most {most:.1f} percent at any radius above 0 on {data}"
+    for model, part in numbers[numbers.radius > 0].groupby(_MODEL, sort=False, dropna=False):
+        most = part[part.method != "difference"].value.max()
+        agrees = bool(most <= 1.0)
+        text = f"at most {most:.1f} percent at any radius above 0 on {', '.join(map(str, model))}"
         measured.append(Measured(text, True, agrees, SAME if agrees else OPPOSITE))
     return conclude(
-        measured, evidence.link("nongaussian_table3"), "met if at most 1 percent is certified",
-        "needs ImageNet",
+        measured, evidence.first("tables/nongaussian_table3.csv"),
+        "met if at most 1 percent is certified", "needs ImageNet",
     )  # fmt: skip
 
 
-_TOY = "nongaussian/toy.csv"
-
-
-@CHECKS("zhang", "toy example: equation (13 gives the best .*|12 is worse than equation 11)")
-def toy(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
-    """Points of equal accuracy on the frontiers, as far as they can be told apart."""
-    path = evidence.results / _TOY
-    if not path.exists():
-        return not_run(f"{_TOY} is not here")
-    points = read_points(path, ToyPoint)
-    best = match[1].startswith("13")
-    rivals = [("eq13", "eq11"), ("eq13", "eq12")] if best else [("eq11", "eq12")]
+@check
+def zhang_toy(claim: Claim, evidence: Evidence, *pairs: tuple[int, int]) -> Finding:
+    """Points of equal accuracy on the frontiers of two equations, as far as they can be told
+    apart; ``pairs``: the higher and the lower one."""
+    numbers = evidence.of("nongaussian_fig3", best="True")
+    if numbers.empty:
+        return not_run("the toy example is not here")
+    points = wide(numbers)
     texts, agrees = [], True
-    for high, low in rivals:
-        above = below = count = 0
-        for attack in sorted({q.attack for q in points}):
-            a, b = ({q.accuracy: q for q in frontier(points, f, attack)} for f in (high, low))
-            for accuracy in a.keys() & b.keys():
-                first, second = a[accuracy], b[accuracy]
-                error = 3 * float(np.hypot(first.robustness_error, second.robustness_error))
-                gap, count = first.robustness - second.robustness, count + 1
-                above += gap > error
-                below += gap < -error
-        agrees = agrees and count > 0 and below == 0 and above > 0
+    for high, low in pairs:
+        both = points[points.family == f"eq{high}"].merge(
+            points[points.family == f"eq{low}"], on=["attack", "accuracy"], suffixes=("", "_low")
+        )
+        gap = both.robustness - both.robustness_low
+        error = 3 * np.hypot(both.robustness_error, both.robustness_error_low)
+        above, below = int((gap > error).sum()), int((gap < -error).sum())
+        agrees = agrees and len(both) > 0 and below == 0 and above > 0
         texts.append(
-            f"equation {high[2:]} above {low[2:]} at {above}, below at {below} of {count} points"
+            f"equation {high} above {low} at {above}, below at {below} of {len(both)} points"
         )
     return closed_form(
-        "; ".join(texts), agrees, _TOY,
+        "; ".join(texts), agrees, evidence.first("nongaussian/toy.csv"),
         "frontiers at equal accuracy term, three standard errors; met if never below and above"
         " somewhere (attack radii and k are ours)",
     )  # fmt: skip
 
 
-@CHECKS(
-    "zhang",
-    "raising k lowers the mean of the noise norm with little loss of variance; lowering sigma .*",
-)
-def moments(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
+@check
+def zhang_moments(claim: Claim, evidence: Evidence) -> Finding:
     """Both ways to halve the mean, d = 100 as in figure 1."""
     d = 100
     mean, variance = norm_moments(d, np.array(0.0), np.array(1.0))
@@ -186,8 +159,8 @@ def moments(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
     )  # fmt: skip
 
 
-@CHECKS("zhang", r"an l-infinity radius r costs an l2 radius of sqrt\(d\) r with any eq. 11 noise")
-def through_l2(claim: Claim, match: re.Match[str], evidence: Evidence) -> Finding:
+@check
+def zhang_through_l2(claim: Claim, evidence: Evidence) -> Finding:
     """The radii of one p_A under Gaussian noise (equation 11 with k = 0) in both norms."""
     d, p = 3072, 0.99
     l2, linf = (float(n.standard_radius(p, d)) for n in (Gaussian(1.0), GaussianLinf(1.0)))

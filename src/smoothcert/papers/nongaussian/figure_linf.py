@@ -2,68 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.runs import Run
-from smoothcert.papers.nongaussian.tables import LABELS, groups, noise_names, rivals
-from smoothcert.report import curves
-from smoothcert.report.figure_registry import FIGURES
-from smoothcert.report.printing import number
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
-from smoothcert.report.table import Options
+from smoothcert.certificates.runs import Run, read_runs
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.nongaussian.tables import LABELS, RADII, groups, noise_titles, rivals
+from smoothcert.report import curves, names
+from smoothcert.report.numbers import Row, frame
+from smoothcert.report.output import Files, Picture
+from smoothcert.report.style import COLOURS, DASHES, panels, style
 
 
-@FIGURES.member("nongaussian_fig4")
-def figure4(runs: Sequence[Run], options: Options) -> Figure:
-    """Baseline and method, each the envelope over its noises for one model."""
-    panels: list[tuple[str, dict[str, list[Run]]]] = []
+def measure_fig4(files: Files, options: AccuracyOptions) -> Picture:
+    """A row a curve, ``method`` a key of LABELS: the envelope over its noises for one model.
+
+    It has a value at every radius of the paper's table 3 too.
+    """
+    runs = read_runs(files.some())
     several = len({run.n for run in runs}) > 1
+    rows: list[Row] = []
     for group in groups(runs, "linf"):
-        scales = sorted({run.training for members in group.values() for run in members}, key=str)
-        for training in scales:
-            own = {
-                name: [run for run in members if run.training == training]
+        models = sorted({run.training for members in group.values() for run in members}, key=str)
+        for model in models:
+            part = {
+                name: [run for run in members if run.training == model]
                 for name, members in group.items()
             }
-            first = next(run for members in own.values() for run in members)
-            scale = first.trained.scale if first.trained else None
-            label = f"{first.dataset}, {first.recipe}"
-            label += f", σ₀ = {number(scale)}" if scale is not None else ""
-            label += f", n = {first.n:,}" if several and first.n else ""
-            panels.append((label, rivals(own)))
-    columns = min(len(panels), 3)
-    rows = -(-len(panels) // columns)
+            rows += _curves(part, options.strict, several, len({row["panel"] for row in rows}))
+    reach = None if options.radii is None else float(metrics.parse_radii(options.radii)[-1])
+    more = {"strict": options.strict, "reach": reach, "title": options.title}
+    return Picture(frame("nongaussian_fig4", rows), more)
+
+
+def _curves(group: dict[str, list[Run]], strict: bool, several: bool, panel: int) -> list[Row]:
+    """The curves of one model; ``several``: the panels differ in the number of samples."""
+    everything = [run for members in group.values() for run in members]
+    tables = metrics.common_inputs([run.table for run in everything])
+    by_path = dict(zip((run.path for run in everything), tables, strict=True))
+    first = everything[0]
+    title = f"{first.dataset}, {names.training(first.training or 'unknown')}"
+    title += f", n = {first.n:,}" if several and first.n else ""
+    rows = []
+    for name, members in rivals(group).items():
+        best = f" (best of {len(members)})" if len(members) > 1 else ""
+        rows.append(
+            curves.curve(
+                [by_path[run.path] for run in members],
+                strict,
+                also=metrics.parse_radii(RADII["linf"]),
+                panel=panel,
+                title=title,
+                dataset=first.dataset,
+                arch=first.arch,
+                training=first.training,
+                norm="linf",
+                method=name,
+                series=f"{LABELS[name]}: {', '.join(noise_titles(members))}{best}",
+            )
+        )
+    return rows
+
+
+def draw_fig4(picture: Picture) -> Figure:
+    numbers = picture.numbers.assign(radius=255 * picture.numbers.radius)
     with style():
-        figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows))
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        for ax, (label, own) in zip(axes, panels, strict=False):
-            _panel(ax, label, own, options)
-        for ax in axes[len(panels) :]:
-            ax.set_axis_off()
-        if options.title:
-            figure.suptitle(options.title)
+        figure, each = panels(numbers.panel.nunique())
+        for axes, (_, part) in zip(each, numbers.groupby("panel"), strict=True):
+            _panel(axes, part, picture.more["strict"], picture.more["reach"])
+        if picture.more["title"]:
+            figure.suptitle(picture.more["title"])
     return figure
 
 
-def _panel(axes: Axes, label: str, own: dict[str, list[Run]], options: Options) -> None:
-    reach = 0.0
-    for name, members in own.items():
-        i = list(LABELS).index(name)
-        tables = metrics.common_inputs([run.table for run in members])
-        radii, accuracy = curves.curve(tables, options.strict)
-        reach = max(reach, 255 * float(radii[-1]))
-        best = f" (best of {len(members)})" if len(members) > 1 else ""
-        text = f"{LABELS[name].lower()}: {', '.join(noise_names(members))}{best}"
-        curves.draw(axes, 255 * radii, accuracy, color=COLOURS[i], linestyle=DASHES[i], label=text)
-    axes.set_title(label)
+def _panel(axes: Axes, numbers: pd.DataFrame, strict: bool, reach: float | None) -> None:
+    for _, part in numbers.groupby("row"):
+        i = list(LABELS).index(part.method.iloc[0])
+        label = part.series.iloc[0]
+        curves.draw(axes, part, color=COLOURS[i], linestyle=DASHES[i], label=label)
+    axes.set_title(numbers.title.iloc[0])
     axes.set_xlabel(r"certified $\ell_\infty$ radius r (1/255)")
-    axes.set_ylabel(f"correct with radius {'>' if options.strict else '≥'} r (% of inputs)")
-    if options.radii is not None:
-        reach = 255 * float(metrics.parse_radii(options.radii)[-1])
-    axes.set_xlim(0, 1.03 * reach or 1)
+    axes.set_ylabel(f"correct with radius {'>' if strict else '≥'} r (% of inputs)")
+    most = numbers[numbers.value > 0].radius.max() if reach is None else 255 * reach
+    axes.set_xlim(0, 1.03 * most if most > 0 else 1)
     axes.set_ylim(0, 102)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.nongaussian.outputs import AblationOptions
 from smoothcert.papers.nongaussian.study.ablation import Point
+from smoothcert.papers.nongaussian.study.results import read_points
 from smoothcert.papers.nongaussian.study.toy import BALL, DIMENSION, ToyPoint, frontier
+from smoothcert.report.numbers import RADIUS, Number, Row, frame
+from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
 
-_EQUATIONS = {
+EQUATIONS = {
     "eq11": r"eq. 11: $\|z\|_2^{-k}\,e^{-\|z\|_2^2/2\sigma^2}$",
     "eq12": r"eq. 12: $\|z\|_\infty^{-k}\,e^{-\|z\|_\infty^2/2\sigma^2}$",
     "eq13": r"eq. 13: $\|z\|_\infty^{-k}\,e^{-\|z\|_2^2/2\sigma^2}$",
@@ -31,37 +35,66 @@ def norm_moments(d: int, k: NDArray, sigma: NDArray) -> tuple[NDArray, NDArray]:
     return sigma * mean, sigma**2 * (m - mean**2)
 
 
-def figure1(d: int = 100) -> Figure:
+def measure_fig1(files: Files, options: Options) -> Picture:
     """Mean and variance of the norm of the noise: growing k against falling sigma."""
-    ks = np.arange(0, d)
-    sigmas = np.linspace(1, 0.02, 200)
+    d = 100
+    curves: list[tuple[str, NDArray, NDArray]] = [
+        ("k", np.arange(0, d), np.ones(d)),
+        ("sigma", np.zeros(200), np.linspace(1, 0.02, 200)),
+        ("marked", np.array([0, 50, 90, 98, 0, 0, 0]), np.array([1, 1, 1, 1, 0.75, 0.5, 0.25])),
+    ]
+    rows: list[Row] = []
+    for curve, ks, sigmas in curves:
+        points = zip(ks, sigmas, *norm_moments(d, ks, sigmas), strict=True)
+        rows += [
+            {"curve": curve, "d": d, "k": int(k), "sigma": float(sigma),
+             "norm_mean": Number(float(mean)), "norm_variance": Number(float(variance))}
+            for k, sigma, mean, variance in points
+        ]  # fmt: skip
+    return Picture(frame("nongaussian_fig1", rows))
+
+
+def draw_fig1(picture: Picture) -> Figure:
+    points = wide(picture.numbers)
+    d = points.d.iloc[0]
     with style():
         figure = Figure(figsize=PANEL)
         axes = figure.subplots()
-        curves = (
-            (norm_moments(d, ks, np.ones(d)), COLOURS[2], "-", r"k grows, $\sigma = 1$"),
-            (norm_moments(d, np.zeros(200), sigmas), COLOURS[1], "--", r"$\sigma$ falls, k = 0"),
-        )
-        for (mean, variance), colour, dash, label in curves:
-            axes.plot(mean, variance, color=colour, linestyle=dash, label=label)
-        marks = ((50, 1.0), (90, 1.0), (98, 1.0), (0, 0.75), (0, 0.5), (0, 0.25))
-        for k, sigma in marks:
-            x, y = (float(v) for v in norm_moments(d, np.array(k), np.array(sigma)))
-            colour = COLOURS[2] if k else COLOURS[1]
-            axes.plot(x, y, marker="o", markersize=4, color=colour)
-            text = f"k = {k}" if k else rf"$\sigma$ = {sigma:g}"
-            offset = (4, -12) if k else (6, -9)
+        for curve, colour, dash, label in (
+            ("k", COLOURS[2], "-", r"k grows, $\sigma = 1$"),
+            ("sigma", COLOURS[1], "--", r"$\sigma$ falls, k = 0"),
+        ):
+            part = points[points.curve == curve]
+            axes.plot(part.norm_mean, part.norm_variance, color=colour, linestyle=dash, label=label)
+        start, *marks = each(points[points.curve == "marked"])
+        for mark in marks:
+            x, y = mark.norm_mean, mark.norm_variance
+            axes.plot(x, y, marker="o", markersize=4, color=COLOURS[2] if mark.k else COLOURS[1])
+            text = f"k = {mark.k}" if mark.k else rf"$\sigma$ = {mark.sigma:g}"
+            offset = (4, -12) if mark.k else (6, -9)
             axes.annotate(text, (x, y), offset, textcoords="offset points", fontsize=8)
-        x, y = (float(v) for v in norm_moments(d, np.array(0), np.array(1.0)))
+        x, y = start.norm_mean, start.norm_variance
         axes.plot(x, y, marker="s", markersize=6, color="black", zorder=4)
-        start = f"start: k = 0, $\\sigma$ = 1\n(Gaussian, d = {d})"
-        axes.annotate(start, (x, y), (-6, 8), textcoords="offset points", ha="right", fontsize=8)
+        text = f"start: k = 0, $\\sigma$ = 1\n(Gaussian, d = {d})"
+        axes.annotate(text, (x, y), (-6, 8), textcoords="offset points", ha="right", fontsize=8)
         axes.set_xlim(0, 1.08 * x)
         axes.set_ylim(0, 1.3 * y)
         axes.set_xlabel(r"mean of $\|z\|_2$")
         axes.set_ylabel(r"variance of $\|z\|_2$")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     return figure
+
+
+def each(points: pd.DataFrame) -> list[Any]:
+    """Its rows, one value an attribute."""
+    return list(points.itertuples())
+
+
+def wide(numbers: pd.DataFrame) -> pd.DataFrame:
+    """A frame with one row a row of the output: its labels, and its numbers by metric."""
+    values = numbers.pivot(index="row", columns="metric", values="value")
+    labels = numbers.drop_duplicates("row").set_index("row").drop(columns=["value", "metric"])
+    return labels.infer_objects().join(values)
 
 
 def plane_density(family: str, k: float, x: NDArray, y: NDArray, cell: float) -> NDArray:
@@ -96,12 +129,24 @@ def overlap(family: str, k: float, r: float, size: int = 800) -> tuple[NDArray, 
     return x, before, after, np.asarray(np.minimum(before, after).sum() * area)
 
 
-def figure2(k: float = 1.0, r: float = 0.8) -> Figure:
+def measure_fig2(files: Files, options: Options) -> Picture:
     """The noise, its shift by (r, r) and their overlap in the plane, at equal energy."""
+    k, r = 1.0, 0.8
+    densities = {family: overlap(family, k, r) for family in EQUATIONS}
+    rows: list[Row] = [
+        {"family": family, "k": k, "shift": r, "overlap": Number(float(common))}
+        for family, (_, _, _, common) in densities.items()
+    ]
+    return Picture(frame("nongaussian_fig2", rows), {"densities": densities})
+
+
+def draw_fig2(picture: Picture) -> Figure:
     with style():
         figure = Figure(figsize=(PANEL[0] * 2.1, PANEL[1] * 0.95))
-        for axes, family in zip(figure.subplots(1, 3), _EQUATIONS, strict=True):
-            x, before, after, common = overlap(family, k, r)
+        panels = figure.subplots(1, 3)
+        for axes, panel in zip(panels, each(picture.numbers), strict=True):
+            k, r = panel.k, panel.shift
+            x, before, after, _ = picture.more["densities"][panel.family]
             inside = np.sort(before.ravel())[::-1]
             mass = np.cumsum(inside) * (x[1] - x[0]) ** 2
             levels = [inside[np.searchsorted(mass, share)] for share in (0.9, 0.6, 0.3)]
@@ -116,7 +161,7 @@ def figure2(k: float = 1.0, r: float = 0.8) -> Figure:
                 look: dict[str, Any] = {"colors": colour, "linestyles": dash, "linewidths": 1.2}
                 axes.contour(x, x, density, levels, **look)
             axes.plot([0, r], [0, r], color="black", linewidth=1, marker="o", markersize=3)
-            axes.set_title(f"{_EQUATIONS[family]}\noverlap {float(common):.3f}", fontsize=9)
+            axes.set_title(f"{EQUATIONS[panel.family]}\noverlap {panel.value:.3f}", fontsize=9)
             axes.set_aspect("equal")
             axes.set_xlim(-2.6, 2.6 + r)
             axes.set_ylim(-2.6, 2.6 + r)
@@ -133,28 +178,56 @@ def figure2(k: float = 1.0, r: float = 0.8) -> Figure:
     return figure
 
 
-def figure3(points: Sequence[ToyPoint]) -> Figure:
+def measure_fig3(files: Files, options: Options) -> Picture:
+    """Accuracy and robustness of every point of the toy; ``best``: on its family's frontier.
+
+    Equation 13's are means of draws: ``robustness_error`` is the standard error.
+    """
+    points = read_points(files.one(), ToyPoint)
+    best = {
+        (family, attack): set(frontier(points, family, attack))
+        for family, attack in {(p.family, p.attack) for p in points}
+    }
+    rows: list[Row] = [
+        {
+            "family": p.family,
+            "attack": p.attack,
+            "k": p.k,
+            "accuracy": p.accuracy,
+            "sigma": p.sigma,
+            "best": p in best[p.family, p.attack],
+            "robustness": Number(p.robustness),
+            "robustness_error": Number(p.robustness_error),
+            "certified_radius": Number(p.radius, unit=RADIUS),
+        }
+        for p in points
+    ]
+    return Picture(frame("nongaussian_fig3", rows))
+
+
+def draw_fig3(picture: Picture) -> Figure:
     """Frontiers of accuracy and robustness on the toy, one panel an attack radius.
 
     Below, the difference to the frontier of equation 11 with three standard errors.
     """
-    attacks = sorted({p.attack for p in points})
+    points = wide(picture.numbers).sort_values("accuracy", kind="stable")
+    attacks = sorted(points.attack.unique())
     with style():
         figure = Figure(figsize=(PANEL[0] * len(attacks), PANEL[1] * 1.45))
         panels = figure.subplots(2, len(attacks), squeeze=False, height_ratios=(3, 1.3))
         for column, attack in enumerate(attacks):
             axes, below = panels[0, column], panels[1, column]
-            base = {p.accuracy: p for p in frontier(points, "eq11", attack)}
-            for i, family in enumerate(_EQUATIONS):
-                best = frontier(points, family, attack)
+            here = points[points.attack == attack]
+            base = here[(here.family == "eq11") & here.best].set_index("accuracy").robustness
+            for i, family in enumerate(EQUATIONS):
+                best = here[(here.family == family) & here.best]
                 look: dict[str, Any] = {"color": COLOURS[i], "linestyle": DASHES[i]}
                 if family == "eq11":
                     look.update(linewidth=3.5, alpha=0.5)
-                accuracy = [p.accuracy for p in best]
-                axes.plot(accuracy, [p.robustness for p in best], label=_EQUATIONS[family], **look)
+                axes.plot(best.accuracy, best.robustness, label=EQUATIONS[family], **look)
                 if family == "eq13":
-                    _difference(below, [p for p in best if p.accuracy in base], base, look)
-                    _fixed_k(axes, points, attack)
+                    _difference(below, best[best.accuracy.isin(base.index)], base, look)
+                    _fixed_k(axes, here)
             axes.set_title(rf"$\ell_\infty$ attack radius {attack:g}")
             axes.set_ylabel(r"robustness: $-D(\lambda = 1)$")
             below.axhline(0, color="0.5", linewidth=0.8)
@@ -165,16 +238,15 @@ def figure3(points: Sequence[ToyPoint]) -> Figure:
     return figure
 
 
-def _fixed_k(axes: Axes, points: Sequence[ToyPoint], attack: float) -> None:
+def _fixed_k(axes: Axes, points: pd.DataFrame) -> None:
     """Thin curves of equations 11 and 13 at one k > 0, to show what k does."""
-    k = next((k for k in (2.0, 3.0, 1.0, 4.0) if any(p.k == k for p in points)), None)
+    k = next((k for k in (2.0, 3.0, 1.0, 4.0) if (points.k == k).any()), None)
     for i, family in ((0, "eq11"), (2, "eq13")):
-        chosen = [p for p in points if (p.family, p.attack, p.k) == (family, attack, k)]
-        chosen.sort(key=lambda p: p.accuracy)
-        if chosen:
+        chosen = points[(points.family == family) & (points.k == k)]
+        if len(chosen):
             axes.plot(
-                [p.accuracy for p in chosen],
-                [p.robustness for p in chosen],
+                chosen.accuracy,
+                chosen.robustness,
                 color=COLOURS[i],
                 linewidth=0.9,
                 linestyle=(0, (1, 1)) if i else (0, (4, 2)),
@@ -182,12 +254,10 @@ def _fixed_k(axes: Axes, points: Sequence[ToyPoint], attack: float) -> None:
             )
 
 
-def _difference(
-    axes: Axes, best: list[ToyPoint], base: dict[float, ToyPoint], look: dict[str, Any]
-) -> None:
-    accuracy = np.array([p.accuracy for p in best])
-    value = np.array([p.robustness - base[p.accuracy].robustness for p in best])
-    error = 3 * np.array([p.robustness_error for p in best])
+def _difference(axes: Axes, best: pd.DataFrame, base: pd.Series, look: dict[str, Any]) -> None:
+    accuracy = best.accuracy.to_numpy()
+    value = best.robustness.to_numpy() - base[accuracy].to_numpy()
+    error = 3 * best.robustness_error.to_numpy()
     axes.plot(accuracy, value, **look)
     axes.fill_between(
         accuracy, value - error, value + error, color=look["color"], alpha=0.2, linewidth=0
@@ -197,36 +267,51 @@ def _difference(
     axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
 
 
-def ablation_figure(points: Sequence[Point], p: float = 0.99) -> Figure:
-    """Certified radius relative to the baseline at equal noise energy, against k / d."""
-    chosen = [point for point in points if point.p == p]
+def measure_ablation(files: Files, options: AblationOptions) -> Picture:
+    """Certified radius over the baseline's at equal noise energy, for every k and d.
+
+    ``ratio_error``: the standard error of a sampled ratio. Raises SmoothcertError where no point
+    has the probability ``options.p``.
+    """
+    points = read_points(files.one(), Point)
+    chosen = [point for point in points if point.p == options.p]
     if not chosen:
         known = ", ".join(f"{v:g}" for v in sorted({point.p for point in points}))
-        raise SmoothcertError(f"ablation: no points at p = {p:g}; expected one of {known}")
+        raise SmoothcertError(f"ablation: no points at p = {options.p:g}; expected one of {known}")
+    rows: list[Row] = [
+        {"noise": q.noise, "d": q.d, "k": q.k, "p": q.p, "ratio": Number(q.ratio),
+         "ratio_error": Number(q.error)}
+        for q in chosen
+    ]  # fmt: skip
+    return Picture(frame("nongaussian_ablation", rows))
+
+
+def draw_ablation(picture: Picture) -> Figure:
+    """Against k / d, one panel a norm."""
+    chosen = wide(picture.numbers).sort_values("k", kind="stable")
     panels = (
         (r"$\ell_1$, against Laplace", ("centripetal-l1",)),
         (r"$\ell_2$, against Gaussian", ("centripetal-l2",)),
         (r"$\ell_\infty$, against Gaussian", ("mixed-linf", "centripetal-linf")),
     )
-    dimensions = sorted({point.d for point in chosen})
+    dimensions = sorted(chosen.d.unique())
     with style():
         figure = Figure(figsize=(PANEL[0] * 2.1, PANEL[1] * 0.95))
         for axes, (title, names) in zip(figure.subplots(1, 3), panels, strict=True):
             axes.axhline(1, color="0.5", linewidth=0.8)
             for name in names:
                 for i, d in enumerate(dimensions):
-                    own = [q for q in chosen if (q.noise, q.d) == (name, d)]
-                    own.sort(key=lambda q: q.k)
-                    if own:
-                        _curve(axes, own, i, hollow=name == "centripetal-linf")
+                    part = chosen[(chosen.noise == name) & (chosen.d == d)]
+                    if len(part):
+                        _curve(axes, part, i, hollow=name == "centripetal-linf")
             axes.set_title(title)
             axes.set_xlabel("k / d")
             axes.set_xlim(-0.02, 1.02)
+        low = chosen[chosen.noise.isin(("centripetal-l1", "centripetal-l2"))].ratio.min()
         for axes in figure.axes[:2]:
-            low = min(q.ratio for q in chosen if q.noise in ("centripetal-l1", "centripetal-l2"))
             axes.set_ylim(min(0.9, low - 0.02), 1.02)
         figure.axes[2].set_ylim(0, 1.05)
-        figure.axes[0].set_ylabel(f"certified radius / baseline's, p = {p:g}")
+        figure.axes[0].set_ylabel(f"certified radius / baseline's, p = {chosen.p.iloc[0]:g}")
         handles = [
             Line2D([], [], color=COLOURS[i], linestyle=DASHES[i], marker="o", markersize=3,
                    label=f"d = {d:,}")
@@ -241,11 +326,11 @@ def ablation_figure(points: Sequence[Point], p: float = 0.99) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, points: list[Point], i: int, hollow: bool) -> None:
+def _curve(axes: Axes, points: pd.DataFrame, i: int, hollow: bool) -> None:
     axes.errorbar(
-        [q.k / q.d for q in points],
-        [q.ratio for q in points],
-        yerr=[3 * q.error for q in points] if any(q.error for q in points) else None,
+        points.k / points.d,
+        points.ratio,
+        yerr=3 * points.ratio_error if points.ratio_error.any() else None,
         color=COLOURS[i],
         linestyle=DASHES[i],
         marker="o",

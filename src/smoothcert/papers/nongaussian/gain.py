@@ -7,30 +7,32 @@ from collections.abc import Sequence
 import numpy as np
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import number
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
-from smoothcert.papers.nongaussian.tables import BASELINES, groups, role, signed
-from smoothcert.report.table import UNKNOWN, Column, Entry, Options, Table, acr, share, words
-from smoothcert.report.table_registry import TABLES
+from smoothcert.papers.nongaussian.tables import BASELINES, groups, role
+from smoothcert.report import names, numbers
+from smoothcert.report.numbers import Key, Label, Number, Row, acr, share
+from smoothcert.report.output import Files, Options
+from smoothcert.report.table import Column, Table
 
 
-@TABLES.member("nongaussian_gain")
-def gain(runs: Sequence[Run], options: Options) -> Table:
+def gain(files: Files, options: Options) -> Table:
     """One row a method's run: its ACR minus the baseline's, split in three.
 
     certificate: the same votes' bounds turned into radii by the method and by the baseline at
     matched noise energy. p_A: the votes, both certified as the baseline's. size: the
     baseline at the matched scale minus the baseline at the scale of training.
     """
+    runs = read_runs(files.some())
     columns = (
         Column("dataset", "data"),
         Column("arch", "architecture"),
-        Column("training", "training"),
-        Column("noise", "noise"),
-        Column("matched", "baseline of equal energy"),
+        Column("training", "training", show=names.training),
+        Column("noise", "noise", show=names.noise),
+        Column("matched", "baseline of equal energy", show=names.noise),
         Column("n", "n"),
         Column("inputs", "inputs"),
         Column("acr", "ACR", measured=True),
@@ -55,27 +57,26 @@ def gain(runs: Sequence[Run], options: Options) -> Table:
         " training. A dash: no baseline run has that scale (within 0.1%).",
         "Brackets: 95% intervals for the number of inputs, paired.",
     )
-    return Table(
-        options.title or "Where a gain of non-Gaussian noise comes from", columns, rows, notes
-    )
+    return Table("", columns, rows, notes)
 
 
-def _gain(run: Run, baselines: Sequence[Run]) -> dict[str, Entry]:
+def _gain(run: Run, baselines: Sequence[Run]) -> Row:
     noise = NOISES.parse(str(run.noise))
     assert isinstance(noise, Centripetal)
     d = _dimension(run)
     scale = matched_scale(noise, d)
     base = NOISES[BASELINES[noise.norm]](scale)
-    row = {
-        "dataset": words(run.dataset),
-        "arch": words(run.arch),
-        "training": words(run.training),
-        "noise": words(run.noise),
-        "matched": words(f"{base.name}-{number(round(scale, 4))}"),
-        "n": words(run.n),
-        "inputs": words(len(run.table)),
+    row: dict[Key, Label | Number] = {
+        "dataset": run.dataset,
+        "arch": run.arch,
+        "training": run.training,
+        "noise": run.noise,
+        "matched": f"{base.name}-{number(round(scale, 4))}",
+        "n": run.n,
+        "inputs": len(run.table),
+        "norm": run.norm,
         "acr": acr(metrics.average_certified_radius(run.table)),
-        **dict.fromkeys(("total", "p_a", "size"), Entry(UNKNOWN)),
+        **dict.fromkeys(("total", "p_a", "size")),
     }
     same_model = [b for b in baselines if b.training == run.training]
     trained = run.trained
@@ -87,14 +88,14 @@ def _gain(run: Run, baselines: Sequence[Run]) -> dict[str, Entry]:
     right = run.table.correct == 1
     ours = np.where(right, run.table.radius, 0.0)
     as_base = np.where(right, base.radius(p_lower, scale, d), 0.0)
-    row["certificate"] = signed(metrics.mean(ours - as_base))
+    row["certificate"] = numbers.gain(metrics.mean(ours - as_base))
     if start is not None:
-        row["total"] = signed(metrics.acr_difference(run.table, start.table))
+        row["total"] = numbers.gain(metrics.acr_difference(run.table, start.table))
     if matched is not None:
         theirs = np.where(matched.table.correct == 1, matched.table.radius, 0.0)
-        row["p_a"] = signed(metrics.mean(as_base - theirs))
+        row["p_a"] = numbers.gain(metrics.mean(as_base - theirs))
         if start is not None:
-            row["size"] = signed(metrics.acr_difference(matched.table, start.table))
+            row["size"] = numbers.gain(metrics.acr_difference(matched.table, start.table))
     return row
 
 
@@ -120,18 +121,18 @@ def _at(runs: Sequence[Run], scale: float | None) -> Run | None:
     return best if abs(np.log(float(best.sigma or 1) / scale)) < 1e-3 else None
 
 
-@TABLES.member("nongaussian_training")
-def training(runs: Sequence[Run], options: Options) -> Table:
+def training(files: Files, options: Options) -> Table:
     """One row a noise that models were trained with: what that changes, on the same inputs.
 
     Beside the model trained with the noise: the same noise on the model trained with the
     baseline's noise of equal energy, and that model certified with its own noise.
     """
+    runs = read_runs(files.some())
     columns = (
         Column("dataset", "data"),
         Column("arch", "architecture"),
-        Column("noise", "noise"),
-        Column("baseline", "baseline"),
+        Column("noise", "noise", show=names.noise),
+        Column("baseline", "baseline", show=names.noise),
         Column("n", "n"),
         Column("inputs", "inputs"),
         Column("acr", "ACR, trained with the noise", measured=True),
@@ -151,9 +152,7 @@ def training(runs: Sequence[Run], options: Options) -> Table:
         " A dash: no such run.",
         "Brackets: 95% intervals for the number of inputs, paired.",
     )
-    return Table(
-        options.title or "Models trained with the noise that certifies", columns, rows, notes
-    )
+    return Table("", columns, rows, notes)
 
 
 def _own(run: Run) -> bool:
@@ -161,7 +160,7 @@ def _own(run: Run) -> bool:
     return role(run) == "method" and run.trained is not None and run.trained.noise_slug == run.noise
 
 
-def _training(run: Run, runs: Sequence[Run]) -> dict[str, Entry]:
+def _training(run: Run, runs: Sequence[Run]) -> Row:
     noise = NOISES.parse(str(run.noise))
     assert isinstance(noise, Centripetal)
     scale = matched_scale(noise, _dimension(run))
@@ -177,21 +176,22 @@ def _training(run: Run, runs: Sequence[Run]) -> dict[str, Entry]:
     name = BASELINES[noise.norm]
     baseline = _at([other for other in alike if other.noise_name == name], scale)
     accuracy = metrics.certified_accuracy(run.table, [0.0])[0]
-    row = {
-        "dataset": words(run.dataset),
-        "arch": words(run.arch),
-        "noise": words(run.noise),
-        "baseline": words(baseline.noise if baseline else None),
-        "n": words(run.n),
-        "inputs": words(len(run.table)),
+    row: dict[Key, Label | Number] = {
+        "dataset": run.dataset,
+        "arch": run.arch,
+        "noise": run.noise,
+        "baseline": baseline.noise if baseline else None,
+        "n": run.n,
+        "inputs": len(run.table),
+        "norm": run.norm,
         "acr": acr(metrics.average_certified_radius(run.table)),
         "accuracy_percent": share(accuracy),
     }
     for key, other in (("minus_model", model), ("minus_baseline", baseline)):
-        row[key] = row[f"accuracy_{key}"] = Entry(UNKNOWN)
+        row[key] = row[f"accuracy_{key}"] = None
         if other is not None:
             own, theirs = metrics.common_inputs([run.table, other.table])
-            row[key] = signed(metrics.acr_difference(own, theirs))
+            row[key] = numbers.gain(metrics.acr_difference(own, theirs))
             row[f"accuracy_{key}"] = share(metrics.accuracy_difference(own, theirs, [0.0])[0])
     return row
 

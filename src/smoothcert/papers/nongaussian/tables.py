@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
 from smoothcert.certificates.metrics import Estimate
-from smoothcert.certificates.runs import Run
+from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.certificates.selection import HeldOut, held_out, paired_difference
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.noise.centripetal import Centripetal
-from smoothcert.report.printing import norm as norm_symbol
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.report import names
+from smoothcert.report.numbers import Key, Label, Metric, Number, Row, acr, gain, share
+from smoothcert.report.output import Files
 from smoothcert.report.printing import number
-from smoothcert.report.reference import Row, cells
-from smoothcert.report.table import Column, Entry, Options, Table, acr, share, words
-from smoothcert.report.table_registry import TABLES
+from smoothcert.report.reference import Row as PaperRow
+from smoothcert.report.reference import cells
+from smoothcert.report.table import Column, Table
 
 BASELINES = {"l1": "laplace", "l2": "gaussian", "linf": "gaussian-linf"}
 TABLE_OF = {"l1": "table1", "l2": "table2", "linf": "table3"}
@@ -44,7 +47,23 @@ _TRAINED = {
     "linf": ("smoothadv", "gaussian"),
 }
 ROLES = ("baseline", "method")
-LABELS = {"baseline": "Baseline", "searched": "Baseline, any scale", "method": "Ours"}
+LABELS = {"baseline": "Baseline", "searched": "Baseline, any scale", "method": "Zhang et al."}
+# How a run of several is chosen: the label ``selection`` and the column ``choice``.
+BEST, HELD_OUT, ONE = "these inputs", "held out", "one run"
+CHOICES = {
+    BEST: "best at each radius, on these inputs",
+    HELD_OUT: "chosen on the other half",
+    ONE: "none: one run",
+}
+_NOISES = {
+    "laplace": "Laplace",
+    "gaussian": "Gaussian",
+    "gaussian-linf": "Gaussian",
+    "centripetal-l1": "centripetal ℓ₁",
+    "centripetal-l2": "centripetal ℓ₂ (eq. 11)",
+    "centripetal-linf": "centripetal ℓ∞ (eq. 12)",
+    "mixed-linf": "mixed norm (eq. 13)",
+}
 
 
 def role(run: Run) -> str | None:
@@ -99,53 +118,51 @@ def _at_training_scale(run: Run) -> bool:
     return run.trained is not None and run.sigma == run.trained.scale
 
 
-@TABLES.member("nongaussian_table1")
-def table1(runs: Sequence[Run], options: Options) -> Table:
+def table1(files: Files, options: AccuracyOptions) -> Table:
     """l1: Laplace noise and centripetal l1 noise."""
-    return _table(runs, options, "l1")
+    return _table(read_runs(files.some()), options, "l1")
 
 
-@TABLES.member("nongaussian_table2")
-def table2(runs: Sequence[Run], options: Options) -> Table:
+def table2(files: Files, options: AccuracyOptions) -> Table:
     """l2: Gaussian noise and centripetal l2 noise."""
-    return _table(runs, options, "l2")
+    return _table(read_runs(files.some()), options, "l2")
 
 
-@TABLES.member("nongaussian_table3")
-def table3(runs: Sequence[Run], options: Options) -> Table:
+def table3(files: Files, options: AccuracyOptions) -> Table:
     """linf: Gaussian noise through l2, and mixed-norm or centripetal linf noise."""
-    return _table(runs, options, "linf")
+    return _table(read_runs(files.some()), options, "linf")
 
 
-def _table(runs: Sequence[Run], options: Options, norm: str) -> Table:
-    found = groups(runs, norm)
-    radii = _radii(found, norm) if options.radii is None else metrics.parse_radii(options.radii)
+def _table(runs: Sequence[Run], options: AccuracyOptions, norm: str) -> Table:
+    """Rows have the labels ``selection`` (a key of CHOICES) and ``method`` too: a key of LABELS, or
+    ``difference``, of the method and the baseline ``minus``."""
+    parts = groups(runs, norm)
+    radii = _radii(parts, norm) if options.radii is None else metrics.parse_radii(options.radii)
     sign = ">" if options.strict else "≥"
+    rows = [row for group in parts for row in _rows(group, radii, norm, options.strict)]
+    readable = {
+        _named(name, noise_names(members)): _named(name, noise_titles(members))
+        for group in parts
+        for name, members in rivals(group).items()
+    }
     columns = (
         Column("dataset", "data"),
         Column("arch", "architecture"),
-        Column("training", "training"),
-        Column("noise", "noise"),
+        Column("training", "training", show=names.recipe),
+        Column("noise", "noise", show=lambda text: readable.get(text, text)),
         Column("choice", "choice of the run"),
         Column("runs", "runs"),
         Column("n", "n"),
         Column("inputs", "inputs"),
         Column("acr", "ACR", measured=True),
-        *(Column(key(r, norm), f"{sign} {_radius(r, norm)}", measured=True) for r in radii),
+        *(Column(accuracy_at(r), f"{sign} {_radius(r, norm)}", csv=_csv(r, norm)) for r in radii),
     )
-    rows: list[dict[str, Entry]] = []
-    for group in found:
-        rows += _rows(group, radii, norm, options.strict)
-    title = options.title or (
-        f"Certified accuracy (%) at {norm_symbol(norm)} radii: {BASELINES[norm]} noise and the"
-        " noises of Zhang et al."
-    )
-    return Table(title, columns, rows, _notes(rows))
+    return Table(options.title or "", columns, rows, _notes(rows))
 
 
-def _radii(found: list[dict[str, list[Run]]], norm: str) -> NDArray:
+def _radii(parts: list[dict[str, list[Run]]], norm: str) -> NDArray:
     """The paper's radii where it has numbers for the data; else as far as anything is certified."""
-    every = [run for group in found for members in group.values() for run in members]
+    every = [run for group in parts for members in group.values() for run in members]
     paper, further = metrics.parse_radii(RADII[norm]), metrics.parse_radii(_FURTHER[norm])
     reach = max(float(run.table.radius.max()) for run in every)
     if any(run.dataset in _ARCH for run in every):
@@ -154,86 +171,83 @@ def _radii(found: list[dict[str, list[Run]]], norm: str) -> NDArray:
     return radii[: max(1, int((radii <= reach).sum()))]
 
 
-def _rows(
-    group: dict[str, list[Run]], radii: NDArray, norm: str, strict: bool
-) -> list[dict[str, Entry]]:
+def _rows(group: dict[str, list[Run]], radii: NDArray, norm: str, strict: bool) -> list[Row]:
     everything = [run for name in ROLES for run in group[name]]
-    tables = dict(
-        zip(
-            (str(run.path) for run in everything),
-            metrics.common_inputs([run.table for run in everything]),
-            strict=True,
-        )
-    )
-    rows, results = [], {}
+    common = metrics.common_inputs([run.table for run in everything])
+    tables = dict(zip((str(run.path) for run in everything), common, strict=True))
+    rows: list[Row] = []
+    results = {}
     for name, members in rivals(group).items():
-        own = [tables[str(run.path)] for run in members]
-        common = {
-            "dataset": words(members[0].dataset or members[0].path.name),
-            "arch": words(members[0].arch),
-            "training": words(members[0].recipe),
-            "noise": words(f"{LABELS[name]}: {', '.join(noise_names(members))}"),
-            "runs": words(len(members)),
-            "n": words(members[0].n),
-            "inputs": words(len(own[0])),
-        }
+        each = [tables[str(run.path)] for run in members]
         reference = None if name == "searched" else _reference(members, norm, name)
-        results[name] = held_out(own, radii, strict)
-        if len(own) > 1:
-            best = metrics.envelope(own, radii, strict)
-            rows.append(
-                {
-                    **common,
-                    "choice": words("best at each radius, on these inputs"),
-                    "acr": acr(metrics.envelope_area(own)),
-                    **_accuracies(best, radii, norm, reference),
-                }
-            )
-        rows.append(
-            {
-                **common,
-                "choice": words("chosen on the other half" if len(own) > 1 else "none: one run"),
-                "acr": acr(metrics.mean(results[name].radius, least=0.0)),
-                **_accuracies(
-                    _share(results[name].certified),
-                    radii,
-                    norm,
-                    reference if len(own) == 1 else None,
-                ),
+        labels: Row = {
+            "dataset": members[0].dataset or members[0].path.name,
+            "arch": members[0].arch,
+            "training": members[0].recipe,
+            "noise": _named(name, noise_names(members)),
+            "runs": len(members),
+            "n": members[0].n,
+            "inputs": len(each[0]),
+            "norm": norm,
+            "method": name,
+        }
+        results[name] = held_out(each, radii, strict)
+        chosen = {
+            **labels,
+            **_choice(HELD_OUT if len(each) > 1 else ONE),
+            "acr": acr(metrics.mean(results[name].radius, least=0.0)),
+            **_accuracies(
+                _share(results[name].certified), radii, reference if len(each) == 1 else None
+            ),
+        }
+        if len(each) > 1:
+            best = {
+                **labels,
+                **_choice(BEST),
+                "acr": acr(metrics.envelope_area(each)),
+                **_accuracies(metrics.envelope(each, radii, strict), radii, reference),
             }
-        )
+            rows.append(best)
+        rows.append(chosen)
     for name in ("baseline", "searched") if "method" in results else ():
         if name in results:
-            rows.append(_difference(rows[-1], results["method"], results[name], name, radii, norm))
+            rows.append(_difference(rows[-1], results["method"], results[name], name, radii))
     return rows
 
 
-def _difference(
-    row: dict[str, Entry], ours: HeldOut, base: HeldOut, name: str, radii: NDArray, norm: str
-) -> dict[str, Entry]:
+def _choice(selection: str) -> Row:
+    return {"selection": selection, "choice": CHOICES[selection]}
+
+
+def _difference(row: Row, method: HeldOut, base: HeldOut, name: str, radii: NDArray) -> Row:
     """A row below ``row``: the method minus a baseline, both chosen on the other half."""
     difference = [
-        paired_difference(a, b) for a, b in zip(ours.certified, base.certified, strict=True)
+        paired_difference(a, b) for a, b in zip(method.certified, base.certified, strict=True)
     ]
     return {
         **row,
-        "noise": words(f"Ours minus {LABELS[name].lower()}"),
-        "runs": words(None),
-        "choice": words("the same, paired"),
-        "acr": signed(metrics.mean(ours.radius - base.radius)),
-        **{key(r, norm): share(difference[i]) for i, r in enumerate(radii)},
+        "noise": f"{LABELS['method']} minus {LABELS[name].lower()}",
+        "runs": None,
+        "choice": "the same, paired",
+        "method": "difference",
+        "minus": name,
+        "acr": gain(metrics.mean(method.radius - base.radius)),
+        **{accuracy_at(r): share(difference[i]) for i, r in enumerate(radii)},
     }
-
-
-def signed(estimate: Estimate) -> Entry:
-    """A difference of radii, with its sign."""
-    value, low, high = (float(v) for v in (estimate.value, estimate.low, estimate.high))
-    return Entry(f"{value:+.4f}", f"[{low:+.4f}, {high:+.4f}]", "", (value, low, high, None))
 
 
 def noise_names(runs: Sequence[Run]) -> list[str]:
     """The noises without k and scale, each once."""
     return list(dict.fromkeys(NOISES.parse(run.noise).name for run in runs if run.noise))
+
+
+def noise_titles(runs: Sequence[Run]) -> list[str]:
+    """The same in print."""
+    return [_NOISES.get(name, name) for name in noise_names(runs)]
+
+
+def _named(rival: str, noises: list[str]) -> str:
+    return f"{LABELS[rival]}: {', '.join(noises)}"
 
 
 def _share(certified: NDArray[np.bool_]) -> list[Estimate]:
@@ -242,15 +256,16 @@ def _share(certified: NDArray[np.bool_]) -> list[Estimate]:
 
 
 def _accuracies(
-    values: Estimate | list[Estimate], radii: NDArray, norm: str, reference: Row | None
-) -> dict[str, Entry]:
-    return {
-        key(r, norm): share(values[i], reference.at(float(r)) if reference else None)
+    values: Estimate | list[Estimate], radii: NDArray, reference: PaperRow | None
+) -> Row:
+    row: dict[Key, Label | Number] = {
+        accuracy_at(r): share(values[i], reference.at(float(r)) if reference else None)
         for i, r in enumerate(radii)
     }
+    return {**row, "paper": reference.source if reference else None}
 
 
-def _reference(runs: Sequence[Run], norm: str, name: str) -> Row | None:
+def _reference(runs: Sequence[Run], norm: str, name: str) -> PaperRow | None:
     """The paper's row, if data, architecture, kind of training, n and alpha are the paper's."""
     first = runs[0]
     if first.dataset is None or _ARCH.get(first.dataset) != first.arch:
@@ -262,12 +277,17 @@ def _reference(runs: Sequence[Run], norm: str, name: str) -> Row | None:
         if (run.n, run.alpha) != (100_000, 0.001):
             return None
     method = {"baseline": "Baseline", "method": "Ours"}[name]
-    found = cells("zhang", TABLE_OF[norm], dataset=first.dataset, method=method)
-    return Row(found) if found else None
+    printed = cells("zhang", TABLE_OF[norm], dataset=first.dataset, method=method)
+    return PaperRow(printed) if printed else None
 
 
-def key(radius: float, norm: str) -> str:
-    """A radius as a column of the CSV: 0.25, or 2_255 for linf."""
+def accuracy_at(radius: float) -> Metric:
+    """Certified accuracy at a radius, as the rows name it."""
+    return Metric("accuracy_percent", float(radius))
+
+
+def _csv(radius: float, norm: str) -> str:
+    """Its column in the CSV: accuracy_percent_0.25, or accuracy_percent_2_255 for linf."""
     return f"accuracy_percent_{_radius(radius, norm).replace('/', '_')}"
 
 
@@ -278,19 +298,19 @@ def _radius(radius: float, norm: str) -> str:
     return number(float(radius))
 
 
-def _notes(rows: list[dict[str, Entry]]) -> tuple[str, ...]:
+def _notes(rows: list[Row]) -> tuple[str, ...]:
     notes = [
         "Accuracies are percent of the inputs that are classified correctly with a certified"
         " radius of at least r, in pixels of [0,1] images; an abstention is wrong. Brackets:"
         " 95% intervals for the number of inputs.",
         "Baseline: certified at the scale of training, as in the paper; any scale: with a search"
-        " for the scale, like ours.",
+        " for the scale, as Zhang et al. have it.",
         "Best at each radius: over all scales (and k) of a row's runs and all models, chosen on"
         " the inputs that measure it, as in the paper; its ACR is the area under it. Chosen on"
         " the other half: the run is chosen on half of the inputs and measured on the other;"
         " differences are between rows of this kind or of one run.",
     ]
-    if any(entry.paper for row in rows for entry in row.values()):
+    if any(isinstance(n, Number) and n.paper for row in rows for n in row.values()):
         notes.append(
             "After the slash: the paper's value. The paper certifies models that others"
             " released; its number of samples, alpha, k and scales are not in the text at hand."

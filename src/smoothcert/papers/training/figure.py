@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -24,7 +25,11 @@ from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+from smoothcert.papers.training.options import CurveOptions
+from smoothcert.report import names
+from smoothcert.report.numbers import PERCENT, RADIUS, Label, Number, Row, frame
+from smoothcert.report.output import Files, Picture
+from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 REQUIRED = ("epoch", "loss", "noisy_accuracy", "lr", "seconds")
 # Of the scales of DS2, over the training inputs (training/scales.py).
@@ -53,7 +58,7 @@ class Log:
         return (self.path.parent.name or stem) if stem == "model" else stem
 
     @property
-    def of(self) -> str:
+    def data(self) -> str:
         """Data and architecture, as far as known."""
         return ", ".join(v for v in (self.dataset, self.arch) if v)
 
@@ -126,39 +131,51 @@ def _from_path(path: Path) -> tuple[Training | None, str | None, str | None]:
     return training, None, None
 
 
-def training_curves(logs: Sequence[Log], title: str | None = None) -> Figure:
-    """Panels of loss, accuracy and (if any log has them) scales, one set a method and scale."""
-    groups: dict[Any, list[Log]] = {}
-    for log in sorted(logs, key=_order):
-        groups.setdefault(_column(log), []).append(log)
-    rows = 3 if any(log.adapted.any() for log in logs) else 2
-    with style():
-        single = len(groups) == 1  # then side by side
-        wide, high = (rows, 0.85) if single else (0.8 * len(groups), 0.68 * rows)
-        figure = Figure(figsize=(PANEL[0] * wide + 0.3, PANEL[1] * high + 0.6))
-        shape = (1, rows) if single else (rows, len(groups))
-        panels = figure.subplots(*shape, squeeze=False, sharex="col")
-        panels = panels.T if single else panels
-        labels: dict[str, Any] = {}
-        for column, group in zip(panels.T, groups.values(), strict=True):
-            labels |= _set(column, group)
-            if not single:
-                column[0].set_title(_heading(group[0]))
-            for axes in column if single else column[-1:]:
-                axes.set_xlabel(_epochs(group))
-        for axes, text in zip(
-            panels[:, 0],
-            ("loss, mean of the batches", "noisy accuracy (% of inputs)",
-             "noise scale σ\n(pixels in [0, 1])"),
-            strict=False,
-        ):  # fmt: skip
-            axes.set_ylabel(text)
-        if rows == 3:
-            labels |= _fan_legend()
-        columns = min(len(labels), 2 if wide < 1.5 else 4)
-        figure.legend(labels.values(), labels, loc="outside lower center", ncols=columns)
-        figure.suptitle(title or _title(logs))
-    return figure
+def measure(files: Files, options: CurveOptions) -> Picture:
+    """A row an epoch of each log, as far as it is the log's own; ``at`` is its place on the axis.
+
+    ``column`` holds what is drawn together: the trainings of one method and scale.
+    """
+    logs = sorted(map(read_log, files.some()), key=_order)
+    columns: dict[Any, list[Log]] = {}
+    for log in logs:
+        columns.setdefault(_column(log), []).append(log)
+    rows: list[Row] = []
+    for column, group in enumerate(columns.values()):
+        parent = next((log for log in group if _plain(log)), None)
+        moved = parent is not None and any(log.anew for log in group)
+        for place, log in enumerate(group):
+            at, own = log.columns["epoch"], np.ones(len(log.columns["epoch"]), bool)
+            if parent is not None and parent is not log:
+                if log.anew:
+                    at = at + parent.columns["epoch"][-1]
+                else:
+                    own = _own(log, parent)
+            labels: dict[str, Label] = {
+                "dataset": log.dataset, "arch": log.arch,
+                "training": None if log.training is None else log.training.slug,
+                "column": column, "heading": _heading(log), "place": place, "series": _label(log),
+                "continued": "yes" if moved else "no",
+            }  # fmt: skip
+            rows += [{**labels, **_epoch(log, i), "at": float(at[i])} for i in np.flatnonzero(own)]
+    common = {log.data for log in logs}
+    data = common.pop() if len(common) == 1 else ""
+    return Picture(frame("training_curves", rows), {"title": options.title, "data": data})
+
+
+def _epoch(log: Log, i: int) -> Row:
+    """The numbers of one epoch; the scale is the median over the inputs, or the one of all."""
+    row: Row = {
+        "epoch": int(log.columns["epoch"][i]),
+        "loss": Number(float(log.columns["loss"][i])),
+        "noisy_accuracy": Number(100 * float(log.columns["noisy_accuracy"][i]), unit=PERCENT),
+    }
+    if log.adapted[i]:
+        each = {name: float(log.columns[f"scale_{name}"][i]) for name in QUANTILES}
+        return {**row, **{f"scale_{n}": Number(v, unit=RADIUS) for n, v in each.items()}}
+    return (
+        row if log.training is None else {**row, "scale": Number(log.training.scale, unit=RADIUS)}
+    )
 
 
 def _order(log: Log) -> Any:
@@ -166,10 +183,9 @@ def _order(log: Log) -> Any:
     t = log.training
     if t is None:
         return (1, str(log.path))
-    methods = ("cohen", "smoothadv", "macer")
+    methods = list(names.METHODS)
     rank = methods.index(t.method) if t.method in methods else len(methods)
-    key = (log.of, rank, t.method, t.noise, t.scale, log.anew, not _plain(log), t.slug)
-    return (0, *map(str, key[:1]), *key[1:])
+    return (0, log.data, rank, t.method, t.noise, t.scale, log.anew, not _plain(log), t.slug)
 
 
 def _column(log: Log) -> Any:
@@ -180,57 +196,10 @@ def _column(log: Log) -> Any:
     return log.dataset, log.arch, t.method, t.noise, t.scale
 
 
-def _title(logs: Sequence[Log]) -> str:
-    common = {log.of for log in logs}
-    of = f" ({common.pop()})" if len(common) == 1 and logs[0].of else ""
-    names = " and ".join(log.name for log in logs) if len(logs) <= 2 else "Training"
-    return f"{names}{of}"
-
-
-def _heading(log: Log) -> str:
-    if log.training is None:
-        return log.name
-    noise = "" if log.training.noise == "gaussian" else f", {log.training.noise}"
-    return f"{log.training.method}{noise}, σ = {number(log.training.scale)}"
-
-
-def _epochs(group: list[Log]) -> str:
-    moved = _parent(group) is not None and any(log.anew for log in group)
-    return "epoch (fine-tuning goes on from the fixed σ)" if moved else "epoch"
-
-
-def _parent(group: list[Log]) -> Log | None:
-    return next((log for log in group if _plain(log)), None)
-
-
 def _plain(log: Log) -> bool:
     """Fixed scale, from scratch: what the others of its column start from."""
     t = log.training
     return t is not None and t.schedule == "fs" and not t.variant
-
-
-def _set(panels: Sequence[Axes], group: list[Log]) -> dict[str, Any]:
-    """Draw one set of panels; its lines by label."""
-    parent = _parent(group)
-    handles: dict[str, Any] = {}
-    for i, log in enumerate(group):
-        look: dict[str, Any] = {"color": COLOURS[i % 6], "linestyle": DASHES[i % len(DASHES)]}
-        handles[_label(log)] = Line2D([], [], **look)
-        x = log.columns["epoch"]
-        own = np.ones(len(x), bool)
-        if parent is not None and parent is not log:
-            if log.anew:
-                x = x + parent.columns["epoch"][-1]
-            else:
-                own = _own(log, parent)
-        one: dict[str, Any] = {"marker": "o", "markersize": 3} if own.sum() == 1 else {}
-        panels[0].plot(x[own], log.columns["loss"][own], **look, **one)
-        panels[1].plot(x[own], 100 * log.columns["noisy_accuracy"][own], **look, **one)
-        if len(panels) > 2:
-            _scales(panels[2], x, own, log, look)
-    panels[0].set_ylim(bottom=min(0.0, panels[0].get_ylim()[0]))
-    panels[1].set_ylim(0, 102)
-    return handles
 
 
 def _own(log: Log, parent: Log) -> NDArray[np.bool_]:
@@ -243,32 +212,96 @@ def _own(log: Log, parent: Log) -> NDArray[np.bool_]:
     return np.arange(len(log.columns["epoch"])) >= shared - 1
 
 
+def _heading(log: Log) -> str:
+    if log.training is None:
+        return log.name
+    noise = "" if log.training.noise == "gaussian" else f", {log.training.noise}"
+    return f"{names.method(log.training.method)}{noise}, σ = {number(log.training.scale)}"
+
+
 def _label(log: Log) -> str:
     if log.training is None:
         return log.name
-    meaning = {"fs": "fixed σ", "ds2": "each input its own σ"}.get(log.training.schedule)
-    slug = f"{log.training.schedule}{log.training.variant}"
-    return f"{slug}: {meaning}" if meaning else slug
+    schedule = log.training.schedule
+    words = {"fs": "fixed σ", "ds2": "each input its own σ (DS2)"}.get(schedule, schedule)
+    return f"{words}{names.variant(log.training.variant)}"
+
+
+# --- how it is drawn -----------------------------------------------------------------------
+
+
+def draw(picture: Picture) -> Figure:
+    """Panels of loss, accuracy and (if any log has them) scales, one set a method and scale."""
+    numbers, title = picture.numbers, picture.more["title"] or ""
+    groups = [part for _, part in numbers.groupby("column")]
+    rows = 3 if (numbers.metric == "scale_q50").any() else 2
+    with style():
+        single = len(groups) == 1  # then side by side
+        wide, high = (rows, 0.85) if single else (0.8 * len(groups), 0.68 * rows)
+        figure = Figure(figsize=(PANEL[0] * wide + 0.3, PANEL[1] * high + 0.6))
+        shape = (1, rows) if single else (rows, len(groups))
+        panels = figure.subplots(*shape, squeeze=False, sharex="col")
+        panels = panels.T if single else panels
+        labels: dict[str, Any] = {}
+        for column, part in zip(panels.T, groups, strict=True):
+            labels |= _set(column, part)
+            about = part.iloc[0]
+            column[0].set_title(about.heading)
+            moved = " (fine-tuning goes on from the fixed σ)" if about.continued == "yes" else ""
+            for axes in column if single else column[-1:]:
+                axes.set_xlabel(f"epoch{moved}")
+        for axes, text in zip(
+            panels[:, 0],
+            ("loss, mean of the batches", "noisy accuracy (% of inputs)",
+             "noise scale σ\n(pixels in [0, 1])"),
+            strict=False,
+        ):  # fmt: skip
+            axes.set_ylabel(text)
+        if rows == 3:
+            labels |= _fan_legend()
+        columns = min(len(labels), 2 if wide < 1.5 else 4)
+        figure.legend(labels.values(), labels, loc="outside lower center", ncols=columns)
+        data = f" ({picture.more['data']})" if picture.more["data"] else ""
+        heading(figure, f"{title}{data}")
+    return figure
+
+
+def _set(panels: Sequence[Axes], numbers: pd.DataFrame) -> dict[str, Any]:
+    """Draw one set of panels; its lines by label."""
+    handles: dict[str, Any] = {}
+    for place, part in numbers.groupby("place"):
+        look: dict[str, Any] = {"color": COLOURS[place % 6]}
+        look["linestyle"] = DASHES[place % len(DASHES)]
+        handles[part.series.iloc[0]] = Line2D([], [], **look)
+        by_epoch = part.pivot(index="at", columns="metric", values="value")
+        by_epoch.index = by_epoch.index.astype(float)
+        one: dict[str, Any] = {"marker": "o", "markersize": 3} if len(by_epoch) == 1 else {}
+        panels[0].plot(by_epoch.index, by_epoch.loss, **look, **one)
+        panels[1].plot(by_epoch.index, by_epoch.noisy_accuracy, **look, **one)
+        if len(panels) > 2:
+            _scales(panels[2], by_epoch, part, look)
+    panels[0].set_ylim(bottom=min(0.0, panels[0].get_ylim()[0]))
+    panels[1].set_ylim(0, 102)
+    return handles
 
 
 def _scales(
-    axes: Axes, x: NDArray[np.float64], own: NDArray[np.bool_], log: Log, look: dict[str, Any]
+    axes: Axes, by_epoch: pd.DataFrame, numbers: pd.DataFrame, look: dict[str, Any]
 ) -> None:
     """The distribution over the inputs where there is one, else the one scale of all."""
-    on = log.adapted
-    q = {name: log.columns.get(f"scale_{name}", np.full(len(x), np.nan)) for name in QUANTILES}
-    middle = q["q50"].copy()
-    if log.training is not None:
-        middle[~on] = log.training.scale
-        axes.axhline(log.training.scale, color="0.5", linewidth=0.7, zorder=1)
-    axes.plot(x[own], middle[own], **look)
-    if not on.any():
+    each = by_epoch.reindex(columns=["scale", *(f"scale_{name}" for name in QUANTILES)])
+    slug = numbers.training.iloc[0]
+    if slug is not None:
+        axes.axhline(Training.parse(slug).scale, color="0.5", linewidth=0.7, zorder=1)
+    axes.plot(each.index, each.scale_q50.fillna(each.scale), **look)
+    fan = each[each.scale_q50.notna()]
+    if fan.empty:
         return
     band: dict[str, Any] = {"color": look["color"], "linewidth": 0}
-    axes.fill_between(x[on], q["q05"][on], q["q95"][on], alpha=0.18, **band)
-    axes.fill_between(x[on], q["q25"][on], q["q75"][on], alpha=0.3, **band)
-    for end in ("min", "max"):
-        axes.plot(x[on], q[end][on], color=look["color"], linewidth=0.7, linestyle=":")
+    axes.fill_between(fan.index, fan.scale_q05, fan.scale_q95, alpha=0.18, **band)
+    axes.fill_between(fan.index, fan.scale_q25, fan.scale_q75, alpha=0.3, **band)
+    for end in (fan.scale_min, fan.scale_max):
+        axes.plot(fan.index, end, color=look["color"], linewidth=0.7, linestyle=":")
 
 
 def _fan_legend() -> dict[str, Any]:

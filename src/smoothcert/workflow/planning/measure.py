@@ -24,7 +24,7 @@ from smoothcert.compute.streams import generator
 from smoothcert.core import provenance
 from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES
-from smoothcert.sampling import Sampler, default_batch
+from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.job import default_inputs
 from smoothcert.scaling.problem import Problem

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from smoothcert.training.plan import Plan
+from smoothcert.training.plan import Plan, plan
+from smoothcert.training.spec import Job
 
 # A backward pass computes the gradients of the inputs and of the weights of each layer, with as
 # many multiplications each as the forward pass.
@@ -120,7 +121,4 @@ def search_passes(scalings: Sequence[str]) -> SearchPasses:
 
 def training_plan(spec: dict[str, Any], parent: str | None) -> Plan:
     """The parts of a training job from its specification; raises SmoothcertError as ``plan``."""
-    from smoothcert.training.plan import Job, plan
-    from smoothcert.training.settings import from_mapping
-
-    return plan(from_mapping(Job, {**spec, "parent": parent}, "specification"))
+    return plan(Job.check({**spec, "parent": parent}, "specification"))

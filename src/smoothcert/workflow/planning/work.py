@@ -27,7 +27,6 @@ LIGHT = frozenset(
         "figure",
         "metrics",
         "import-checkpoint",
-        "training-curves",
         "overview",
         "iss_table2",
         "iss_table3",

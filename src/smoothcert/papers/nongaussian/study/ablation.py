@@ -24,8 +24,7 @@ from smoothcert.noise.radial_quadrature import failure_bound
 
 FAMILIES = ("centripetal-l1", "centripetal-l2", "centripetal-linf", "mixed-linf")
 
-# Of the mixed noise: at most so many draws, and so many drawn numbers.
-_DRAWS, NUMBERS = 100_000, 300_000_000
+_DRAWS = 100_000  # of the mixed noise, at most
 _BATCHES = 8
 
 
@@ -56,7 +55,7 @@ def ablation(
     shares: Sequence[float],
     p: Sequence[float],
     seed: int = 0,
-    numbers: int = NUMBERS,
+    numbers: int = 300_000_000,
 ) -> list[Point]:
     """All families, at k = share * d rounded down, in the order of the arguments.
 

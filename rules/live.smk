@@ -1,0 +1,39 @@
+"""Votes that are sampled for one budget alone, so that sampling stops where the budget does.
+
+The votes of the other runs are sampled for the largest budget that reads them.
+"""
+
+
+use rule sample as iss_sample with:
+    output:
+        temp(f"{paths.LIVE_STORE}/shards/{{i}}-of-{{n}}.json"),
+        votes=temp(f"{paths.LIVE_STORE}/shards/{{i}}-of-{{n}}.npz"),
+    log:
+        "<logs>/live/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}/{i}-of-{n}.log",
+    benchmark:
+        "<benchmarks>/live/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}/{i}-of-{n}.tsv"
+    params:
+        spec=spec("sample_alone"),
+
+
+use rule gather as iss_gather with:
+    input:
+        shards(".json", paths.LIVE_STORE),
+        votes=shards(".npz", paths.LIVE_STORE),
+    output:
+        votes=f"{paths.LIVE_STORE}/votes.npz",
+        record=f"{paths.LIVE_STORE}/votes.json",
+    log:
+        "<logs>/live/gather/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
+
+
+use rule certify as iss_certify with:
+    input:
+        rules.iss_gather.output.record,
+        votes=rules.iss_gather.output.votes,
+        table=radius_table,
+    output:
+        table=paths.LIVE_CERTIFICATES,
+        record=paths.LIVE_CERTIFICATES.replace(".tsv", ".json"),
+    log:
+        "<logs>/live/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",

@@ -1,0 +1,104 @@
+"""Tables, figures and reports: one rule each, and a target for every entry of the catalogue."""
+
+
+for section, entry in shown:
+
+    if entry.kind == "table":
+
+        rule:
+            name:
+                rule_name(entry)
+            input:
+                unpack(needed(entry)),
+            output:
+                report(
+                    f"<results>/tables/{entry.name}.csv",
+                    category=section.title,
+                    labels={"what": entry.title},
+                ),
+                multiext(f"<results>/tables/{entry.name}", ".md", ".tex", ".html"),
+                numbers=f"<results>/numbers/{catalogue.target(entry)}.csv",
+            log:
+                f"<logs>/tables/{entry.name}.log",
+            localrule: True
+            conda:
+                "../envs/smoothcert.yaml"
+            params:
+                name=entry.name,
+                base=subpath(output[0], strip_suffix=".csv"),
+                spec=output_spec(entry),
+                files=file_words,
+            shell:
+                "python -m smoothcert table {params.name} {params.files:q} --spec {params.spec:q}"
+                " --numbers {output.numbers} --out {params.base} > {log} 2>&1"
+
+    else:
+
+        rule:
+            name:
+                rule_name(entry)
+            input:
+                unpack(needed(entry)),
+            output:
+                report(
+                    f"<results>/figures/{entry.name}.png",
+                    category=section.title,
+                    labels={"what": entry.title},
+                ),
+                f"<results>/figures/{entry.name}.pdf",
+                numbers=f"<results>/numbers/{catalogue.target(entry)}.csv",
+            log:
+                f"<logs>/figures/{entry.name}.log",
+            localrule: True
+            conda:
+                "../envs/smoothcert.yaml"
+            params:
+                name=entry.name,
+                base=subpath(output[0], strip_suffix=".png"),
+                spec=output_spec(entry),
+                files=file_words,
+            shell:
+                "python -m smoothcert figure {params.name} {params.files:q} --spec {params.spec:q}"
+                " --numbers {output.numbers} --out {params.base} > {log} 2>&1"
+
+
+for section in catalogue.SECTIONS:
+
+    if section.notebook is not None:
+
+        rule:
+            name:
+                f"{section.key}_report"
+            input:
+                section_files(section),
+                notebook=f"notebooks/{section.notebook}.ipynb",
+            output:
+                report(
+                    f"<results>/reports/{section.notebook}.html",
+                    category=section.title,
+                    labels={"what": "report"},
+                ),
+            log:
+                notebook=f"<logs>/reports/{section.notebook}.ipynb",
+                text=f"<logs>/reports/{section.notebook}.log",
+            localrule: True
+            conda:
+                "../envs/smoothcert.yaml"
+            params:
+                preset=config["preset"],
+                results=subpath(output[0], ancestor=2),
+                code=code(["smoothcert.report.show", *filter(None, [section.checks])]),
+            shell:
+                "(papermill --cwd . -k python3 {input.notebook} {log.notebook}"
+                " -p preset {params.preset} -p results {params.results} &&"
+                " jupyter-nbconvert --to html --no-input --stdout {log.notebook} > {output}.part &&"
+                " mv {output}.part {output}) > {log.text} 2>&1"
+
+    # Everything of a paper
+    rule:
+        name:
+            section.key
+        input:
+            section_files(section),
+            [f"<results>/reports/{section.notebook}.html"] if section.notebook else [],
+        localrule: True

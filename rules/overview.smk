@@ -1,0 +1,99 @@
+"""The papers' numbers beside ours, and one page of everything a preset has made."""
+
+CHECKS = [section.checks for section in catalogue.SECTIONS if section.checks]
+
+
+rule differences:
+    input:
+        "<results>/numbers/{table}.csv",
+    output:
+        "<results>/differences/{table}.csv",
+        "<results>/differences/{table}.pdf",
+        report(
+            "<results>/differences/{table}.png",
+            category="Papers beside ours",
+            labels={"what": "{table}"},
+        ),
+    log:
+        "<logs>/differences/{table}.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        base=subpath(output[0], strip_suffix=".csv"),
+        code=code(("smoothcert.report.comparison", "smoothcert.report.heat_map")),
+    shell:
+        "python -m smoothcert overview compare {input} --code {params.code} --out {params.base}"
+        " > {log} 2>&1"
+
+
+# Every claim of the papers; a check reads the numbers, certificates and audits that are there.
+rule claims:
+    input:
+        [section_files(section) for section in catalogue.SECTIONS],
+    output:
+        report(
+            "<results>/tables/claims.csv",
+            category="Papers beside ours",
+            labels={"what": "claims"},
+        ),
+        "<results>/tables/claims.md",
+    log:
+        "<logs>/tables/claims.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        results=subpath(output[0], ancestor=2),
+        base=subpath(output[0], strip_suffix=".csv"),
+        code=code(("smoothcert.report.ledger", *CHECKS)),
+    shell:
+        "python -m smoothcert overview claims {params.results} --code {params.code}"
+        " --out {params.base} > {log} 2>&1"
+
+
+# The page shows whatever lies in the folder of results: these are there when it is made.
+rule page:
+    input:
+        [section_files(section) for section in catalogue.SECTIONS],
+        [
+            f"<results>/reports/{section.notebook}.html"
+            for section in catalogue.SECTIONS
+            if section.notebook
+        ],
+        [
+            f"<results>/differences/{catalogue.target(entry)}.csv"
+            for _, entry in shown
+            if entry.compared
+        ],
+        rules.claims.output,
+    output:
+        "<results>/index.html",
+        "<results>/results.csv",
+    log:
+        "<logs>/page.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        results=subpath(output[0], parent=True),
+        code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
+    shell:
+        "python -m smoothcert overview page {params.results} --code {params.code} --out {output[0]}"
+        " > {log} 2>&1"
+
+
+# Results that lie in the repository, for a visitor who has run nothing
+rule ship:
+    input:
+        rules.page.output,
+    log:
+        "<logs>/ship.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        results=subpath(input[0], parent=True),
+        out=f"docs/results/{config['preset']}",
+    shell:
+        "python -m smoothcert ship {params.results} --out {params.out} > {log} 2>&1"

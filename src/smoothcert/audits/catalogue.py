@@ -1,0 +1,137 @@
+"""The audits: every kind that there is, and the jobs of the workflow. Imports nothing heavy.
+
+A new audit is a class (base.py), its settings (settings.py) and an entry here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smoothcert.audits import settings as s
+from smoothcert.core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What ``smoothcert audit NAME`` does: the class ``audit`` ("module:Class") with its
+    ``settings``, of the files ``takes`` (fields of :class:`smoothcert.audits.base.Subject`).
+
+    It writes BASE.json, and what ``endings`` says beside it: rows (tsv, csv), witnesses (npz).
+    """
+
+    name: str
+    help: str
+    audit: str
+    settings: type[Settings]
+    takes: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Its name in the configuration, as ``audits.memory_soundness``."""
+        return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A rule of the workflow: ``path`` below ``audits`` names the results of one job.
+
+    ``subject`` says whose files it takes (workflow/audits.py): ``run``, every run of the kind by
+    itself; ``model``, all runs of a model; ``dataset``, the one run of a data set; ``whole``, all
+    together; ``lbrs``, the certificates of LBRS; ``nothing``. ``grids`` are the keys of its runs
+    in the configuration, ``resources`` the stage whose resources it has (None: a light job).
+    """
+
+    name: str
+    kind: Kind
+    path: str
+    subject: str
+    grids: tuple[str, ...] = ("runs",)
+    resources: str | None = "sample"
+    local: bool = False
+
+
+RUN = "{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}"
+
+MEMORY_SOUNDNESS = Kind(
+    "memory-soundness",
+    "certificates of input-dependent noise scales, with and without memory",
+    "smoothcert.audits.memory_soundness:MemorySoundness",
+    s.MemorySoundnessSettings,
+    takes=("tables", "model", "data_dir", "device", "quiet"),
+    endings=("tsv", "npz"),
+)
+FALSIFICATION = Kind(
+    "falsification",
+    "attacks on certificates inside their own radius",
+    "smoothcert.audits.falsification:Falsification",
+    s.FalsificationSettings,
+    takes=("tables", "model", "spiral", "data_dir", "device"),
+    endings=("tsv", "npz"),
+)
+ATTACK_ACCURACY = Kind(
+    "attack-accuracy",
+    "certified accuracy beside accuracy under attack, at each radius",
+    "smoothcert.audits.attack_accuracy:AttackAccuracy",
+    s.AttackAccuracySettings,
+    takes=("tables", "model", "data_dir", "device", "quiet"),
+    endings=("csv",),
+)
+COVERAGE = Kind(
+    "coverage",
+    "how often each confidence procedure fails, exactly or simulated",
+    "smoothcert.audits.procedures:Coverage",
+    s.CoverageSettings,
+    endings=("csv",),
+)
+HONESTY = Kind(
+    "honesty",
+    "certificates all at once, and settings chosen on the test inputs",
+    "smoothcert.audits.honesty:Honesty",
+    s.HonestySettings,
+    takes=("tables", "votes"),
+    endings=("csv",),
+)
+NUMERICS = Kind(
+    "numerics",
+    "the same certificates in other arithmetic, and what finite noise can hide",
+    "smoothcert.audits.numerics_verdicts:Numerics",
+    s.NumericsSettings,
+    takes=("tables", "model", "data_dir"),
+    endings=("csv",),
+)
+RADII = Kind(
+    "radii",
+    "radius formulas against the worst base classifier",
+    "smoothcert.audits.extremal:Radii",
+    s.RadiiSettings,
+)
+STREAMS = Kind(
+    "streams",
+    "whether any noise is used twice, from the search for a scale to the attack",
+    "smoothcert.audits.reuse:Streams",
+    s.StreamsSettings,
+    takes=("model", "data_dir"),
+)
+
+KINDS = (
+    MEMORY_SOUNDNESS,
+    FALSIFICATION,
+    ATTACK_ACCURACY,
+    COVERAGE,
+    HONESTY,
+    NUMERICS,
+    RADII,
+    STREAMS,
+)
+
+JOBS = (
+    Job("memory_soundness", MEMORY_SOUNDNESS, f"memory_soundness/{RUN}", "run"),
+    Job("falsification", FALSIFICATION, "falsification/{dataset}/{arch}/{training}", "model"),
+    Job("falsification_lbrs", FALSIFICATION, "falsification/lbrs", "lbrs", resources="lbrs"),
+    Job("attack_accuracy", ATTACK_ACCURACY, f"attack_accuracy/{RUN}", "run"),
+    Job("coverage", COVERAGE, "coverage", "nothing", (), None),
+    Job("honesty", HONESTY, "honesty", "whole", ("runs", "together"), None, local=True),
+    Job("numerics", NUMERICS, "numerics-{dataset}", "dataset"),
+    Job("radii", RADII, "radii", "nothing", (), None),
+)

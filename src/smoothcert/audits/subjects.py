@@ -1,0 +1,123 @@
+"""A certificate table, its images, and the classifier that it is about, made again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smoothcert import datasets
+from smoothcert.audits.base import Subject
+from smoothcert.audits.subset import evenly
+from smoothcert.budget import BUDGETS
+from smoothcert.certificates import CertificateTable
+from smoothcert.certificates.runs import Run, read_run
+from smoothcert.compute.devices import job_device
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import NOISES, Noise
+from smoothcert.sampling.job import load_model
+from smoothcert.sampling.sampler import Sampler, default_batch
+
+if TYPE_CHECKING:
+    import torch
+
+KINDS_OF = {
+    "fixed": "fixed-size", "iss": "ISS (as published)", "iss-fresh": "ISS (fresh votes)",
+    "sequential": "sequential", "anytime": "anytime",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A table of certificates with the images of its rows and the classifier they are about."""
+
+    run: Run
+    noise: Noise
+    images: torch.Tensor  # [N, *shape] float32
+    sampler: Sampler
+
+    @property
+    def name(self) -> str:
+        """What was audited, in words."""
+        run = self.run
+        return ", ".join(str(v) for v in (run.dataset, run.arch, run.training, run.noise))
+
+    @property
+    def kind(self) -> str:
+        """The kind of certificate, in words: budget, noise and norm, scaling."""
+        text = f"{self.procedure} certificates, {self.noise.name} noise"
+        scaling = self.run.scaling
+        if scaling not in (None, "fixed"):
+            text += f" at its own frozen scale ({scaling})"
+        return f"{text}, {self.noise.norm}"
+
+    def some(self, most: int | None) -> tuple[CertificateTable, torch.Tensor]:
+        """At most ``most`` rows of the table, evenly spread, with their images."""
+        rows = evenly(np.arange(len(self.run.table)), most)
+        columns = {k: v[rows] for k, v in self.run.table.columns.items()}
+        return CertificateTable(columns), self.images[rows]
+
+    @property
+    def procedure(self) -> str:
+        """What makes the certificates: the kind of budget, in words."""
+        return KINDS_OF.get(self._budget, self._budget)
+
+    @property
+    def _budget(self) -> str:
+        return BUDGETS.parse(self.run.budget).name if self.run.budget else "unknown"
+
+    @property
+    def ours(self) -> bool:
+        """Whether this project calls such certificates sound: all but ISS as published."""
+        return self._budget not in ("unknown", "iss")
+
+
+def images_of(run: Run, data_dir: str | None) -> torch.Tensor:
+    """The images of a table's rows; SmoothcertError if its record does not say which."""
+    import torch
+
+    if run.dataset is None:
+        raise SmoothcertError(f"{run.path}: neither its record nor its path says the data set")
+    record = run.record
+    split, skip = record.get("split") or "test", int(record.get("skip") or 1)
+    data = datasets.load(run.dataset, split, data_dir, skip=skip, max=record.get("max"))
+    digest = record.get("data_digest")
+    if digest is not None and digest != data.digest:
+        raise SmoothcertError(f"{run.path}: certified on other data of the name {run.dataset!r}")
+    where = {int(idx): i for i, idx in enumerate(data.idx)}
+    missing = [int(i) for i in run.table.idx if int(i) not in where]
+    if missing:
+        raise SmoothcertError(f"{run.path}: idx {missing[0]} is not among {run.dataset}'s inputs")
+    return torch.stack([data.images[where[int(i)]] for i in run.table.idx])
+
+
+def certified(subject: Subject, table: Path, device: str | None = None) -> Certified:
+    """Read a table and make its classifier again: same model, precision, batch and kernels.
+
+    ``device``: in place of the subject's. Raises SmoothcertError for a table without noise, of
+    another model, or where the subject has none.
+    """
+    if subject.model is None:
+        raise SmoothcertError(f"{table}: give the --model that it certifies")
+    model, data_dir, device = subject.model, subject.data_dir, device or subject.device
+    run = read_run(table)
+    if run.noise is None:
+        raise SmoothcertError(f"{table}: neither its record nor its columns say the noise")
+    noise, images = NOISES.parse(run.noise), images_of(run, data_dir)
+    network, made = load_model(model, datasets.info(str(run.dataset)))
+    wanted = run.record.get("model_digest")
+    if wanted is not None and wanted != made["digest"]:
+        raise SmoothcertError(
+            f"{table}: certified for the model {wanted[:12]}; {model} is {made['digest'][:12]}"
+        )
+    where = job_device(device)
+    record: dict[str, Any] = run.record
+    batch = int(record.get("batch") or default_batch(int(np.prod(images.shape[1:])), where))
+    precision = record.get("precision") or "float32"
+    trace = bool(record.get("traced", False)) and where.type == "cpu"
+    classes = datasets.info(str(run.dataset)).n_classes
+    sampler = Sampler(network, noise, classes, batch, where, precision, trace)
+    sampler.model.requires_grad_(False)
+    return Certified(run, noise, images, sampler)

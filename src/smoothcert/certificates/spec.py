@@ -1,0 +1,39 @@
+"""The specifications of what follows the votes: certificates, and their memory."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from smoothcert.core.settings import Natural, Settings
+
+DATA_SET = "data set"
+
+
+class CertifySpec(Settings):
+    """All that decides certificates beside their votes and radius table."""
+
+    budget: str = Field(
+        description="how many samples: fixed-100000, iss_ad0.05-100000, sequential_0.02-100000, ..."
+    )
+    noise: str | None = Field(
+        None,
+        description="noise with its scale, such as gaussian-0.25; with --votes, what they are"
+        " read as: another noise of the same draws (default: their own)",
+    )
+    code: str | None = None
+
+
+class MemorySpec(Settings):
+    """All that decides what a memory of certified balls (DDRS, Algorithm 3) does."""
+
+    dataset: str | None = Field(
+        None, description="data set of the certificates; default: what they say"
+    )
+    split: str = Field("test", description="its split: train or test")
+    norm: str | None = Field(None, description="of the radii, where the table does not say")
+    order: str | int = Field(
+        DATA_SET, description=f'order of the queries: "{DATA_SET}" or the seed of a random one'
+    )
+    orders: Natural = Field(0, description="so many random orders are tried as well")
+    seed: Natural = Field(0, description="that names the random orders")
+    code: str | None = None

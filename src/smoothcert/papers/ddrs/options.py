@@ -1,0 +1,27 @@
+"""Options of the figures that show images."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from smoothcert.core.settings import Count, Natural
+from smoothcert.report.output import Options
+
+
+class ImageOptions(Options):
+    """What a reader may choose of a figure of inputs under their noise."""
+
+    rows: Count = Field(
+        3, description="inputs shown; 3 are the smallest, the nearest and the largest scale"
+    )
+    seed: Natural | None = Field(None, description="of the noise drawn; that of the search")
+    scaling: str | None = Field(
+        None, description="of several in the table of scales; that of the certificates, or the last"
+    )
+    title: str | None = Field(None, description="its heading")
+
+
+class MoreImageOptions(ImageOptions):
+    """The same, with more inputs."""
+
+    rows: Count = Field(8, description="inputs shown, at even ranks of their scale")

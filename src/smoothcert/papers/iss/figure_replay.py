@@ -1,0 +1,113 @@
+"""Figures 1, 5 and 6 (lower) of ISS: average radius and samples, from votes that are replayed.
+
+The trade-off is drawn against samples, not minutes: the paper's minutes are proportional to them
+(960 for 100,000 on ImageNet, 174 on CIFAR-10).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from smoothcert.papers.iss.options import ReplayOptions
+from smoothcert.papers.iss.replays import families, read_recorded, replays, row, stage_one
+from smoothcert.report.numbers import Row, frame, wide
+from smoothcert.report.output import Files, Picture
+from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+
+_RADIUS = "average certified radius (pixels in [0, 1])"
+
+
+def figure1(files: Files, options: ReplayOptions) -> Picture:
+    """ACR against samples, from votes of the first model."""
+    return _trade_off("iss_fig1", files, options)
+
+
+def figure5(files: Files, options: ReplayOptions) -> Picture:
+    """The same from votes of the second model."""
+    return _trade_off("iss_fig5", files, options)
+
+
+def published(files: Files, options: ReplayOptions) -> Picture:
+    """The same from published certificates."""
+    return _trade_off("iss_replay_figure", files, options)
+
+
+def _trade_off(output: str, files: Files, options: ReplayOptions) -> Picture:
+    """A row a model and budget."""
+    rows: list[Row] = []
+    for panel, file in enumerate(files.some()):
+        model = read_recorded(file, options)
+        for series, slugs in families(model.size, options.look):
+            rows += [
+                row(model, one, {"panel": panel, "model": model.name, "series": series})
+                for one in replays(model, slugs, options)
+            ]
+    return Picture(frame(output, rows), {"title": options.title})
+
+
+def draw_trade_off(picture: Picture) -> Figure:
+    """A panel a model, a curve a kind of budget."""
+    points = wide(picture.numbers)
+    count = points.panel.nunique()
+    columns = min(count, 3)
+    lines = -(-count // columns)
+    with style():
+        figure = Figure(figsize=(PANEL[0] * (0.1 + 0.95 * columns), PANEL[1] * lines + 0.6))
+        grid = figure.subplots(lines, columns, squeeze=False)
+        for axes, (_, panel) in zip(grid.flat, points.groupby("panel"), strict=False):
+            for i, (series, curve) in enumerate(panel.groupby("series", sort=False)):
+                ordered = curve.sort_values("samples")
+                axes.plot(
+                    ordered.samples, ordered.acr, "o", linestyle=DASHES[i % len(DASHES)],
+                    markersize=3.5, color=COLOURS[i % len(COLOURS)], label=series,
+                )  # fmt: skip
+            axes.set_xlabel("average samples an input, selection included")
+            axes.set_ylabel(_RADIUS)
+            axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+            axes.set_title(panel.model.iloc[0])
+        for axes in list(grid.flat)[count:]:
+            axes.remove()
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5 if columns > 1 else 3)
+        if picture.more["title"]:
+            figure.suptitle(picture.more["title"])
+    return figure
+
+
+def figure6_lower(files: Files, options: ReplayOptions) -> Picture:
+    """A row a share k0 / desired and desired size, at U = 0.05."""
+    model = read_recorded(files.one(), options)
+    budgets = stage_one(model.size, options.look)
+    runs = replays(model, (slug for *_, slug in budgets), options)
+    rows = [
+        row(model, one, {"model": model.name, "k0_share": share, "kbar": kbar})
+        for (share, kbar, _), one in zip(budgets, runs, strict=True)
+    ]
+    return Picture(frame("iss_fig6_lower", rows), {"title": options.title})
+
+
+def draw_figure6_lower(picture: Picture) -> Figure:
+    """ACR and average samples against the desired samples, a curve a share."""
+    points = wide(picture.numbers)
+    with style():
+        figure = Figure(figsize=(PANEL[0] * 2, PANEL[1]))
+        left, right = figure.subplots(1, 2)
+        for i, (share, curve) in enumerate(points.groupby("k0_share")):
+            look: dict[str, Any] = {
+                "color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)],
+                "marker": "o", "markersize": 3.5, "label": f"$k_0$ = {share:g} of the desired",
+            }  # fmt: skip
+            left.plot(curve.kbar, curve.acr, **look)
+            right.plot(curve.kbar, curve.samples, **look)
+        for axes, label in ((left, _RADIUS), (right, "average samples")):
+            axes.set_xlabel("desired samples")
+            axes.set_ylabel(label)
+            axes.set_xticks(sorted(points.kbar.unique()))
+            axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        right.yaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        left.legend(loc="lower right")
+        what = f"How many samples to spend on stage 1 (U = 0.05): {points.model.iloc[0]}"
+        figure.suptitle(picture.more["title"] or what)
+    return figure

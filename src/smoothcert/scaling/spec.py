@@ -1,0 +1,42 @@
+"""The specification of a search for noise scales."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.settings import Count, Natural, Settings
+from smoothcert.scaling import SCALINGS, Scaling
+
+
+class ScalesSpec(Settings):
+    """All that decides a table of scales beside its model and data."""
+
+    dataset: str = Field(description="data set: digits, mnist, cifar10, cifar10-jpeg, imagenet")
+    noise: str = Field(description="the noise at sigma_0, where the search begins: gaussian-0.25")
+    scalings: tuple[str, ...] = Field(
+        min_length=1, description="slugs of one search, such as ascent-K100 ascent-K900"
+    )
+    split: str = Field("test", description="split of the data set: train or test")
+    skip: Count = Field(1, description="use every N-th input")
+    max: Count | None = Field(None, description="at most so many inputs; default: all")
+    batch: Count | None = Field(
+        None, description="inputs searched together; default: by the input's size and device"
+    )
+    seed: Natural = Field(0, description="of all random streams")
+    code: str | None = None
+
+    def parse(self) -> list[Scaling]:
+        """The scalings; raises SmoothcertError unless they differ and are of one search."""
+        parts = [SCALINGS.parse(slug) for slug in self.scalings]
+        if len(set(parts)) < len(parts):
+            raise SmoothcertError(f"scalings: {', '.join(self.scalings)}: one is given twice")
+        for part in parts:
+            if part.search is None:
+                raise SmoothcertError(f"scaling {part.slug!r}: there is no scale to search for")
+            if part.search != parts[0].search:
+                raise SmoothcertError(
+                    f"scalings of one search are expected: {parts[0].slug!r} is of"
+                    f" {parts[0].search!r}, {part.slug!r} of {part.search!r}"
+                )
+        return parts

@@ -1,0 +1,33 @@
+"""The specification of a training: everything that determines the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from smoothcert.core.settings import Natural, Settings
+
+
+class Job(Settings):
+    """What a training run is, but for the data's place.
+
+    The recipe's model depends on the method and the schedule that ``training`` names:
+    :func:`smoothcert.training.recipe.recipe_model`.
+    """
+
+    training: str = Field(
+        description="METHOD-SCHEDULE-SCALE, such as cohen-fs-0.25 or macer-ds2-0.25"
+    )
+    dataset: str = Field(description="data set: digits, mnist, cifar10, cifar10-jpeg, imagenet")
+    arch: str = Field(description="architecture, such as tiny_cnn or resnet110")
+    recipe: dict[str, Any] = Field(
+        description="epochs, batch, lr, ... and the options of the method; as JSON or @FILE"
+    )
+    seed: Natural = Field(0, description="of all random streams")
+    parent: str | None = Field(
+        None,
+        description="checkpoint to start from: a model (fine-tuning), or a snapshot of a training"
+        " (epochs go on from there)",
+    )
+    code: str | None = None

@@ -1,0 +1,260 @@
+"""The whole of config.yaml as one typed model, composed of the settings beside the code.
+
+:func:`check` ends with one line that names the first wrong key; after it, the rest of the
+workflow reads the plain dictionary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, create_model
+
+from smoothcert import datasets
+from smoothcert.budget import BUDGETS
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.settings import Count, Natural, Settings, same
+from smoothcert.core.slugs import Training
+from smoothcert.models import ARCHITECTURES
+from smoothcert.noise import NOISES
+from smoothcert.papers.iss.options import CoverageOptions, ReplayTableOptions
+from smoothcert.papers.nongaussian.study.settings import NongaussianSettings
+from smoothcert.sampling.spec import Precision, SampleSpec
+from smoothcert.scaling import SCALINGS
+from smoothcert.training.recipe import recipe_model
+from smoothcert.workflow import experiments
+from smoothcert.workflow.catalogue import outputs
+
+Config = dict[str, Any]
+
+SLUG = r"[a-z][A-Za-z0-9_.{}-]*"
+SCALE = r"(0|[1-9][0-9]*)\.[0-9]([0-9]|[0-9]+[1-9])"
+
+
+def _several(right: Callable[[Any], bool], expected: str) -> BeforeValidator:
+    """A value, or a list of different ones."""
+
+    def check(given: Any) -> Any:
+        values = given if isinstance(given, list) else [given]
+        if not values or len(set(map(str, values))) < len(values) or not all(map(right, values)):
+            raise ValueError(f"expected {expected}, or a list of different ones, found {given!r}")
+        return given
+
+    return BeforeValidator(check)
+
+
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+Slugs = Annotated[Any, _several(_matches(SLUG), "a slug such as gaussian-0.25")]
+Scales = Annotated[
+    Any, _several(_matches(SCALE), 'a quoted number with at least two decimals such as "0.50"')
+]
+Wholes = Annotated[Any, _several(_is_whole, "a whole number")]
+
+
+class Grid(Settings):
+    """Runs: every combination of the values of its keys; {key} refers to another key."""
+
+    dataset: Slugs
+    arch: Slugs
+    scale: Scales = None
+    at: Scales = None  # a second scale: of the noise, where scale is the training's
+    k: Wholes = None  # of non-Gaussian noise
+    training: Slugs
+    noise: Slugs
+    scaling: Slugs
+    budget: Slugs
+
+
+Grids = Annotated[tuple[Grid, ...], Field(min_length=1)]
+
+
+class Inputs(Settings):
+    """Which inputs of a data set are certified, and in how many jobs."""
+
+    skip: Count = same(SampleSpec, "skip")
+    max: Count | None = same(SampleSpec, "max")
+    shards: Count = Field(1, description="jobs into which the sampling of a store is cut")
+
+
+class Sampling(Settings):
+    """How votes are sampled."""
+
+    look: Count = same(SampleSpec, "look")
+    batch: Count | None = same(SampleSpec, "batch")
+    precision: Precision = same(SampleSpec, "precision")
+
+
+class Resources(Settings):
+    """What a job asks for."""
+
+    threads: Count
+    gpu: Natural
+    mem_mb: Count
+    runtime: Count  # minutes
+
+
+class StageResources(Settings):
+    """By the kind of job."""
+
+    lbrs: Resources
+    train: Resources
+    sample: Resources
+
+
+def _sections(kinds: Iterable[str]) -> dict[str, None]:
+    """The sections of runs that some output needs in such a way."""
+    return dict.fromkeys(
+        need.of for output in outputs() for need in output.needs if need.kind in kinds
+    )
+
+
+_OF_RUNS = ("certificates", "memorized", "votes", "scales", "logs", "data", "radius_tables")
+_PENDING = ("training", "ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4", "ddrs_fig7")
+_PENDING += ("ddrs_controls", "ddrs_grid")
+Experiments = create_model(
+    "Experiments",
+    __base__=Settings,
+    **dict.fromkeys([*_sections(_OF_RUNS), *_PENDING], (Grids, ...)),
+)
+Live = create_model(
+    "Live", __base__=Settings, **dict.fromkeys(_sections(["live"]), (tuple[Grid, ...], ()))
+)
+
+
+class Iss(Settings):
+    """The section ``iss``."""
+
+    published_dir: str | None
+    replay: ReplayTableOptions
+    coverage: CoverageOptions
+    live: Live  # type: ignore[valid-type]
+
+
+Outputs = create_model(
+    "Outputs",
+    __base__=Settings,
+    **{
+        output.config.removeprefix("outputs."): (output.options, output.options())
+        for output in outputs()
+        if output.config is not None and output.config.startswith("outputs.")
+    },
+)
+
+
+def _check_recipe(method: str, given: Config, where: str) -> None:
+    """What one data set of one key sets of a recipe."""
+    options = {key: value for key, value in given.items() if key != "parent"}
+    try:
+        recipe_model(method).check_part(options, where)
+    except SmoothcertError as error:
+        raise SmoothcertError(str(error).replace(f"{where}: ", f"{where}.", 1)) from None
+    parent = given.get("parent", "model")
+    if parent not in ("model", "published") and not (type(parent) is int and parent > 0):
+        raise SmoothcertError(
+            f"{where}.parent: expected model, published or the epoch of a snapshot,"
+            f" found {parent!r}"
+        )
+
+
+def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
+    """By METHOD, METHOD-SCHEDULE_VARIANT or a training's slug without its scale; then by default,
+    data set or DATASET/ARCHITECTURE."""
+    for key, by_dataset in given.items():
+        slug = key if "-" in key else f"{key}-fs"
+        try:
+            method = Training.parse(f"{slug}-0.25").method
+            recipe_model(method)
+        except SmoothcertError as error:
+            raise SmoothcertError(f"{where}.{key}: unknown key; {error}") from None
+        for dataset, part in by_dataset.items():
+            name, slash, arch = dataset.partition("/")
+            if dataset != "default" and (name not in datasets.DATASETS or (slash and not arch)):
+                raise SmoothcertError(
+                    f"{where}.{key}.{dataset}: unknown key; expected default, a data set"
+                    f" ({', '.join(datasets.DATASETS)}) or DATASET/ARCHITECTURE"
+                )
+            _check_recipe(method, part, f"{where}.{key}.{dataset}")
+
+
+class Configuration(Settings):
+    """config.yaml with a preset and what the command line adds."""
+
+    preset: str
+    data_dir: str | None
+    checkpoints_dir: str | None
+    seed: Natural
+    target: str | None = None  # of snakemake plan
+    experiments: Experiments  # type: ignore[valid-type]
+    recipes: dict[str, dict[str, Config]]  # their models depend on the keys
+    inputs: create_model(  # type: ignore[valid-type]
+        "InputsByDataset", __base__=Settings, **dict.fromkeys(datasets.DATASETS, (Inputs, Inputs()))
+    )
+    sampling: Sampling
+    outputs: Outputs  # type: ignore[valid-type]
+    resources: StageResources
+    iss: Iss
+    nongaussian: NongaussianSettings
+    audits: Config
+    lbrs: Config
+
+
+def check(config: Config) -> None:
+    """Raise SmoothcertError that names the first wrong key, in one line."""
+    Configuration.check(config, "configuration")
+    _check_recipes(config["recipes"], "configuration: recipes")
+    _check_choices(config)
+
+
+def _check_choices(config: Config) -> None:
+    """Raise SmoothcertError that names the key of a slug which no member of a family answers to.
+
+    Also for a training run without a recipe, and a data set without settings.
+    """
+    parsers: dict[str, Callable[[str], object]] = {
+        "dataset": datasets.info,
+        "arch": ARCHITECTURES.parse,
+        "training": Training.parse,
+        "noise": NOISES.parse,
+        "scaling": SCALINGS.parse,
+        "budget": BUDGETS.parse,
+    }
+    sections = [
+        (f"experiments.{name}", experiments.runs(config, name)) for name in config["experiments"]
+    ]
+    sections += [
+        (f"iss.live.{name}", experiments.live_runs(config, name)) for name in config["iss"]["live"]
+    ]
+    known: set[tuple[str, ...]] = set()  # slugs and runs that are right
+    for section, members in sections:
+        for run in members:
+            for axis, parse in parsers.items():
+                if (axis, run[axis]) in known:
+                    continue
+                known.add((axis, run[axis]))
+                try:
+                    parse(run[axis])
+                except SmoothcertError as error:
+                    raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
+            store = tuple(run[axis] for axis in experiments.STORE)
+            if store in known:
+                continue
+            known.add(store)
+            training = Training.parse(run["training"])
+            try:
+                recipe = experiments.settings(config, "train", run)["recipe"]
+                recipe_model(training.method, training.schedule).check(
+                    {"method": {}, "ds2": {}, **recipe},
+                    f"recipe of {training.slug} on {run['dataset']}",
+                )
+                experiments.settings(config, "sample", run)
+            except SmoothcertError as error:
+                raise SmoothcertError(f"configuration: {section}: {error}") from None

@@ -1,0 +1,126 @@
+"""From what a table or figure says it needs to the files, the code and the settings of its job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from smoothcert.report.output import Need, Output, Run, Section
+from smoothcert.workflow import experiments, paths
+from smoothcert.workflow.catalogue import expanded, function
+
+Config = dict[str, Any]
+
+
+def files(config: Config, output: Output) -> dict[str, list[str]]:
+    """The files that an output is made from by their group, each once; ``""`` is the main group.
+
+    Those that it waits for but is not given stand under ``"waits"``.
+    """
+    groups: dict[str, dict[str, None]] = {}
+    for need in output.needs:
+        group = "waits" if need.group is None else need.group
+        groups.setdefault(group, {}).update(dict.fromkeys(resolve(config, need)))
+    return {group: list(paths) for group, paths in groups.items()}
+
+
+def resolve(config: Config, need: Need) -> list[str]:
+    """The files of one need, each once, in the order of the configuration."""
+    if need.kind == "published":
+        return experiments.published(config)
+    if need.kind == "file":
+        return [f"{paths.RESULTS}/{need.of}"]
+    if need.kind == "paths":
+        return [f"{paths.RESULTS}/{path}" for path in function(need.of)(config)]
+    if need.kind == "radius_tables":
+        return radius_tables(runs(config, need))
+    return list(dict.fromkeys(_path(need.kind, run) for run in runs(config, need)))
+
+
+def radius_tables(runs: Iterable[Run]) -> list[str]:
+    """The radius tables that the certificates of runs read, each once."""
+    found = (
+        paths.RADIUS_TABLE.format(shape=shape, d=experiments.dimension(run["dataset"]))
+        for run in runs
+        if (shape := experiments.tabulated(run["noise"]))
+    )
+    return list(dict.fromkeys(found))
+
+
+def runs(config: Config, need: Need) -> list[Run]:
+    """The runs whose files a need names; none for a need of another kind."""
+    if need.kind in ("published", "file", "paths"):
+        return []
+    of = experiments.live_runs if need.kind == "live" else experiments.runs
+    chosen = of(config, need.of)
+    if need.kind == "scales":
+        chosen = [run for run in chosen if experiments.search_of(run["scaling"])]
+    return chosen if need.select is None else need.select(chosen)
+
+
+def _path(kind: str, run: Run) -> str:
+    if kind == "votes":
+        store = {**run, "noise": experiments.drawn_as(run["noise"])}
+        return f"{paths.STORE}/votes.npz".format(**store)
+    if kind == "scales":
+        return paths.SCALES.format(search=experiments.search_of(run["scaling"]), **run)
+    if kind == "memorized":
+        return (paths.CERTIFICATES if run["scaling"] == "fixed" else paths.MEMORY).format(**run)
+    patterns = {
+        "certificates": paths.CERTIFICATES,
+        "live": paths.LIVE_CERTIFICATES,
+        "logs": paths.TRAINING_LOG,
+        "data": paths.DATA,
+    }
+    if kind not in patterns:
+        raise ValueError(f"no kind of files {kind!r}")
+    return patterns[kind].format(**run)
+
+
+def options(config: Config, output: Output) -> Config:
+    """The options that the configuration gives an output, with its seed where it has one."""
+    given: Config = {}
+    if output.config is not None:
+        given = config
+        for key in output.config.split("."):
+            given = given.get(key, {})
+    given = {k: v for k, v in given.items() if v is not None}
+    if "seed" in output.options.model_fields:
+        given.setdefault("seed", config["seed"])
+    return output.options.check(given, f"configuration: {output.config}").model_dump(
+        mode="json", exclude_unset=True
+    )
+
+
+def code_of(config: Config, output: Output) -> Config:
+    """The arguments of provenance.fingerprint for the job of an output."""
+    entries = [output.make, f"{output.options.__module__}:{output.options.__name__}"]
+    if output.kind == "table":
+        entries += ["smoothcert.report.write:write_table"]
+    else:
+        assert output.draw is not None
+        entries += [output.draw, "smoothcert.report.style:save"]
+    shown = [run for need in output.needs for run in runs(config, need)]
+    slugs = {(axis, slug) for run in shown for axis, slug in run.items()}
+    parts = {part for axis, slug in slugs for part in experiments.parts(axis, slug)}
+    return {"entries": tuple(entries), "parts": frozenset({*parts, *output.parts})}
+
+
+def available(config: Config, output: Output) -> bool:
+    """False for what needs files from outside that are not configured: it is a target, not more."""
+    return experiments.published_dir(config) is not None or all(
+        need.kind != "published" for need in output.needs
+    )
+
+
+def shown(output: Output) -> str:
+    """The file of an output that is shown first."""
+    ending = "csv" if output.kind == "table" else "png"
+    return f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}"
+
+
+def section_files(config: Config, section: Section) -> Iterator[str]:
+    """What a section shows: its tables and figures, and what its notebook and claims read."""
+    yield from (shown(o) for o in expanded(config, section) if available(config, o))
+    for need in section.needs:
+        yield from resolve(config, need)
