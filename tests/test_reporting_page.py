@@ -58,15 +58,21 @@ def page_of(folder):
 
 
 class Reader(HTMLParser):
-    """Elements in order, with their attributes; table captions counted."""
+    """Elements in order, with their attributes; every one is closed where it should be."""
 
     def __init__(self, text):
         super().__init__()
         self.elements = []
+        self.open = []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, self.getpos()
 
     def of(self, *tags):
         return [(tag, attrs) for tag, attrs in self.elements if tag in tags]
@@ -75,6 +81,7 @@ class Reader(HTMLParser):
 def test_it_is_read_in_order_and_by_name(results):
     page = Reader((results / "index.html").read_text(encoding="utf-8"))
     levels = [int(tag[1]) for tag, _ in page.of("h1", "h2", "h3", "h4")]
+    assert page.open == []
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -106,7 +113,7 @@ def test_verdicts_come_first_and_a_break_says_whose_promise_it_was(results):
     head = text[: text.index("<main")]
     assert "Claims of the papers by verdict" in head
     assert '<div class="alarm">' in head
-    assert "a ball &lt;keeps&gt; its class [ISS printed] (1)" in head
+    assert "a ball &lt;keeps&gt; its class (ISS printed) (1)" in head
     assert "1 BROKEN, 1 HOLDS" in head
     assert "failure at most alpha (ours)" in text
     assert "audits/deep/a.json" in text
@@ -200,7 +207,7 @@ def test_a_notebook_shows_what_the_page_shows(results):
     assert 'alt="Certified accuracy against the l2 radius' in figure  # kept in the file itself
     assert 'src="data:image/png;base64,' in figure
     assert len(show.numbers(results, "cohen_table").query("metric == 'acr'")) == 4
-    assert "a ball &lt;keeps&gt; its class [ISS printed]" in show.audits(results).text
+    assert "a ball &lt;keeps&gt; its class (ISS printed)" in show.audits(results).text
     assert "a ball" not in show.audits(results, "shallow").text
     assert "Claims of DDRS" in show.claims(results, "ddrs").text
     assert "Claims of ISS" not in show.claims(results, "ddrs").text

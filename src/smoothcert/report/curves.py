@@ -52,7 +52,8 @@ def curve(
 def printed(row: PaperRow, **labels: Label) -> Row:
     """A paper's accuracies above 0, to be marked beside a curve."""
     known = [(c.radius, c.value) for c in row.accuracies if c.value and c.radius is not None]
-    marks: dict[Key, Label | Number] = {**labels, "series": f"paper: {row.source}"}
+    marks: dict[Key, Label | Number] = dict(labels.items())
+    marks["series"] = f"paper: {row.source}"
     marks |= {Metric(ACCURACY, r): Number(v, unit=PERCENT) for r, v in known}
     return marks
 
