@@ -10,6 +10,6 @@ rule data:
     conda:
         "../envs/smoothcert.yaml"
     params:
-        code=code(**experiments.code_of("data", {}, {})),
+        code=lambda wildcards: code(**experiments.code_of("data", {}, dict(wildcards))),
     shell:
         "python -m smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"

@@ -46,7 +46,13 @@ rule lbrs_image:
     params:
         base=subpath(output[0], strip_suffix=".csv"),
         spec=lambda wildcards: lbrs_plan.spec(
-            config, "image", wildcards, code("smoothcert.lbrs.image")
+            config,
+            "image",
+            wildcards,
+            code(
+                "smoothcert.lbrs.image",
+                experiments.parts("dataset", lbrs_plan.dataset(config, wildcards.task)),
+            ),
         ),
     shell:
         "OMP_NUM_THREADS={threads} smoothcert lbrs image --spec {params.spec:q}"

@@ -62,6 +62,17 @@ for section, entry in shown:
                 " --numbers {output.numbers} --out {params.base} > {log} 2>&1"
 
 
+# The table and the figure of one name; for those of an audit, the audit is called so
+for pair in {e.name for s, e in shown if s.key != "audits" and e.name != catalogue.target(e)}:
+
+    rule:
+        name:
+            pair
+        input:
+            [needs.shown(e) for _, e in shown if e.name == pair],
+        localrule: True
+
+
 for section in catalogue.SECTIONS:
 
     if section.notebook is not None:

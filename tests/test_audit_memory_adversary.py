@@ -8,8 +8,8 @@ import torch
 from planted_break import BREAK, SIGMA_0, Planted, direction, images
 
 from smoothcert import datasets
-from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.base import WITNESS
+from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.memory_soundness import Attack
 from smoothcert.audits.settings import MemorySoundnessSettings
 from smoothcert.audits.tactics import Tactics, inside

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import pandas as pd
+import pytest
+
 from smoothcert import cli
 from smoothcert.audits.columns import ATTACKED, GAUSSIAN_ONLY
 from smoothcert.audits.either_order import either_order

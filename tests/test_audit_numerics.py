@@ -166,7 +166,9 @@ def test_the_command_tabulates_and_judges_every_variant(tmp_path, digits, capsys
     for kind, name in (("table", "audit_numerics_x_arithmetic"), ("figure", "audit_numerics_x")):
         assert cli.main([kind, name, str(tmp_path / "n.csv"), "--out", str(out) + "-x"]) == 0
     with (tmp_path / "n.csv").open() as handle:
-        assert [row["variant"] for row in csv.DictReader(handle)][-1].startswith("float32, noise on")
+        assert [row["variant"] for row in csv.DictReader(handle)][-1].startswith(
+            "float32, noise on"
+        )
     assert (tmp_path / "n-x.png").stat().st_size > 10_000
     capsys.readouterr()
     assert cli.main([*command, "--n", "300", "--look", "500"]) == 2

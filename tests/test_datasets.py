@@ -25,7 +25,8 @@ from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import cifar10, cifar10_jpeg, mnist, spiral, storage
 from smoothcert.datasets.cifar10 import Cifar10
-from smoothcert.datasets.imagenet import ImageNet, LazyImages
+from smoothcert.datasets.imagenet import ImageNet
+from smoothcert.datasets.lazy_images import LazyImages
 from smoothcert.datasets.mnist import Mnist
 
 # Content digests that must never change: results name their data by them.

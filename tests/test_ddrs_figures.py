@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import ndtri
-from smoothcert.figures import FIGURES
-from smoothcert.tables import Options
 
 from smoothcert import datasets
 from smoothcert.certificates import make_table, metrics, write_certificates
@@ -22,9 +19,14 @@ from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
-from smoothcert.papers.ddrs.figure_images import STREAM, Scales, examples, images, read_scales
+from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.ddrs.figure_images import STREAM, draw, examples, measure, read_scales
+from smoothcert.papers.ddrs.options import ImageOptions
+from smoothcert.papers.ddrs.outputs import SECTION
+from smoothcert.report.output import Files
 from smoothcert.report.reference import value
 from smoothcert.scaling.problem import PURPOSES
+from smoothcert.workflow.catalogue import find, function
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "ddrs.ipynb"
@@ -52,9 +54,9 @@ def certificate(
     jitter = 0.02 * np.random.default_rng(seed).normal(size=INPUTS)
     top = ndtri(clopper_pearson_lower(n, n, 0.001))
     radius = np.clip(scale * np.minimum(easy + jitter, top) + gain, 0, None)
-    own = np.random.default_rng(1).random(INPUTS) < 0.9
+    right = np.random.default_rng(1).random(INPUTS) < 0.9
     label = np.arange(INPUTS) % 10
-    predict = np.where(radius > 0, np.where(own, label, (label + 1) % 10), -1)
+    predict = np.where(radius > 0, np.where(right, label, (label + 1) % 10), -1)
     table = make_table(
         idx=np.arange(INPUTS), label=label, predict=predict, radius=radius, time=0.5,
         p_lower=0.9, count=n, n=n, n0=100, samples=n + 100, alpha=0.001, sigma=scale,
@@ -72,6 +74,13 @@ def sweep(root, gains=(0.01, 0.04, 0.02), **more):
         *(certificate(root, scaling=f"ascent-K{100 * (i + 1)}", gain=g, **more)
           for i, g in enumerate(gains)),
     ]  # fmt: skip
+
+
+def drawn(name, paths, **options):
+    """A figure of the catalogue."""
+    output = find(name, "figure")
+    picture = function(output.make)(Files.parse(paths), AccuracyOptions(**options))
+    return function(output.draw)(picture)
 
 
 def legend(axes):
@@ -96,7 +105,7 @@ def test_curves_and_differences_are_those_of_the_certificates_with_the_k_of_the_
 ):
     paths = sweep(tmp_path) + sweep(tmp_path, (0.0, -0.03, 0.05), training="cohen-fs-0.50", seed=1)
     runs = {(run.sigma, run.scaling): run.table for run in read_runs(paths)}
-    figure = FIGURES["ddrs_fig3"](read_runs(paths), Options())
+    figure = drawn("ddrs_fig3", paths)
     first, second, envelope, below, _, _ = figure.axes
     assert "Cohen-DS, K = 200" in legend(below)[1]
     assert "Cohen-DS, K = 300" in legend(figure.axes[4])[1]
@@ -106,8 +115,8 @@ def test_curves_and_differences_are_those_of_the_certificates_with_the_k_of_the_
         for line, scaling in zip(lines, ("fixed", f"ascent-K{k}"), strict=True):
             expected = metrics.certified_accuracy(runs[sigma, scaling], np.sort(radii)).value
             inside = np.sort(radii) <= line.get_xdata()[-1]
-            drawn = [at(line, r) for r in np.sort(radii)[inside]]
-            np.testing.assert_allclose(drawn, 100 * expected[inside])
+            heights = [at(line, r) for r in np.sort(radii)[inside]]
+            np.testing.assert_allclose(heights, 100 * expected[inside])
     gap = next(line for line in below.get_lines() if len(line.get_xdata()) > 2)
     expected = metrics.accuracy_difference(
         runs[0.25, "ascent-K200"], runs[0.25, "fixed"], gap.get_xdata()
@@ -127,7 +136,7 @@ def test_the_papers_values_stand_on_the_papers_data_only_and_else_the_reason(tmp
         *sweep(tmp_path, training="smoothadv-fs-0.25", **PAPER),
         certificate(tmp_path, "smoothadv-ds2-0.25", "ascent-K900", 0.1, **PAPER),
     ]
-    figure = FIGURES["ddrs_fig4"](read_runs(paths), Options())
+    figure = drawn("ddrs_fig4", paths)
     marks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
     assert [line.get_ydata()[0] for line in marks] == [
         value("ddrs", "appendix_H2", dataset="cifar10", method=m, sigma=0.25, K=k, radius=0.0).value
@@ -136,7 +145,7 @@ def test_the_papers_values_stand_on_the_papers_data_only_and_else_the_reason(tmp
     curves = [line for line in figure.axes[0].get_lines() if len(line.get_xdata()) > 20]
     assert [line.get_color() for line in marks] == [line.get_color() for line in curves]
     assert "the paper's values (DDRS appendix H.2)" in small_print(figure)
-    other = FIGURES["ddrs_fig3"](read_runs(sweep(tmp_path)), Options())
+    other = drawn("ddrs_fig3", sweep(tmp_path))
     assert all(line.get_marker() == "None" for axes in other.axes for line in axes.get_lines())
     assert "No values of the paper beside ours: different data." in small_print(other)
     assert "without the memory" in small_print(other)
@@ -144,11 +153,11 @@ def test_the_papers_values_stand_on_the_papers_data_only_and_else_the_reason(tmp
 
 def test_each_figure_takes_its_own_method_and_says_what_it_lacks(tmp_path):
     paths = sweep(tmp_path, training="macer-fs-0.25") + sweep(tmp_path)
-    figure = FIGURES["ddrs_fig5"](read_runs(paths), Options(title="T"))
+    figure = drawn("ddrs_fig5", paths, title="T")
     assert figure.get_suptitle() == "T"
     assert not any("Cohen" in text for axes in figure.axes[2:] for text in legend(axes))
     with pytest.raises(SmoothcertError, match="ddrs_fig4: expected certificates of SmoothAdv"):
-        FIGURES["ddrs_fig4"](read_runs(paths), Options())
+        drawn("ddrs_fig4", paths)
 
 
 def test_controls_and_other_scales_are_not_drawn_as_data_dependent(tmp_path):
@@ -158,7 +167,7 @@ def test_controls_and_other_scales_are_not_drawn_as_data_dependent(tmp_path):
         certificate(tmp_path, scaling="ascent-K100", gain=0.3, noise="gaussian-0.50"),
         certificate(tmp_path, "cohen-fs_ft-0.25", "ascent-K100", 0.3),
     ]
-    figure = FIGURES["ddrs_fig3"](read_runs(paths), Options())
+    figure = drawn("ddrs_fig3", paths)
     above, below = figure.axes
     assert [text.split(" (")[0] for text in legend(below)[:-1]] == ["Cohen", "Cohen-DS, K = 100"]
     assert len([line for line in above.get_lines() if len(line.get_xdata()) > 2]) == 2
@@ -167,7 +176,7 @@ def test_controls_and_other_scales_are_not_drawn_as_data_dependent(tmp_path):
 def test_the_grid_search_is_beside_the_ascent_of_equal_cost(tmp_path):
     paths = sweep(tmp_path, (0.01, 0.04))
     paths += [certificate(tmp_path, scaling=f"grid_K100-n{n}", gain=-0.05 / n) for n in (10, 1, 4)]
-    figure = FIGURES["ddrs_appendix_grid"](read_runs(paths), Options())
+    figure = drawn("ddrs_appendix_grid", paths)
     texts = [text.split(" (")[0] for text in legend(figure.axes[1])[:5]]
     assert texts == [
         "fixed",
@@ -185,7 +194,7 @@ def test_acr_against_k_starts_at_the_fixed_scale_and_has_its_controls(tmp_path):
     paths = sweep(tmp_path)
     paths += [certificate(tmp_path, scaling=f"ramp-K{k}", gain=-k / 1e4) for k in (100, 300)]
     runs = {run.scaling: run.table for run in read_runs(paths)}
-    figure = FIGURES["ddrs_fig7"](read_runs(paths), Options(radii="0.25,0.5"))
+    figure = drawn("ddrs_fig7", paths, radii="0.25,0.5")
     curves, accuracy, area = figure.axes
     assert legend(curves) == ["K = 0", "K = 100", "K = 200", "K = 300"]
     ascent, ramp = area.get_lines()[:2]
@@ -201,7 +210,7 @@ def test_acr_against_k_starts_at_the_fixed_scale_and_has_its_controls(tmp_path):
     ]
     np.testing.assert_allclose(first.get_ydata(), expected)
     with pytest.raises(SmoothcertError, match="several K of one model"):
-        FIGURES["ddrs_fig7"](read_runs(paths[:2]), Options())
+        drawn("ddrs_fig7", paths[:2])
 
 
 def test_the_controls_are_paired_differences_to_the_fixed_scale_of_the_plain_model(tmp_path):
@@ -213,7 +222,7 @@ def test_the_controls_are_paired_differences_to_the_fixed_scale_of_the_plain_mod
         certificate(tmp_path, "cohen-fs_ft-0.25", gain=0.01, seed=4),
     ]
     fixed = certificate(tmp_path)
-    figure = FIGURES["ddrs_controls"](read_runs([*paths, fixed]), Options())
+    figure = drawn("ddrs_controls", [*paths, fixed])
     (axes,) = figure.axes
     names = [text.get_text() for text in axes.get_yticklabels()]
     assert names == [
@@ -235,7 +244,7 @@ def test_the_controls_are_paired_differences_to_the_fixed_scale_of_the_plain_mod
     assert texts[1].endswith("*")  # the ramp's loss leaves out 0
     assert len({bars[0].get_color() for bars in axes.containers}) == 3
     with pytest.raises(SmoothcertError, match="expected fixed smoothing"):
-        FIGURES["ddrs_controls"](read_runs(paths), Options())
+        drawn("ddrs_controls", paths)
 
 
 def test_the_histogram_marks_who_gained_and_where_the_ramp_ends(tmp_path):
@@ -246,7 +255,7 @@ def test_the_histogram_marks_who_gained_and_where_the_ramp_ends(tmp_path):
         certificate(tmp_path, scaling="ascent-K900", sigma=sigma),
     ]
     fixed, _, adapted = (read_run(path).table for path in paths)
-    (axes,) = FIGURES["ddrs_appendix_sigma"](read_runs(paths), Options()).axes
+    (axes,) = drawn("ddrs_appendix_sigma", paths).axes
     gained = (adapted.radius > fixed.radius) & (adapted.correct == 1)
     assert 0 < gained.sum() < INPUTS
     texts = legend(axes)
@@ -257,7 +266,7 @@ def test_the_histogram_marks_who_gained_and_where_the_ramp_ends(tmp_path):
     assert "K = 900" in axes.get_title()
     assert f"ramp {0.25 + 900e-4 * ndtri(0.98):.3f}" in texts
     # A loss for everybody is drawn as one.
-    (axes,) = FIGURES["ddrs_appendix_sigma"](read_runs(paths[:2]), Options()).axes
+    (axes,) = drawn("ddrs_appendix_sigma", paths[:2]).axes
     assert any(text.startswith("larger radius: 0 (") for text in legend(axes))
 
 
@@ -282,45 +291,52 @@ def test_examples_are_below_at_and_above_the_fixed_scale_where_there_are_such():
     assert len(examples(sigma, 0.25, 9)) == 5
 
 
-def test_images_show_the_named_draw_of_noise_at_both_scales():
+def recorded(path, sigma, **identity):
+    """A table of scales with its record."""
+    scales_file(path, sigma)
+    known = {"dataset": "digits", "noise": "gaussian-0.25", "split": "test", "seed": 3}
+    path.with_suffix(".json").write_text(json.dumps({"identity": {**known, **identity}}))
+    return path
+
+
+def test_images_show_the_named_draw_of_noise_at_both_scales(tmp_path):
     data = datasets.load("digits", "test")
-    sigma = np.linspace(0.1, 0.4, 7)
-    scales = Scales(np.arange(10, 17), sigma, "ascent-K900")
-    figure = images(data, Gaussian(0.25), scales, seed=3)
+    scales = recorded(tmp_path / "ascent.tsv", np.linspace(0.1, 0.4, 7))
+    figure = draw(measure(Files.parse([f"scales={scales}"]), ImageOptions()))
     shown = [axes.images[0].get_array() for axes in figure.axes]
     assert len(shown) == 9
     assert STREAM not in (*PURPOSES, "selection", "estimation", "ascent", "training-noise")
-    for row, idx, own in ((0, 10, 0.1), (1, 13, 0.25), (2, 16, 0.4)):
+    for row, idx, own in ((0, 0, 0.1), (1, 3, 0.25), (2, 6, 0.4)):
         eps = Gaussian(0.25).sample((1, *data.shape), generator(3, STREAM, idx))[0, 0]
         clean = data.images[idx][0]
         for picture, scale in zip(shown[3 * row : 3 * row + 3], (0, 0.25, own), strict=True):
             expected = torch.clamp(clean + scale * eps, 0, 1).numpy()
             np.testing.assert_allclose(picture, expected, atol=1e-6)
     assert "σ* < σ₀ for 3 and σ* > σ₀ for 3 of 7 inputs" in small_print(figure)
-    with pytest.raises(SmoothcertError, match="no input 99999"):
-        images(data, Gaussian(0.25), Scales(np.array([99999]), np.array([0.3]), "x"))
+    many = recorded(tmp_path / "many.tsv", np.full(5000, 0.3))
+    with pytest.raises(SmoothcertError, match="data set digits: no input"):
+        measure(Files.parse([f"scales={many}"]), ImageOptions())
 
 
 def test_the_command_reads_the_record_of_the_scales_and_refuses_other_certificates(
     tmp_path, capsys
 ):
-    scales = scales_file(tmp_path / "ascent.tsv", np.linspace(0.1, 0.4, 20))
-    record = {"identity": {"dataset": "digits", "noise": "gaussian-0.25", "split": "test"}}
-    scales.with_suffix(".json").write_text(json.dumps(record))
+    scales = recorded(tmp_path / "ascent.tsv", np.linspace(0.1, 0.4, 20))
     paths = [certificate(tmp_path), certificate(tmp_path, scaling="ascent-K900", gain=0.1)]
     base = tmp_path / "six"
-    assert main(["ddrs", "images", str(scales), *paths, "--out", str(base)]) == 0
+    command = ["figure", "ddrs_fig6", f"scales={scales}", "--out", str(base)]
+    assert main([*command, *paths]) == 0
     assert capsys.readouterr().out.split() == [f"{base}.pdf", f"{base}.png"]
     other = certificate(tmp_path, scaling="ascent-K300")
-    for files, spec, message in (
-        ([other], {}, "expected fixed or ascent-K900"),
+    for files, options, message in (
+        ([other], {"scaling": "ascent-K900"}, "expected fixed or ascent-K900"),
+        ([other], {}, "no rows of scaling 'ascent-K300'"),
         ([certificate(tmp_path, noise="gaussian-0.50")], {}, "expected digits and gaussian-0.25"),
         ([paths[0], paths[0]], {}, "a second table of scaling fixed"),
-        ([], {"rows": 0}, "expected at least 1"),
+        ([], {"rows": 0}, "rows: expected at least 1, found 0"),
         ([], {"scaling": "grid-n4"}, "no rows of scaling 'grid-n4'; found ascent-K100, ascent-"),
     ):
-        given = ["--spec", json.dumps(spec)]
-        assert main(["ddrs", "images", str(scales), *files, *given, "--out", str(base)]) == 2
+        assert main([*command, *files, "--options", json.dumps(options)]) == 2
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
@@ -348,62 +364,15 @@ def test_a_file_that_holds_no_scales_is_named_in_one_line(tmp_path, text, messag
 # --- the notebook -----------------------------------------------------------------------------
 
 
-def test_the_notebook_is_committed_without_outputs_and_paths():
+def test_the_notebook_is_committed_without_outputs_and_judges_nothing():
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
     assert sum("parameters" in cell["metadata"].get("tags", []) for cell in code) == 1
-    assert not any(re.search(r"[\"'](/|~)", "".join(cell["source"])) for cell in cells)
-
-
-def rendered(tmp_path, monkeypatch, name):
-    """The page of the notebook on the tables and figures in ``tmp_path / name``."""
-    papermill = pytest.importorskip("papermill")
-    nbconvert = pytest.importorskip("nbconvert")
-    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
-    done = tmp_path / f"{name}.ipynb"
-    papermill.execute_notebook(
-        NOTEBOOK,
-        done,
-        parameters={"preset": "smoke", "tables": str(tmp_path / name), "figures": str(tmp_path)},
-        cwd=str(ROOT),
-        kernel_name="python3",
-        progress_bar=False,
-    )
-    page, _ = nbconvert.HTMLExporter(exclude_input=True).from_filename(str(done))
-    return page[page.index("<body") :]
-
-
-def verdict_of(page, claim):
-    """The verdict beside a claim in the summary, the last of the page."""
-    summary = page[page.rindex("All verdicts") :]
-    row = next(r for r in summary.split("<tr>") if f"<td>{claim}</td>" in r)
-    return re.findall(r"<td>(.*?)</td>", row)[-1]
-
-
-@pytest.mark.slow
-def test_the_verdicts_follow_the_tables_and_absent_ones_are_said(tmp_path, monkeypatch):
-    claim = "Cohen-DS has a larger ACR than Cohen"
-    adapts = "and because σ adapts to the input (DS)"
-    for name, gain, expected, beyond in (
-        ("good", 0.05, "holds", "holds"),
-        ("bad", -0.05, "does not hold: a loss", "does not hold"),
-    ):
-        root = tmp_path / name
-        paths = sweep(root, (gain, gain / 2), seed=1)
-        paths += [certificate(root, scaling=f"ascent-mean-K{k}", seed=2) for k in (100, 200)]
-        for table in ("ddrs_table1", "ddrs_controls", "ddrs_appendix"):
-            assert main(["table", table, "--out", str(root / table), *paths]) == 0
-        base = str(tmp_path / "ddrs_fig3")
-        assert main(["figure", "ddrs_fig3", "--out", base, *paths]) == 0
-        page = rendered(tmp_path, monkeypatch, name)
-        assert verdict_of(page, claim) == expected
-        assert verdict_of(page, adapts) == beyond
-        assert "Table 4: not made" in page
-        assert verdict_of(page, "Yang-DS has a larger ACR than Yang") == "not measured"
-        assert page.count("data:image/png;base64") == 1
-        assert "def rows" not in page
-    nothing = rendered(tmp_path, monkeypatch, "none")
-    assert verdict_of(nothing, claim) == "not measured"
-    assert "Table 1: not made" in nothing
+    source = ["".join(cell["source"]) for cell in cells]
+    assert not any(re.search(r"[\"'](/|~)", text) for text in source)
+    calls = [text for text in source if text.startswith("show.")]
+    assert len(calls) == len(code) - 2
+    shown = {(kind, name) for text in calls for kind, name in [re.match(
+        r'show\.(\w+)\(results, "(\w+)"\)$', text).groups()]}  # fmt: skip
+    assert shown == {(o.kind, o.name) for o in SECTION.outputs} | {("claims", "ddrs")}

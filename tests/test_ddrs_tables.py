@@ -8,8 +8,6 @@ import json
 import numpy as np
 import pytest
 from scipy.special import ndtri
-from smoothcert.figures import FIGURES
-from smoothcert.tables import TABLES, Options, to_latex
 
 from smoothcert.certificates import make_table, metrics, write_certificates
 from smoothcert.certificates.runs import read_run, read_runs
@@ -17,10 +15,18 @@ from smoothcert.certificates.selection import held_out, held_out_area, optimism,
 from smoothcert.cli import main
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as ddrs_runs
+from smoothcert.papers.ddrs.cells import accuracy_at
 from smoothcert.papers.ddrs.controls import verdict
-from smoothcert.papers.ddrs.times import paper_seconds
+from smoothcert.papers.ddrs.printed_acr import above
+from smoothcert.papers.ddrs.times import printed_seconds
+from smoothcert.report.numbers import Number
+from smoothcert.report.output import Files
+from smoothcert.report.printing import parts
 from smoothcert.report.reference import value
+from smoothcert.report.write import to_latex
+from smoothcert.workflow.catalogue import find, function
 
 PAPER = {"dataset": "cifar10", "arch": "resnet18_stem7", "n": 100_000}
 RADII = [0, 0.25, 0.5, 0.75]
@@ -93,8 +99,19 @@ def family(root, method="cohen", ascents=("ascent-K100", "ascent-K900"), **setti
     return paths
 
 
-def by_method(table, choice=""):
-    return {row["method"].text: row for row in table.rows if row["choice"].text.startswith(choice)}
+def made(name, paths, **options):
+    """A table of the catalogue."""
+    return function(find(name, "table").make)(Files.parse(paths), AccuracyOptions(**options))
+
+
+def by_method(table, selection):
+    return {row["method"]: row for row in table.rows if row["selection"] == selection}
+
+
+def papers(table):
+    """The numbers that have the paper's beside them."""
+    cells = [cell for row in table.rows for cell in row.values() if isinstance(cell, Number)]
+    return [cell for cell in cells if cell.paper is not None]
 
 
 # --- choosing ------------------------------------------------------------------------------
@@ -165,51 +182,55 @@ def test_paired_differences_are_those_of_tables():
 
 
 def test_table_1_measures_both_choices_and_three_acrs(tmp_path):
-    runs = read_runs(family(tmp_path))
-    table = TABLES["ddrs_table1"](runs, Options(radii=RADII))
-    best, held = by_method(table, "per radius"), by_method(table, "held out")
+    paths = family(tmp_path)
+    runs = read_runs(paths)
+    table = made("ddrs_table1", paths, radii=RADII)
+    best, held = (
+        by_method(table, "per radius"),
+        by_method(table, "held out") | by_method(table, "paired"),
+    )
     assert list(best) == ["Cohen", "Cohen-DS", "Cohen-DS2"]
-    assert best["Cohen-DS"]["models"].text == "3 σ x 2 K"
-    assert best["Cohen-DS"]["memory"].text == "6 of 360"
-    assert best["Cohen"]["memory"].text == "-"
+    assert best["Cohen-DS"]["models"] == "3 σ x 2 K"
+    assert best["Cohen-DS"]["memory"] == "6 of 360"
+    assert best["Cohen"]["memory"] is None
     own = [r.table for r in runs if ddrs_runs.label(r) == "Cohen-DS"]
     row, other = best["Cohen-DS"], held["Cohen-DS"]
     models = [metrics.average_certified_radius(t).value for t in own]
-    assert row["acr_model"].numbers[0] == pytest.approx(max(models))
-    assert row["acr_area"].numbers[0] == pytest.approx(float(metrics.envelope_area(own).value))
+    assert row["acr_model"].value == pytest.approx(max(models))
+    assert row["acr_area"].value == pytest.approx(float(metrics.envelope_area(own).value))
     oracle = float(metrics.per_input_maximum(own).value)
-    assert row["acr_oracle"].numbers[0] == pytest.approx(oracle)
+    assert row["acr_oracle"].value == pytest.approx(oracle)
     envelope = metrics.envelope(own, RADII).value
     choice = held_out(own, np.array(RADII))
     gap = 100 * (envelope - choice.certified.mean(1))
     for i, r in enumerate(RADII):
-        key = f"accuracy_percent_{r:.2f}"
-        assert row[key].numbers[0] == pytest.approx(100 * envelope[i])
-        assert other[key].numbers[0] == pytest.approx(100 * choice.certified[i].mean())
-    assert other["optimism_max"].numbers[0] == pytest.approx(max(0, gap.max()))
-    assert other["acr_model"].numbers[0] == pytest.approx(choice.radius.mean())
-    assert "σ 0.50, K 900" in other["choice"].text
-    minus = held["Cohen-DS minus Cohen"]
+        key = accuracy_at(r)
+        assert row[key].value == pytest.approx(100 * envelope[i])
+        assert other[key].value == pytest.approx(100 * choice.certified[i].mean())
+    assert other["optimism_max"].value == pytest.approx(max(0, gap.max()))
+    assert other["acr_model"].value == pytest.approx(choice.radius.mean())
+    assert "σ 0.50, K 900" in other["choice"]
+    minus = by_method(table, "paired")["Cohen-DS minus Cohen"]
     plain = held_out([r.table for r in runs if ddrs_runs.label(r) == "Cohen"], np.array(RADII))
-    assert minus["acr_model"].numbers[0] == pytest.approx((choice.radius - plain.radius).mean())
-    assert minus["acr_model"].text.startswith("+")
-    assert not any(entry.paper for row in table.rows for entry in row.values())
+    assert minus["acr_model"].value == pytest.approx((choice.radius - plain.radius).mean())
+    assert parts(minus["acr_model"])[0].startswith("+")
+    assert not papers(table)
     assert "60 test inputs" in table.notes[0]
     assert "2,000 samples" in table.notes[0]
 
 
 def test_the_paper_stands_beside_its_own_data_network_and_search(tmp_path):
     full = tuple(f"ascent-K{k}" for k in range(100, 1000, 100))
-    runs = read_runs(family(tmp_path, ascents=full, inputs=20, **PAPER))
-    best = by_method(TABLES["ddrs_table1"](runs, Options()), "per radius")
-    assert best["Cohen"]["accuracy_percent_0.00"].paper == "79.9"
+    paths = family(tmp_path, ascents=full, inputs=20, **PAPER)
+    best = by_method(made("ddrs_table1", paths), "per radius")
+    assert best["Cohen"][accuracy_at(0.0)].paper.text == "79.9"
     for method in ("Cohen", "Cohen-DS", "Cohen-DS2"):
         printed = value("ddrs", "table1", dataset="cifar10", method=method, metric="ACR")
-        assert best[method]["acr_oracle"].paper == printed.text
-        assert best[method]["acr_model"].paper == best[method]["acr_area"].paper == ""
-    assert best["Cohen-DS"]["paper"].text == "DDRS table 1"
+        assert best[method]["acr_oracle"].paper.text == printed.text
+        assert best[method]["acr_model"].paper is best[method]["acr_area"].paper is None
+    assert best["Cohen-DS"]["paper"] == "DDRS table 1"
     # the paper searched 15 K of DS2 at each sigma, these are 9
-    assert best["Cohen-DS2"]["paper"].text == "DDRS table 1: best of 45"
+    assert best["Cohen-DS2"]["paper"] == "DDRS table 1: best of 45"
 
 
 @pytest.mark.parametrize(
@@ -222,18 +243,18 @@ def test_the_paper_stands_beside_its_own_data_network_and_search(tmp_path):
 )
 def test_another_setting_than_the_papers_says_so_and_shows_no_value(tmp_path, change, reason):
     settings = {**PAPER, "inputs": 10, **change}
-    runs = read_runs(family(tmp_path, ascents=("ascent-K900",), **settings))
+    paths = family(tmp_path, ascents=("ascent-K900",), **settings)
     for name in ("ddrs_table1", "ddrs_appendix"):
-        table = TABLES[name](runs, Options())
-        assert {row["paper"].text for row in table.rows} - {"-"} == {reason}
-        assert not any(entry.paper for row in table.rows for entry in row.values())
+        table = made(name, paths)
+        assert {row["paper"] for row in table.rows} - {None} == {reason}
+        assert not papers(table)
 
 
 def test_another_search_than_algorithm_1_gets_no_paper_value(tmp_path):
-    runs = read_runs(family(tmp_path, ascents=("ascent_lr0.04-K900",), inputs=10, **PAPER))
-    best = by_method(TABLES["ddrs_table1"](runs, Options()), "per radius")
-    assert best["Cohen-DS (ascent_lr0.04)"]["paper"].text == "another search"
-    assert best["Cohen"]["accuracy_percent_0.00"].paper == "79.9"
+    paths = family(tmp_path, ascents=("ascent_lr0.04-K900",), inputs=10, **PAPER)
+    best = by_method(made("ddrs_table1", paths), "per radius")
+    assert best["Cohen-DS (ascent_lr0.04)"]["paper"] == "another search"
+    assert best["Cohen"][accuracy_at(0.0)].paper.text == "79.9"
 
 
 def test_table_3_is_the_block_of_eight_samples(tmp_path):
@@ -243,24 +264,23 @@ def test_table_3_is_the_block_of_eight_samples(tmp_path):
                     **PAPER)
         for s in ("0.12", "0.25", "0.50")
     ]  # fmt: skip
-    best = by_method(TABLES["ddrs_table3"](read_runs(eight + one), Options(radii=[0.5])), "per")
-    assert best["MACER-DS2"]["accuracy_percent_0.50"].paper == "52.7"
-    assert best["MACER-DS2 (n = 1)"]["accuracy_percent_0.50"].paper == ""
-    assert "appendix" in best["MACER-DS2 (n = 1)"]["paper"].text
+    best = by_method(made("ddrs_table3", eight + one, radii=[0.5]), "per radius")
+    assert best["MACER-DS2"][accuracy_at(0.5)].paper.text == "52.7"
+    assert best["MACER-DS2 (n = 1)"][accuracy_at(0.5)].paper is None
+    assert "appendix" in best["MACER-DS2 (n = 1)"]["paper"]
 
 
 def test_each_model_and_k_has_its_row_of_appendix_h(tmp_path):
-    runs = read_runs(family(tmp_path, ascents=("ascent-K900",), inputs=10, **PAPER))
-    table = TABLES["ddrs_appendix"](runs, Options(radii=[0, 0.5]))
-    assert len(table.rows) == len(runs) == 9
+    paths = family(tmp_path, ascents=("ascent-K900",), inputs=10, **PAPER)
+    table = made("ddrs_appendix", paths, radii=[0, 0.5])
+    assert len(table.rows) == len(paths) == 9
     for row in table.rows:
-        k = None if row["K"].text == "-" else int(row["K"].text)
         printed = value(
-            "ddrs", "appendix_H1", dataset="cifar10", method=row["method"].text,
-            sigma=float(row["sigma"].text), K=k, radius=0.5,
+            "ddrs", "appendix_H1", dataset="cifar10", method=row["method"],
+            sigma=float(row["sigma"]), K=row["K"], radius=0.5,
         )  # fmt: skip
-        assert row["accuracy_percent_0.50"].paper == printed.text
-        assert row["paper"].text == "DDRS appendix H.1"
+        assert row[accuracy_at(0.5)].paper.text == printed.text
+        assert row["paper"] == "DDRS appendix H.1"
 
 
 def test_a_fixed_half_width_certifies_nothing_at_its_own_size(tmp_path):
@@ -271,13 +291,13 @@ def test_a_fixed_half_width_certifies_nothing_at_its_own_size(tmp_path):
         paths.append(certificate(tmp_path, training, noise, seed=i, **settings))
         grown = {**settings, "scales": 1.3 * float(scale)}
         paths.append(certificate(tmp_path, training, noise, "ascent-K900", **grown))
-    table = TABLES["ddrs_table4"](read_runs(paths), Options())
+    table = made("ddrs_table4", paths)
     best = by_method(table, "per radius")
     assert list(best)[:2] == ["Yang", "Yang-DS"]
-    assert best["Yang"]["accuracy_percent_1.00"].numbers[0] == 0
-    assert best["Yang-DS"]["accuracy_percent_1.00"].numbers[0] == 100
-    assert best["Yang"]["accuracy_percent_1.00"].paper == "46"
-    assert "not stated" in best["Yang"]["paper"].text
+    assert best["Yang"][accuracy_at(1.0)].value == 0
+    assert best["Yang-DS"][accuracy_at(1.0)].value == 100
+    assert best["Yang"][accuracy_at(1.0)].paper.text == "46"
+    assert "not stated" in best["Yang"]["paper"]
     assert any("rounding" in note for note in table.notes)
     assert to_latex(table).isascii()
 
@@ -285,28 +305,26 @@ def test_a_fixed_half_width_certifies_nothing_at_its_own_size(tmp_path):
 def test_more_fixed_scales_are_a_method_of_their_own(tmp_path):
     paths = family(tmp_path, ascents=("ascent-K900",))
     paths.append(certificate(tmp_path, "cohen-fs-0.25", "gaussian-1.00"))
-    best = by_method(TABLES["ddrs_table1"](read_runs(paths), Options()), "per radius")
-    assert best["Cohen"]["models"].text == "3 σ"
-    assert best["Cohen (more fixed scales)"]["models"].text == "4 σ"
+    best = by_method(made("ddrs_table1", paths), "per radius")
+    assert best["Cohen"]["models"] == "3 σ"
+    assert best["Cohen (more fixed scales)"]["models"] == "4 σ"
 
 
 def test_runs_of_different_n_stay_apart(tmp_path):
     paths = [*family(tmp_path, n=2000), *family(tmp_path, n=4000)]
-    table = TABLES["ddrs_table1"](read_runs(paths), Options())
-    found = {row["data"].text for row in table.rows}
+    table = made("ddrs_table1", paths)
+    found = {row["data"] for row in table.rows}
     assert found == {"digits, tiny_cnn, n = 2,000", "digits, tiny_cnn, n = 4,000"}
-    titles = {
-        axes.get_title()
-        for axes in FIGURES["ddrs_fig3"](read_runs(paths), Options()).axes
-        if "envelope" in axes.get_title()
-    }
+    figure = find("ddrs_fig3", "figure")
+    numbers = function(figure.make)(Files.parse(paths), AccuracyOptions()).numbers
+    titles = {title for title in numbers.title if "envelope" in title}
     assert titles == {f"digits, tiny_cnn, n = {n}: Cohen, envelope" for n in ("2,000", "4,000")}
 
 
 def test_tables_are_of_their_method_only(tmp_path):
-    runs = read_runs(family(tmp_path, ascents=()))
+    paths = family(tmp_path, ascents=())
     with pytest.raises(SmoothcertError, match="found none of MACER"):
-        TABLES["ddrs_table3"](runs, Options())
+        made("ddrs_table3", paths)
 
 
 # --- controls ------------------------------------------------------------------------------
@@ -337,21 +355,21 @@ def control_runs(root, spread, helps, n=2000):
 
 
 def rows_of(paths):
-    table = TABLES["ddrs_controls"](read_runs(paths), Options())
-    return {(row["training"].text, row["scaling"].text): row for row in table.rows}
+    table = made("ddrs_controls", paths)
+    return {(row["training"], row["scaling"]): row for row in table.rows}
 
 
 def test_a_gain_that_one_scale_for_all_gives_too_is_no_gain_of_adapting(tmp_path):
     rows = rows_of(control_runs(tmp_path / "a", 0.05, helps=False))
     ascent = rows["cohen-fs-0.25", "ascent-K900"]
-    assert float(ascent["minus_fs"].numbers[1]) > 0
-    assert ascent["verdict"].text == "as controls"
-    assert rows["cohen-fs-0.25", "ascent-mean-K900"]["verdict"].text == "gain"
-    assert rows["cohen-fs-0.25", "ramp-K900"]["verdict"].text == "loss"
-    assert rows["cohen-fs-0.25", "fixed"]["verdict"].text == "-"
-    assert ascent["mean_sigma"].text == "0.300 (0.050)"
+    assert float(ascent["minus_fs"].low) > 0
+    assert ascent["verdict"] == "as controls"
+    assert rows["cohen-fs-0.25", "ascent-mean-K900"]["verdict"] == "gain"
+    assert rows["cohen-fs-0.25", "ramp-K900"]["verdict"] == "loss"
+    assert rows["cohen-fs-0.25", "fixed"]["verdict"] is None
+    assert ascent["mean_sigma"] == "0.300 (0.050)"
     rows = rows_of(control_runs(tmp_path / "b", 0.05, helps=True))
-    assert rows["cohen-fs-0.25", "ascent-K900"]["verdict"].text == "beyond controls"
+    assert rows["cohen-fs-0.25", "ascent-K900"]["verdict"] == "beyond controls"
 
 
 def test_another_search_needs_one_scale_near_its_own_mean(tmp_path):
@@ -362,26 +380,28 @@ def test_another_search_needs_one_scale_near_its_own_mean(tmp_path):
     )
     key = ("cohen-fs-0.25", "ascent-sound-K50")
     row = rows_of(paths)[key]
-    assert (row["minus_mean"].text, row["verdict"].text) == ("-", "control missing")
+    assert "minus_mean" not in row
+    assert row["verdict"] == "control missing"
     for scale in ("0.60", "0.48"):
         control = {**better, "scales": None, "margin": better["margin"] * 1.3}
         paths.append(certificate(tmp_path, "cohen-fs-0.25", f"gaussian-{scale}", **control))
         row = rows_of(paths)[key]
-        assert (row["minus_mean"].text == "-") == (scale == "0.60")
-    assert row["verdict"].text == "below a control"
+        assert ("minus_mean" not in row) == (scale == "0.60")
+    assert row["verdict"] == "below a control"
 
 
 def test_differences_are_paired_and_of_equal_budgets_only(tmp_path):
     paths = control_runs(tmp_path, 0.05, helps=True)
     other = control_runs(tmp_path, 0.05, helps=True, n=500)
-    table = TABLES["ddrs_controls"](read_runs([*paths, other[1]]), Options())
+    table = made("ddrs_controls", [*paths, other[1]])
     assert len(table.rows) == 4
     assert any("Left out" in note and "fixed-500" in note for note in table.notes)
     tables = {run.scaling: run.table for run in read_runs(paths)}
     expected = metrics.acr_difference(tables["ascent-K900"], tables["ascent-mean-K900"])
-    row = next(row for row in table.rows if row["scaling"].text == "ascent-K900")
+    row = next(row for row in table.rows if row["scaling"] == "ascent-K900")
     ends = (expected.value, expected.low, expected.high)
-    assert row["minus_mean"].numbers[:3] == pytest.approx([float(v) for v in ends])
+    found = row["minus_mean"]
+    assert (found.value, found.low, found.high) == pytest.approx([float(v) for v in ends])
 
 
 def test_the_best_fixed_scale_is_chosen_on_other_inputs(tmp_path):
@@ -390,15 +410,15 @@ def test_the_best_fixed_scale_is_chosen_on_other_inputs(tmp_path):
     paths += [
         certificate(tmp_path, "cohen-fs-0.25", f"gaussian-{s}", **extra) for s in ("0.35", "0.50")
     ]
-    table = TABLES["ddrs_controls"](read_runs(paths), Options())
-    best = next(row for row in table.rows if "best fixed of 3" in row["choice"].text)
+    table = made("ddrs_controls", paths)
+    best = next(row for row in table.rows if "best fixed of 3" in row["choice"])
     fixed = [run for run in read_runs(paths) if run.scaling == "fixed"]
     choice = held_out([run.table for run in fixed], np.array([0.0]))
-    assert best["acr"].numbers[0] == pytest.approx(choice.radius.mean())
-    assert "held out: 0.50" in best["choice"].text
-    ascent = next(row for row in table.rows if row["scaling"].text == "ascent-K900")
-    assert ascent["minus_fixed"].numbers[0] < 0
-    assert ascent["verdict"].text == "below a control"
+    assert best["acr"].value == pytest.approx(choice.radius.mean())
+    assert "held out: 0.50" in best["choice"]
+    ascent = next(row for row in table.rows if row["scaling"] == "ascent-K900")
+    assert ascent["minus_fixed"].value < 0
+    assert ascent["verdict"] == "below a control"
 
 
 def test_training_with_own_scales_is_compared_with_as_long_a_training(tmp_path):
@@ -410,16 +430,16 @@ def test_training_with_own_scales_is_compared_with_as_long_a_training(tmp_path):
     mean = certificate(tmp_path, "cohen-ds2-0.25", noise, "ascent-mean-K900", **grown)
     tuned = certificate(tmp_path, "cohen-fs_ft-0.25", noise, **better)
     key = ("cohen-ds2-0.25", "ascent-K900")
-    assert rows_of([*paths, ds2])[key]["verdict"].text == "control missing"
+    assert rows_of([*paths, ds2])[key]["verdict"] == "control missing"
     # a fine-tuned model at the fixed scale differs in both ways
     row = rows_of([*paths, ds2, tuned])[key]
-    assert row["minus_tuned"].text.endswith("°")
-    assert to_latex(TABLES["ddrs_controls"](read_runs([*paths, ds2, tuned]), Options())).isascii()
-    assert row["verdict"].text == "control missing"
+    assert "minus_tuned" in row
+    assert to_latex(made("ddrs_controls", [*paths, ds2, tuned])).isascii()
+    assert row["verdict"] == "control missing"
     same = certificate(tmp_path, "cohen-fs_ft-0.25", noise, "ascent-K900", seed=8, **grown)
     row = rows_of([*paths, ds2, mean, tuned, same])[key]
-    assert abs(row["minus_tuned"].numbers[0]) < 0.01
-    assert row["verdict"].text == "as controls"
+    assert abs(row["minus_tuned"].value) < 0.01
+    assert row["verdict"] == "as controls"
 
 
 def test_verdicts_need_their_controls():
@@ -434,6 +454,32 @@ def test_verdicts_need_their_controls():
     assert verdict({"fs": up, "mean": up, "fixed": down}, ["mean"]) == "below a control"
     assert verdict({"fs": none, "mean": up}, ["mean"]) == "no gain"
     assert verdict({"fs": down, "mean": up}, ["mean"]) == "loss"
+
+
+# --- single inputs ---------------------------------------------------------------------------
+
+
+def test_losses_and_changed_predictions_are_counted_input_by_input_before_the_memory(tmp_path):
+    fixed = certificate(tmp_path, "cohen-fs-0.25", "gaussian-0.25")
+    own = certificate(tmp_path, "cohen-fs-0.25", "gaussian-0.25", "ascent-K900", seed=1)
+    before, after = (read_run(path).table for path in (fixed, own))
+    after.columns["predict_raw"] = after.predict.copy()
+    after.columns["predict_raw"][:3] = [-1, -1, 5]  # the memory's own columns stay as they are
+    after.columns["radius_raw"] = np.where(np.arange(60) < 10, 0.01, before.radius + 0.1)
+    write_certificates(own, after, {})
+    row = made("ddrs_inputs", [fixed, own]).rows[0]
+    held = before.predict >= 0
+    assert row["tested"].value == 60
+    assert row["certified"].value == held.sum()
+    assert row["other_prediction"].value == held[:3].sum()
+    assert row["abstains"].value == held[:2].sum()
+    assert row["smaller"].value == (held & (after.columns["radius_raw"] < before.radius)).sum()
+    assert (row["search"], row["K"]) == ("ascent", 900)
+    assert row["most_scale"].value == 0.25
+
+
+def test_every_acr_that_the_paper_prints_is_more_than_one_model_can_have():
+    assert [above(f"table{n}") for n in (1, 2, 3)] == [(6, 6), (6, 6), (3, 3)]
 
 
 # --- times ---------------------------------------------------------------------------------
@@ -454,20 +500,22 @@ def test_the_overhead_is_search_and_memory_over_the_votes_at_one_scale(tmp_path)
         certificate(tmp_path, "cohen-fs-0.25", "gaussian-0.25"),
         certificate(tmp_path, "cohen-fs-0.25", "gaussian-0.25", "ascent-K900", record=memory),
     ]
-    row = TABLES["ddrs_times"](read_runs(paths), Options()).rows[0]
-    assert (row["search"].text, row["overhead"].text) == ("-", "-")
-    assert row["passes"].text == "1,800 / 2,100"
+    row = made("ddrs_times", paths).rows[0]
+    assert not {"search", "overhead", "total"} & set(row)
+    assert row["passes"] == "1,800 / 2,100"
     scales_file(tmp_path, "cohen-fs-0.25", {"ascent-K900": 6.0})
-    row = TABLES["ddrs_times"](read_runs(paths), Options()).rows[0]
-    assert row["search"].numbers[0] == pytest.approx(0.1)
-    assert row["overhead"].numbers[0] == pytest.approx(100 * (0.1 + 0.01) / 0.5)
+    row = made("ddrs_times", paths).rows[0]
+    assert row["search"].value == pytest.approx(0.1)
+    assert row["overhead"].value == pytest.approx(100 * (0.1 + 0.01) / 0.5)
     scales_file(tmp_path, "cohen-fs-0.25", {"ascent-K900": 6.0}, device="cuda")
-    row = TABLES["ddrs_times"](read_runs(paths), Options()).rows[0]
-    assert (row["overhead"].text, row["device"].text) == ("-", "cpu; search: cuda")
+    row = made("ddrs_times", paths).rows[0]
+    assert "overhead" not in row
+    assert row["device"] == "cpu; search: cuda"
     scales_file(tmp_path, "cohen-fs-0.25", {"ascent-K900": 6.0}, digest="another")
     with pytest.raises(SmoothcertError, match="of another model"):
-        TABLES["ddrs_times"](read_runs(paths), Options())
-    assert paper_seconds() == {"CIFAR-10": (1.6, 1.8), "ImageNet": (109.5, 136.0)}
+        made("ddrs_times", paths)
+    printed = {name: [c.value for c in printed_seconds(name)] for name in ("cifar10", "imagenet")}
+    assert printed == {"cifar10": [1.6, 1.8], "imagenet": [109.5, 136.0]}
 
 
 # --- files ---------------------------------------------------------------------------------

@@ -183,6 +183,7 @@ def test_an_unknown_option_of_a_replay_is_one_line(
 ) -> None:
     words = ["figure", "iss_fig1", str(votes), "--out", str(tmp_path / "x")]
     assert main([*words, "--options", '{"repeat": 1}']) == 2
-    assert "iss_fig1: repeat: unknown key; expected one of every, repeats" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "iss_fig1: repeat: unknown key; expected one of every, repeats" in printed
     assert main(words[:2] + words[3:]) == 2
     assert "expected at least one FILE" in capsys.readouterr().err

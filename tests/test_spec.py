@@ -1,6 +1,8 @@
 """One choice, one spelling: slugs read back as what they were printed from."""
 
 import math
+import subprocess
+import sys
 from dataclasses import fields
 
 import pytest
@@ -12,6 +14,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Family, Part, Training, arg, main, number
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
+from smoothcert.scaling import SCALINGS
 
 FAMILIES = {"budget": BUDGETS, "noise": NOISES, "architecture": ARCHITECTURES}
 MEMBERS = [(family, name) for family, members in FAMILIES.items() for name in members]
@@ -148,6 +151,47 @@ def test_a_family_takes_members_from_elsewhere():
     assert family.parse("knot_t3_tight-K0.50") == Knot(0.5, 3, True)
     with pytest.raises(SmoothcertError, match=r"thing 'knot-2.00': expected -Ksize"):
         family.parse("knot-2.00")
+
+
+@pytest.mark.parametrize(
+    ("family", "slug", "title"),
+    [
+        (NOISES, "gaussian-0.25", "Gaussian, σ = 0.25"),
+        (NOISES, "uniform-0.50", "uniform, λ = 0.50"),
+        (NOISES, "centripetal-l2_k48-1.00", "centripetal ℓ₂, k = 48, σ = 1.00"),
+        (SCALINGS, "fixed", "fixed"),
+        (SCALINGS, "ascent-K900", "DS, K = 900"),
+        (SCALINGS, "ascent-mean-K900", "one scale: mean of DS's, K = 900"),
+        (BUDGETS, "fixed-10000", "n = 10,000"),
+        (BUDGETS, "iss_ad0.05-10000", "ISS, absolute decline 0.05, at most 10,000"),
+        (BUDGETS, "sequential_grid0.25-100000", "sequential, radii every 0.25, at most 100,000"),
+    ],
+)
+def test_people_read_names_and_no_defaults(family, slug, title):
+    assert family.parse(slug).title == title
+
+
+def test_two_choices_never_read_alike():
+    slugs = ("gaussian-0.25", "gaussian-0.50", "gaussian-linf-0.25", "laplace-0.25")
+    slugs += ("centripetal-l2_k4-0.25", "centripetal-l2-0.25", "mixed-linf_k4-0.25")
+    titles = {NOISES.parse(slug).title for slug in slugs}
+    slugs += ("iss_ad0.05-10000", "iss_s200_ad0.05-10000", "iss-fresh_ad0.05-10000", "fixed-10000")
+    slugs += ("fixed_a0.01-10000", "iss_rd0.05-10000", "anytime-10000")
+    titles |= {BUDGETS.parse(slug).title for slug in slugs[7:]}
+    assert len(titles) == len(slugs)
+
+
+def test_choices_are_named_without_torch():
+    code = (
+        "import sys; from smoothcert.scaling import SCALINGS;"
+        "from smoothcert.budget import BUDGETS;"
+        "from smoothcert.noise import NOISES; from smoothcert.models import ARCHITECTURES;"
+        "NOISES.parse('mixed-linf_k5-0.25'); SCALINGS.parse('ascent-K900');"
+        "BUDGETS.parse('fixed-1000'); ARCHITECTURES.parse('resnet110');"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_no_part_is_made_of_a_number_that_is_none():

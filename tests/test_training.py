@@ -21,7 +21,7 @@ from smoothcert import datasets
 from smoothcert.cli import main
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.imagenet import LazyImages
+from smoothcert.datasets.lazy_images import LazyImages
 from smoothcert.models import build, digest, load, normalization
 from smoothcert.training import Cohen, Job
 from smoothcert.training.augmentation import crop_flip

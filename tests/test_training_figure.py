@@ -7,7 +7,9 @@ import pytest
 
 from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.papers.training.figure import QUANTILES, read_log, training_curves
+from smoothcert.papers.training.figure import QUANTILES, draw, measure, read_log
+from smoothcert.papers.training.options import CurveOptions
+from smoothcert.report.output import Files
 from smoothcert.training.log import write_log
 
 
@@ -32,14 +34,19 @@ def write(root, training, epochs=8, first=None, seed=0, dataset="digits"):
     return path
 
 
+def training_curves(*logs, title=None):
+    return draw(measure(Files.parse([str(path) for path in logs]), CurveOptions(title=title)))
+
+
 def lines(axes):
     return [line for line in axes.get_lines() if len(line.get_xdata()) > 2]
 
 
 def test_one_log_is_drawn_as_it_was_written_under_its_name(tmp_path):
-    log = read_log(write(tmp_path, "cohen-ds2-0.25", first=4))
-    figure = training_curves([log])
-    assert figure.get_suptitle() == "cohen-ds2-0.25 (digits, tiny_cnn)"
+    path = write(tmp_path, "cohen-ds2-0.25", first=4)
+    log, figure = read_log(path), training_curves(path, title="Training")
+    assert figure.get_suptitle() == "Training (digits, tiny_cnn)"
+    assert figure.axes[0].get_title() == "Cohen, σ = 0.25"
     loss, accuracy, scale = figure.axes
     for axes, values in ((loss, log.columns["loss"]), (accuracy, log.columns["noisy_accuracy"])):
         (line,) = lines(axes)
@@ -58,11 +65,11 @@ def test_one_log_is_drawn_as_it_was_written_under_its_name(tmp_path):
 
 
 def test_a_branch_begins_where_it_left_and_a_fine_tuned_run_where_its_parent_ends(tmp_path):
-    parent = read_log(write(tmp_path, "cohen-fs-0.25", epochs=10))
-    branch = read_log(write(tmp_path, "cohen-ds2-0.25", epochs=10, first=6))
-    tuned = read_log(write(tmp_path, "cohen-ds2_n8-0.25", epochs=4, first=1))
-    control = read_log(write(tmp_path, "cohen-fs_ft-0.25", epochs=4, seed=3))
-    figure = training_curves([tuned, control, branch, parent])
+    parent = write(tmp_path, "cohen-fs-0.25", epochs=10)
+    branch = write(tmp_path, "cohen-ds2-0.25", epochs=10, first=6)
+    tuned = write(tmp_path, "cohen-ds2_n8-0.25", epochs=4, first=1)
+    control = write(tmp_path, "cohen-fs_ft-0.25", epochs=4, seed=3)
+    figure = training_curves(tuned, control, branch, parent)
     starts = {
         line.get_xdata()[0]: line.get_xdata()[-1]
         for line in lines(figure.axes[0])
@@ -71,25 +78,25 @@ def test_a_branch_begins_where_it_left_and_a_fine_tuned_run_where_its_parent_end
     assert starts == {1: 10, 5: 10}
     assert sum(line.get_xdata()[0] == 11 for line in lines(figure.axes[0])) == 2
     assert all("goes on" in axes.get_xlabel() for axes in figure.axes)
-    alone = training_curves([branch])
+    alone = training_curves(branch)
     assert lines(alone.axes[0])[0].get_xdata()[0] == 1
 
 
 def test_six_trainings_have_a_column_a_method_in_the_papers_order(tmp_path):
     logs = []
     for method in ("macer", "cohen", "smoothadv"):
-        logs.append(read_log(write(tmp_path, f"{method}-fs-0.25")))
-        logs.append(read_log(write(tmp_path, f"{method}-ds2-0.25", first=5)))
-    figure = training_curves(logs)
+        logs.append(write(tmp_path, f"{method}-fs-0.25"))
+        logs.append(write(tmp_path, f"{method}-ds2-0.25", first=5))
+    figure = training_curves(*logs)
     assert len(figure.axes) == 9
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles == ["cohen, σ = 0.25", "smoothadv, σ = 0.25", "macer, σ = 0.25"]
+    assert titles == ["Cohen, σ = 0.25", "SmoothAdv, σ = 0.25", "MACER, σ = 0.25"]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(texts) == len(set(texts)) == 5
 
 
 def test_without_scales_of_their_own_there_is_no_panel_of_scales(tmp_path):
-    assert len(training_curves([read_log(write(tmp_path, "cohen-fs-0.25"))]).axes) == 2
+    assert len(training_curves(write(tmp_path, "cohen-fs-0.25")).axes) == 2
 
 
 @pytest.mark.parametrize(
@@ -116,8 +123,9 @@ def test_a_file_that_is_no_log_is_named_in_one_line(tmp_path, text, message):
 def test_the_command_writes_both_files(tmp_path, capsys):
     path = write(tmp_path, "macer-ds2-0.50", epochs=1, first=1)
     base = tmp_path / "curves"
-    assert main(["training-curves", "--out", str(base), "--spec", '{"code": "x"}', str(path)]) == 0
+    command = ["figure", "training_curves_gaussian-0.50", "--out", str(base)]
+    assert main([*command, "--spec", '{"code": "x"}', str(path)]) == 0
     assert capsys.readouterr().out.split() == [f"{base}.pdf", f"{base}.png"]
     assert (tmp_path / "curves.png").stat().st_size > 5000
-    assert main(["training-curves", "--out", str(base), str(tmp_path / "no.csv")]) == 2
+    assert main([*command, str(tmp_path / "no.csv")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

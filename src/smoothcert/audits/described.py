@@ -12,9 +12,9 @@ from smoothcert.report.verdict import read_verdicts
 
 
 def described(labels: Mapping[Any, Any], axes: tuple[str, ...] = AXES) -> str:
-    """``{"training": "cohen-fs-0.25", ...}`` -> "digits, tiny_cnn, Cohen, σ = 0.25, ..."."""
+    """``{"training": "cohen-fs-0.25", ...}`` -> "digits; tiny_cnn; Cohen, σ = 0.25; ..."."""
     known = [(axis, labels.get(axis)) for axis in axes]
-    return ", ".join(names.label(axis, value) for axis, value in known if isinstance(value, str))
+    return "; ".join(names.label(axis, value) for axis, value in known if isinstance(value, str))
 
 
 def about(rows: Path) -> dict[str, str]:

@@ -5,6 +5,8 @@ What lies between the two curves is undecided: neither certified nor attacked wi
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,7 +34,7 @@ def measure(files: Files, options: Options) -> Picture:
         found = read_rows(path, UNDER_ATTACK)
         if found.empty:
             raise SmoothcertError(f"{path}: no rows; expected at least one radius")
-        row: dict = {**found.loc[0, ["kind", "norm"]], **about(path)}
+        row: dict[Any, Any] = {**found.loc[0, ["kind", "norm"]], **about(path)}
         for name, *_ in _LINES:
             shares = metrics.proportion(found[name].to_numpy(), int(found.inputs[0]))
             row |= {Metric(name, r): share(shares[i]) for i, r in enumerate(found.radius)}
@@ -71,8 +73,10 @@ def _panel(axes: Axes, numbers: pd.DataFrame) -> None:
     axes.fill_between([], [], color="0.5", alpha=0.3, label="95% interval (inputs)")
     first = numbers.iloc[0]
     kind, _, _ = str(first.kind).rpartition(",")
-    subject = described(first.to_dict(), ("dataset", "arch", "training", "noise"))
-    axes.set_title(f"{kind or first.kind}\n{subject} ({first.inputs:,} inputs)", fontsize=8)
+    model = described(first.to_dict(), ("dataset", "arch", "training"))
+    noise = described(first.to_dict(), ("noise",))
+    title = f"{kind or first.kind}\n{model}\n{noise} ({first.inputs:,} inputs)"
+    axes.set_title(title, fontsize=8)
     norm, reach = _MATH.get(first.norm, first.norm), float(numbers.radius.max())
     axes.set_xlabel(f"{norm} radius r (pixels in [0, 1])")
     axes.set_ylabel("correct (% of inputs)")

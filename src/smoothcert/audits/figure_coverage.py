@@ -17,7 +17,8 @@ def measure(files: Files, options: Options) -> Picture:
     """FILE: rows of coverage. Four panels: by every path (one size, then stopping rules), and at
     full size, exact and simulated; bars are two standard errors of a rate of alpha."""
     found = read_rows(files.one(), FAILURES)
-    full = set(zip(found.n[found.how == "simulated"], found.alpha[found.how == "simulated"]))
+    simulated = found[found.how == "simulated"]
+    full = set(zip(simulated.n, simulated.alpha, strict=True))
     rows: list[Row] = []
     for at in found.to_dict("records"):
         value, error = at["failure_over_alpha"], 2 * at["error"]
@@ -26,7 +27,7 @@ def measure(files: Files, options: Options) -> Picture:
         else:
             looking = at["procedure"].startswith(("sequential", "anytime"))
             panel = "every path, looking" if looking else "every path"
-        labels = {k: at[k] for k in ("procedure", "how", "n", "alpha", "p")}
+        labels: Row = {k: at[k] for k in ("procedure", "how", "n", "alpha", "p")}
         ends = (value - error, value + error) if error else (None, None)
         number = Number(value, *ends)
         rows.append(

@@ -23,7 +23,7 @@ def measure(files: Files, options: Options) -> Picture:
 def draw(picture: Picture) -> Figure:
     """A panel of curves for the first vote stores, and one of optimism for the choices."""
     parts = {"curve": _together, "optimism": _optimism}
-    numbers = [(parts[name], part) for name, part in picture.numbers.groupby("part")]
+    numbers = [(parts[str(name)], part) for name, part in picture.numbers.groupby("part")]
     with style():
         figure = Figure(figsize=(PANEL[0] * max(len(numbers), 1), PANEL[1] * 1.25))
         panels = figure.subplots(1, max(len(numbers), 1), squeeze=False)[0]

@@ -9,6 +9,8 @@ of another class.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -53,12 +55,13 @@ def _at_sigma_0(run: Run | None) -> dict[int, float]:
     return dict(zip(run.table.idx.tolist(), correct.tolist(), strict=True))
 
 
-def _row(axes: dict[str, str], ball: dict[str, float], twin: dict[int, float]) -> Row:
+def _row(axes: dict[Any, Any], ball: dict[Any, Any], twin: dict[int, float]) -> Row:
     names = {"radius": "certified_radius", "fallback": "any_order_radius", "margin": "margin",
              "largest": "largest_seen", "allowed": "allowed"}  # fmt: skip
     outcome = "broken" if ball["broken"] else "beyond" if ball.get("beyond") else "implied"
-    numbers = {new: Number(float(ball[old]), unit=RADIUS) for old, new in names.items()
-               if old in ball}  # fmt: skip
+    numbers: dict[Any, Any] = {
+        new: Number(float(ball[old]), unit=RADIUS) for old, new in names.items() if old in ball
+    }
     if twin:
         numbers["radius_at_sigma_0"] = Number(twin[int(ball["idx"])], unit=RADIUS)
     correct = bool(ball["predict"] == ball["label"])

@@ -13,7 +13,7 @@ the inputs; ten come near to a choice on all inputs. Random folds are drawn ``re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -245,7 +245,7 @@ def _z(alpha: float) -> float:
 # --- the audit -----------------------------------------------------------------------------
 
 FOLDS = (2, 10)
-Labels = dict[str, Label]
+Labels = Mapping[Any, Label]
 
 
 class Honesty(Audit[HonestySettings]):
@@ -279,7 +279,7 @@ def _families(
 ) -> list[tuple[Labels, Family]]:
     if subject.votes and settings.budget is None:
         raise SmoothcertError("budget is missing: give --budget or --spec")
-    found = []
+    found: list[tuple[Labels, Family]] = []
     for path in subject.votes:
         store = VoteStore.read(path)
         about = store.identity
@@ -292,7 +292,7 @@ def _families(
     return found
 
 
-def _readings(subject: Labels, family: Family) -> list[tuple[Row, CertificateTable]]:
+def _readings(subject: Labels, family: Family) -> list[tuple[dict[Any, Label], CertificateTable]]:
     n, alpha = len(family.plain), family.alpha
     return [
         ({**subject, "level": f"α = {alpha:g} each", "reading": "each"}, family.plain),
@@ -336,8 +336,8 @@ def _corrected(family: Family, radii: Floats, n: int) -> Row:
 
 def _curves(subject: Labels, family: Family) -> list[Row]:
     norm, n = family.plain.single("norm") or "l2", len(family.plain)
-    rows = [
-        curves.curve([table], False, part="curve", norm=norm, **labels)
+    rows: list[Row] = [
+        {"part": "curve", "norm": norm, **labels, **curves.curve([table], strict=False)}
         for labels, table in _readings(subject, family)
     ]
     labels = {"part": "curve", "norm": norm, **subject, "reading": "corrected"}

@@ -219,6 +219,7 @@ class Attack:
             f"predicted as another class (alpha {self.budget.alpha:g}, n {self.budget.n:,}) for"
             f" the certificate's own seed and most of {self.settings.seeds}"
         )
+        effort = self.settings.model_dump(include=set(Effort.model_fields))
         numbers: dict[str, Any] = {
             "attacked": tried, "broken": hits, "fraction": hits / tried,
             "contradicting": contradicting,
@@ -229,7 +230,7 @@ class Attack:
             "proposals": len(log["ball"]), "searches": self.deployed.searches,
             "best_lead": _quantiles(found.lead),
             "by_tactic": _by_tactic(log, found.tactic[broken]),
-            "broken_idx": self.attacked.idx[broken], "effort": self.settings.model_dump(include=set(Effort.model_fields)),
+            "broken_idx": self.attacked.idx[broken], "effort": effort,
         }  # fmt: skip
         if hits:
             evidence = (

@@ -10,6 +10,7 @@ and alpha is split between its bound and that of p.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Noise
+from smoothcert.sampling.sampler import _traced
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.journal import ESTIMATION, SELECTION
 
@@ -138,10 +140,6 @@ class Way:
     """A variant, ready to classify noisy copies."""
 
     def __init__(self, model: nn.Module, noise: Noise, variant: Variant) -> None:
-        import copy
-
-        from smoothcert.sampling.sampler import _traced
-
         self.variant = variant
         self.device = torch.device(variant.device)
         self.dtype = TYPES[variant.precision]

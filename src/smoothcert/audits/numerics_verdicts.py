@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,7 +165,7 @@ class Numerics(Audit[NumericsSettings]):
         return Result(verdicts, frame("numerics", rows))
 
 
-def _row(axes: Mapping[str, str | None], outcome: Outcome, d: Difference) -> Row:
+def _row(axes: Mapping[Any, str | None], outcome: Outcome, d: Difference) -> Row:
     """What a variant changed, and its cost; nothing changed is known where it met other noise."""
     inputs = len(outcome.table)
     changed = {

@@ -36,7 +36,7 @@ def recheck(
     info = datasets.info(about["dataset"])
     if subject.model is None:
         raise SmoothcertError(f"{path}: give the --model of the witnesses")
-    network, made = load_model(subject.model, info)
+    network, made = load_model(str(subject.model), info)
     wanted = about.get("model_digest")
     if wanted is not None and wanted != made["digest"]:
         raise SmoothcertError(

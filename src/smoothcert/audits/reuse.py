@@ -124,7 +124,7 @@ def record_pipeline(
         top = torch.as_tensor(np.maximum(store.top_class(), 0))
         radius = torch.full((len(images),), float(noise.scale))
         target = Target(model, seen, images, top, torch.as_tensor(scale), radius, idx.tolist())
-        ascend(target, images, "cross-entropy", Ascent(steps=3, copies=8, seed=seed), 0)
+        ascend(target, images, "cross-entropy", Ascent(steps=3, copies=8, inputs=0, seed=seed), 0)
     return record
 
 
@@ -156,7 +156,7 @@ class Streams(Audit[StreamsSettings]):
             raise SmoothcertError("model is missing: give --model")
         job_device("cpu")
         info = datasets.info(settings.dataset)
-        model, made = load_model(subject.model, info)
+        model, made = load_model(str(subject.model), info)
         data = datasets.load(settings.dataset, "test", subject.data_dir, max=settings.max)
         record = record_pipeline(
             model.eval().requires_grad_(False),

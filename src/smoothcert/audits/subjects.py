@@ -106,7 +106,7 @@ def certified(subject: Subject, table: Path, device: str | None = None) -> Certi
     if run.noise is None:
         raise SmoothcertError(f"{table}: neither its record nor its columns say the noise")
     noise, images = NOISES.parse(run.noise), images_of(run, data_dir)
-    network, made = load_model(model, datasets.info(str(run.dataset)))
+    network, made = load_model(str(model), datasets.info(str(run.dataset)))
     wanted = run.record.get("model_digest")
     if wanted is not None and wanted != made["digest"]:
         raise SmoothcertError(

@@ -30,7 +30,7 @@ def together(files: Files, options: Options) -> Table:
         Column("any_wrong", "P(any wrong) at most"),
         Column("abstained", "abstained"),
         Column("acr", "ACR", measured=True),
-        *(Column(m, f"≥ {number(m.radius)}") for m in _metrics(rows, ACCURACY)),
+        *(Column(m, f"≥ {number(r)}") for m, r in _metrics(rows, ACCURACY)),
     )
     notes = (
         "All rows of a table are read from the same votes. α/N: every certificate of the table is"
@@ -51,7 +51,7 @@ def optimism(files: Files, options: Options) -> Table:
         Column("folds", "folds"),
         Column("inputs", "inputs"),
         Column("acr", "best ACR: optimism", measured=True),
-        *(Column(m, f"≥ {number(m.radius)}") for m in _metrics(rows, "points")),
+        *(Column(m, f"≥ {number(r)}") for m, r in _metrics(rows, "points")),
     )
     notes = (
         "Points of certified accuracy by which the best setting for each radius, chosen on the"
@@ -116,7 +116,7 @@ def _inputs(row: dict[Any, Any]) -> int:
     return next(int(n.inputs or 0) for n in row.values() if isinstance(n, Number))
 
 
-def _metrics(rows: Iterable[dict[Any, Any]], name: str) -> list[Metric]:
-    """The radii at which the rows have a metric, rising."""
-    found = {key for row in rows for key in row if isinstance(key, Metric) and key.name == name}
-    return sorted(found, key=lambda metric: metric.radius or 0.0)
+def _metrics(rows: Iterable[dict[Any, Any]], name: str) -> list[tuple[Metric, float]]:
+    """A metric at each of the radii at which the rows have it, rising."""
+    keys = {key for row in rows for key in row if isinstance(key, Metric) and key.name == name}
+    return sorted(((key, key.radius or 0.0) for key in keys), key=lambda pair: pair[1])

@@ -100,8 +100,9 @@ def command(name: str) -> type[Command]:
     kind = _AUDITS[name]
     base = _Recheckable if kind is MEMORY_SOUNDNESS else _Audit
     fields: dict[str, Any] = {place: _PLACES[place] for place in kind.takes}
+    bases: Any = (base, kind.settings)
     made: type[_Audit] = create_model(
-        name, __base__=(base, kind.settings), __doc__=f"{kind.help.capitalize()}.", **fields
+        name, __base__=bases, __doc__=f"{kind.help.capitalize()}.", **fields
     )
     made.kind = kind
     return made

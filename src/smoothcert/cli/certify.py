@@ -12,7 +12,7 @@ from smoothcert.certificates.metrics import (
     certified_accuracy,
 )
 from smoothcert.certificates.spec import CertifySpec
-from smoothcert.cli.command import place
+from smoothcert.cli.command import model_place, place
 from smoothcert.cli.sample import Sampling
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.settings import Count, same
@@ -36,8 +36,7 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
     dataset: str | None = same(SampleSpec, "dataset", None)
     look: Count = same(SampleSpec, "look")
     votes: Path | None = place(None, "a vote store", "NPZ")
-    model: str | None = place(None, "a checkpoint, or package.module:function of a network of"
-                              " your own", "FILE")  # fmt: skip
+    model: str | None = model_place(None)
     radius_table: Path | None = place(
         None, "radii of a non-Gaussian noise; default: made anew", "JSON"
     )

@@ -11,6 +11,7 @@ import argparse
 import types
 from abc import abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -47,6 +48,25 @@ def positional(
     """
     extra: JsonDict = {"place": not specified, "positional": True, "metavar": metavar}
     return Field(default, description=help, json_schema_extra=extra)
+
+
+def data_dir_place() -> Any:
+    """``--data-dir``."""
+    return place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
+
+
+def model_place(default: Any = ...) -> Any:
+    """``--model``."""
+    meaning = "a checkpoint, or package.module:function that returns a network of your own"
+    return place(default, meaning, "FILE")
+
+
+class NetworkCommand(Command):
+    """Base of the commands that run a network on data."""
+
+    data_dir: Path | None = data_dir_place()
+    device: str = place("auto", "where the network runs", "auto|cpu|cuda")
+    quiet: bool = place(False, "no progress on standard error")
 
 
 def add_arguments(parser: argparse.ArgumentParser, command: type[Command]) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 from smoothcert import datasets
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.datasets.spec import DatasetName
 
 
 class ImportCheckpoint(Command):
@@ -21,7 +22,7 @@ class ImportCheckpoint(Command):
     )
 
     file: Path = positional(help="{arch, state_dict} or MACER's {net, ...}", metavar="FILE")
-    dataset: str = Field(description=f"its data set: {', '.join(datasets.DATASETS)}")
+    dataset: DatasetName
     arch: str = Field(description="its architecture, such as resnet110 or resnet50")
     normalization: Literal["standardize", "center", "none"] | None = Field(
         None,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from smoothcert.certificates import memory, memory_job
 from smoothcert.certificates.spec import MemorySpec
-from smoothcert.cli.command import Command, place, positional
+from smoothcert.cli.command import Command, data_dir_place, place, positional
 
 
 class Memory(MemorySpec, Command):
@@ -24,7 +24,7 @@ class Memory(MemorySpec, Command):
 
     file: Path = positional(help="a certificate table (.tsv, .gz)", metavar="CERTIFICATES")
     out: Path = place(help="the table that the memory leaves", metavar="FILE.tsv")
-    data_dir: Path | None = place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
+    data_dir: Path | None = data_dir_place()
 
     def run(self) -> None:
         about = memory_job.run(self.only(MemorySpec), self.file, self.out, self.data_dir)

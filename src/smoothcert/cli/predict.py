@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from smoothcert.certificates.certification import predict
-from smoothcert.cli.command import place
+from smoothcert.cli.command import model_place, place
 from smoothcert.cli.sample import Sampling
 from smoothcert.core.files import write_text
 from smoothcert.core.settings import Count, Probability, same
@@ -32,8 +32,7 @@ class Predict(SamplingOptions, Sampling):
     noise: str = same(SampleSpec, "noise")
     n: Count = Field(1000, description="votes an input")
     alpha: Probability = Field(0.001, description="probability of a wrong answer")
-    model: str = place(help="a checkpoint, or package.module:function of a network of your own",
-                       metavar="FILE")  # fmt: skip
+    model: str = model_place()
     out: Path = place(help="columns idx, label, predict, correct", metavar="TSV")
 
     def run(self) -> None:

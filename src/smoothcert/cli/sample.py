@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from smoothcert.cli.command import Command, place
+from smoothcert.cli.command import NetworkCommand, model_place, place
 from smoothcert.core.settings import Count
 from smoothcert.sampling.spec import SampleSpec
 from smoothcert.sampling.workers import sample
 
 
-class Sampling(Command):
+class Sampling(NetworkCommand):
     """The files and devices of every command that samples."""
 
     scales: Path | None = place(None, "noise scale of each input (columns idx, sigma)", "TSV")
-    data_dir: Path | None = place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
-    device: str = place("auto", "where the network runs", "auto|cpu|cuda")
     jobs: Count = place(1, "processes, each with a part of the inputs", "N")
-    quiet: bool = place(False, "no progress on standard error")
 
     def drawn(self, spec: SampleSpec, model: str, out: Path, **files: str | Path | None) -> None:
         """Sample, resume or top up, and print one line about the store."""
@@ -51,8 +48,7 @@ class Sample(SampleSpec, Sampling):
         " --model model.safetensors --out votes.npz"
     )
 
-    model: str = place(help="a checkpoint, or package.module:function of a network of your own",
-                       metavar="FILE")  # fmt: skip
+    model: str = model_place()
     shard: str = place("0/1", "only every k-th input, from the i-th on", "i/k")
     top_up: Path | None = place(None, "a store whose looks are taken over", "NPZ")
     out: Path = place(help="the vote store; its record goes beside it as .json", metavar="NPZ")

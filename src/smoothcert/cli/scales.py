@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from smoothcert.cli.command import Command, place
+from smoothcert.cli.command import NetworkCommand, model_place, place
 from smoothcert.core.progress import bar
 from smoothcert.scaling.spec import ScalesSpec
 
 
-class Scales(ScalesSpec, Command):
+class Scales(ScalesSpec, NetworkCommand):
     """The noise scale of each input, found before certification with noise of its own.
 
     A killed search goes on where it was.
@@ -21,12 +21,8 @@ class Scales(ScalesSpec, Command):
         " --scalings ascent-K100 ascent-K900 --model model.safetensors --out scales.tsv"
     )
 
-    model: str = place(help="a checkpoint, or package.module:function of a network of your own",
-                       metavar="FILE")  # fmt: skip
+    model: str = model_place()
     out: Path = place(help="one row an input and scaling", metavar="TSV")
-    data_dir: Path | None = place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
-    device: str = place("auto", "where the network runs", "auto|cpu|cuda")
-    quiet: bool = place(False, "no progress on standard error")
 
     def run(self) -> None:
         from smoothcert.compute.devices import job_device

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from smoothcert.cli.command import Command, options_of, place
+from smoothcert.cli.command import NetworkCommand, options_of, place
 from smoothcert.training import METHODS, DataDependent, Job, Recipe
 
 
-class Train(Job, Command):
+class Train(Job, NetworkCommand):
     """Train a base classifier under noise. A killed run goes on after its last epoch."""
 
     epilog: ClassVar[str] = (
@@ -27,9 +27,6 @@ class Train(Job, Command):
 
     out: Path = place(help="the model; a name that ends in .safetensors", metavar="FILE")
     snapshots: Path | None = place(None, "of the recipe's; default: beside --out", "DIR")
-    data_dir: Path | None = place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
-    device: str = place("auto", "where the network runs", "auto|cpu|cuda")
-    quiet: bool = place(False, "no progress on standard error")
 
     def run(self) -> None:
         from smoothcert.compute.devices import job_device

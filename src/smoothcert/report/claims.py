@@ -25,7 +25,7 @@ from typing import Any
 
 from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.report.numbers import read_numbers
+from smoothcert.report.numbers import frame, read_numbers
 from smoothcert.report.reference import PAPERS
 from smoothcert.report.verdict import Verdict, read_verdicts
 
@@ -126,17 +126,26 @@ def toward(value: float, stated: float, low: float | None = None, high: float | 
 
 @dataclass
 class Evidence:
-    """A results folder. ``numbers`` is the result frame of the run (report/numbers.py)."""
+    """A results folder: the result frame of the run (report/numbers.py) and its verdicts."""
 
     results: Path
 
     @cached_property
+    def outputs(self) -> dict[str, pd.DataFrame]:
+        """The numbers of each output that was made, with its own labels."""
+        files = sorted((self.results / "numbers").glob("*.csv"))
+        return {path.stem: read_numbers([path]) for path in files}
+
+    @property
     def numbers(self) -> pd.DataFrame:
-        return read_numbers(sorted((self.results / "numbers").glob("*.csv")))
+        """All of them."""
+        each = list(self.outputs.values())
+        return pd.concat(each, ignore_index=True) if each else frame("", [])
 
     def of(self, output: str, **labels: Any) -> pd.DataFrame:
         """The numbers of one output whose labels have these values; empty if it was not made."""
-        found = self.numbers[self.numbers.output == output]
+        found = self.outputs.get(output)
+        found = frame(output, []) if found is None else found
         for name, value in labels.items():
             if name not in found:
                 return found.iloc[:0]

@@ -104,8 +104,9 @@ class Page:
     def datasets(self) -> list[str]:
         """Every data set of the run: of its certificates, and of numbers that have none."""
         named = dict.fromkeys(self.made.values.get("dataset", ()))
-        if "dataset" in self.evidence.numbers:
-            named |= dict.fromkeys(self.evidence.numbers.dataset.dropna().unique())
+        for numbers in self.evidence.outputs.values():
+            if "dataset" in numbers:
+                named |= dict.fromkeys(numbers.dataset.dropna().unique())
         return list(named)
 
     def shown(self, section: Section) -> Iterator[Shown]:

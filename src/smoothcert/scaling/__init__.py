@@ -1,7 +1,7 @@
 """The noise scale at an input; ``SCALINGS.parse("ascent-K900")`` gives a choice by its slug."""
 
 from smoothcert.scaling.ascent import Ascent, AscentMean
-from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, Scaling
+from smoothcert.scaling.base import SCALINGS, ChosenScales, Scaling, SearchCost
 from smoothcert.scaling.fixed import NominalScale
 from smoothcert.scaling.grid import Grid
 from smoothcert.scaling.grid_hard import GridHard, GridOne
@@ -18,7 +18,7 @@ __all__ = [
     "GridHard",
     "GridOne",
     "NominalScale",
-    "Passes",
     "Ramp",
     "Scaling",
+    "SearchCost",
 ]

@@ -15,9 +15,9 @@ from smoothcert.models.mode import evaluating
 from smoothcert.scaling.base import (
     SCALINGS,
     ChosenScales,
-    Passes,
     ScaleRange,
     Scaling,
+    SearchCost,
     check,
     check_ascent,
 )
@@ -56,8 +56,8 @@ class _Steps(Scaling):
         return self.ascent.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Passes:
-        return Passes(forward=self.K * self.n, backward=self.K * self.n)
+    def cost(self) -> SearchCost:
+        return SearchCost(forward=self.K * self.n, backward=self.K * self.n)
 
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         at = sorted({cast("_Steps", w).K for w in wanted})

@@ -33,7 +33,7 @@ class ChosenScales:
 
 
 @dataclass(frozen=True)
-class Passes:
+class SearchCost:
     """What a scaling spends on an input, in passes of one noisy sample through the network.
 
     ``forward`` counts passes, ``backward`` derivatives (one each, however they are taken).
@@ -62,7 +62,7 @@ class Scaling(Part):
 
     @property
     @abstractmethod
-    def cost(self) -> Passes:
+    def cost(self) -> SearchCost:
         """What it spends on an input, the votes for c_A left out."""
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, Scaling
+from smoothcert.scaling.base import SCALINGS, ChosenScales, Scaling, SearchCost
 from smoothcert.scaling.problem import Problem
 
 
@@ -21,8 +21,8 @@ class NominalScale(Scaling):
         return None
 
     @property
-    def cost(self) -> Passes:
-        return Passes()
+    def cost(self) -> SearchCost:
+        return SearchCost()
 
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         n = len(problem)

@@ -12,7 +12,7 @@ from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.noise.soft_radius import soft_radius
-from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, ScaleRange, Scaling, check
+from smoothcert.scaling.base import SCALINGS, ChosenScales, ScaleRange, Scaling, SearchCost, check
 from smoothcert.scaling.problem import GRID, Problem
 
 
@@ -52,8 +52,8 @@ class Grid(Scaling):
         return self.slug
 
     @property
-    def cost(self) -> Passes:
-        return Passes(forward=self.points * self.n)
+    def cost(self) -> SearchCost:
+        return SearchCost(forward=self.points * self.n)
 
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         start = time.perf_counter()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.scaling.base import SCALINGS, ChosenScales, Passes, Scaling, check
+from smoothcert.scaling.base import SCALINGS, ChosenScales, Scaling, SearchCost, check
 from smoothcert.scaling.choice import largest, vote_radii
 from smoothcert.scaling.problem import GRID, Problem
 
@@ -45,8 +45,8 @@ class GridHard(Scaling):
         return GridHard(self.n, self.points, self.bound, self.n_sel).slug
 
     @property
-    def cost(self) -> Passes:
-        return Passes(forward=self.points * self.n)
+    def cost(self) -> SearchCost:
+        return SearchCost(forward=self.points * self.n)
 
     @property
     def together(self) -> int:

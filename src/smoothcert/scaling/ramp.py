@@ -12,9 +12,9 @@ from smoothcert.core.slugs import arg, main
 from smoothcert.scaling.base import (
     SCALINGS,
     ChosenScales,
-    Passes,
     ScaleRange,
     Scaling,
+    SearchCost,
     check_ascent,
 )
 from smoothcert.scaling.objective import saturated
@@ -45,8 +45,8 @@ class Ramp(Scaling):
         return self.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Passes:
-        return Passes()
+    def cost(self) -> SearchCost:
+        return SearchCost()
 
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         speed = saturated(problem.noise, self.clamp)

@@ -15,9 +15,9 @@ from smoothcert.models.mode import evaluating
 from smoothcert.scaling.base import (
     SCALINGS,
     ChosenScales,
-    Passes,
     ScaleRange,
     Scaling,
+    SearchCost,
     check,
     check_ascent,
 )
@@ -72,9 +72,9 @@ class AscentSound(Scaling):
         return self.slug.removesuffix(f"-K{self.K}")
 
     @property
-    def cost(self) -> Passes:
+    def cost(self) -> SearchCost:
         candidates = 1 + self.K // self.every
-        return Passes(self.K * self.n + candidates * self.n_val, self.K * self.n)
+        return SearchCost(self.K * self.n + candidates * self.n_val, self.K * self.n)
 
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         last = max(cast("AscentSound", w).K for w in wanted)

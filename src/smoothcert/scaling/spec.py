@@ -5,25 +5,23 @@ from __future__ import annotations
 from pydantic import Field
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.settings import Count, Natural, Settings
+from smoothcert.core.settings import Count, Seed
+from smoothcert.datasets.spec import DatasetName, Rows
 from smoothcert.scaling import SCALINGS, Scaling
 
 
-class ScalesSpec(Settings):
+class ScalesSpec(Rows):
     """All that decides a table of scales beside its model and data."""
 
-    dataset: str = Field(description="data set: digits, mnist, cifar10, cifar10-jpeg, imagenet")
+    dataset: DatasetName
     noise: str = Field(description="the noise at sigma_0, where the search begins: gaussian-0.25")
     scalings: tuple[str, ...] = Field(
         min_length=1, description="slugs of one search, such as ascent-K100 ascent-K900"
     )
-    split: str = Field("test", description="split of the data set: train or test")
-    skip: Count = Field(1, description="use every N-th input")
-    max: Count | None = Field(None, description="at most so many inputs; default: all")
     batch: Count | None = Field(
         None, description="inputs searched together; default: by the input's size and device"
     )
-    seed: Natural = Field(0, description="of all random streams")
+    seed: Seed = 0
     code: str | None = None
 
     def parse(self) -> list[Scaling]:

@@ -13,9 +13,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from smoothcert.compute.lazy import torchvision
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.datasets import Dataset
-from smoothcert.datasets.imagenet import LazyImages
+from smoothcert.datasets.lazy_images import LazyImages
 
 
 class InMemory:
@@ -89,8 +90,6 @@ def random_view(image: Image, stream: np.random.Generator, side: int = 224) -> T
     The part has 8% to 100% of the area and a ratio of sides between 3/4 and 4/3 (Szegedy et al.
     2015, as torchvision's RandomResizedCrop): ten attempts, then the largest central square.
     """
-    from smoothcert.compute.torchvision_shim import torchvision
-
     functional = torchvision.transforms.functional
     top, left, height, width = random_part(image.height, image.width, stream)
     image = functional.resized_crop(image, top, left, height, width, [side, side])

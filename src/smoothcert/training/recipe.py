@@ -116,6 +116,5 @@ def recipe_model(method: str, schedule: str = "ds2") -> type[Recipe]:
     ``recipe_model("macer").check_part(...)`` checks what configuration says of a method for
     several schedules and data sets at once. Raises SmoothcertError for an unknown method.
     """
-    parts: Any = METHODS[method], SCHEDULES[schedule]
-    model: Any = Recipe[parts]
+    model: Any = Recipe.__class_getitem__((METHODS[method], SCHEDULES[schedule]))
     return model

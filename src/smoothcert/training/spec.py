@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from smoothcert.core.settings import Natural, Settings
+from smoothcert.core.settings import Seed, Settings
+from smoothcert.datasets.spec import DatasetName
 
 
 class Job(Settings):
@@ -19,12 +20,12 @@ class Job(Settings):
     training: str = Field(
         description="METHOD-SCHEDULE-SCALE, such as cohen-fs-0.25 or macer-ds2-0.25"
     )
-    dataset: str = Field(description="data set: digits, mnist, cifar10, cifar10-jpeg, imagenet")
+    dataset: DatasetName
     arch: str = Field(description="architecture, such as tiny_cnn or resnet110")
     recipe: dict[str, Any] = Field(
         description="epochs, batch, lr, ... and the options of the method; as JSON or @FILE"
     )
-    seed: Natural = Field(0, description="of all random streams")
+    seed: Seed = 0
     parent: str | None = Field(
         None,
         description="checkpoint to start from: a model (fine-tuning), or a snapshot of a training"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -345,7 +346,7 @@ def at_every_radius(
         if both.empty:
             continue
         gains = both[x] - both[y]
-        lower, peak = gains.index[gains < -_TINY], float(gains.idxmax())
+        lower, peak = gains.index[gains < -_TINY], gains.index[int(gains.argmax())]
         agrees = lower.empty and gains.max() > 0
         if most_beyond_middle:
             agrees = agrees and peak > gains.index.to_series().median()
@@ -419,7 +420,7 @@ def _totals(evidence: Evidence, counts: tuple[str, str, str], words: str, why: s
     every, bad, extra = (int(shown[name].sum()) for name in counts)
     text = words.format(bad=bad, all=every, extra=extra) + f" over {len(shown)} models"
     if bad:
-        worst = shown.loc[(shown[counts[1]] / shown[counts[0]].clip(lower=1)).idxmax()]
+        worst = shown.iloc[int((shown[counts[1]] / shown[counts[0]].clip(lower=1)).argmax())]
         name = f"{worst.dataset} {worst.training} {worst.scaling}"
         text += f"; most {int(worst[counts[1]]):,}, {name}"
     measured = [Measured(text, not own.empty, bad == 0, OPPOSITE if bad else SAME)]
@@ -476,7 +477,8 @@ def beyond_reach(claim: Claim, evidence: Evidence, training: str, noise: str) ->
     """A radius that the fixed scale cannot certify and the ascent does."""
     runs = _ascents(evidence.of("ddrs_inputs", training=training, noise=noise))
     measured = []
-    for run in runs.itertuples():
+    rows: list[Any] = list(runs.itertuples())
+    for run in rows:
         own, fixed = run.accuracy_percent, run.accuracy_percent_fixed
         agrees = fixed == 0 and own > 0
         direction = SAME if agrees else OPPOSITE if own == 0 or fixed > own else IN_PART
@@ -520,7 +522,7 @@ def _grids(evidence: Evidence) -> list[tuple[str, pd.DataFrame, pd.DataFrame]]:
         about = grids.groupby("row")[["search_n", "papers_own"]].first()
         about = about.assign(n=about.search_n.astype(int))
         ends = grids.pivot(index="row", columns="metric", values=["value", "low", "high"])
-        ends.columns = [f"{metric}_{end}" for end, metric in ends.columns]
+        ends.columns = ends.columns.map("{0[1]}_{0[0]}".format)
         ascent = _ascents(part)
         found.append((f"{key[0]} {key[2]}", about.join(ends).sort_values("n"), ascent))
     return found

@@ -166,7 +166,8 @@ def draw(picture: Picture) -> Figure:
 def _panel(axes: Axes, numbers: pd.DataFrame) -> dict[str, Any]:
     """One line a run; returns the legend's handles by label."""
     handles: dict[str, Any] = {}
-    for y, one in enumerate(numbers.itertuples()):
+    rows: list[Any] = list(numbers.itertuples())
+    for y, one in enumerate(rows):
         adapted = one.search == "ascent"
         colour = COLOURS[one.colour]
         look: dict[str, Any] = {"color": colour, "marker": "o" if adapted else "D"}

@@ -37,7 +37,7 @@ from smoothcert.papers.ddrs.series import (
     with_steps,
 )
 from smoothcert.report import curves
-from smoothcert.report.numbers import POINTS, Label, Metric, Number, Row, acr, frame
+from smoothcert.report.numbers import POINTS, Metric, Number, Row, acr, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import radius as printed_radius
 from smoothcert.report.reference import NotComparable
@@ -175,12 +175,12 @@ def _measured(
                     run = best(here)
                     lines.append(Line(one, _text(one, run), [run], paper_row(run)))
             title = f"{heading}, {start_text(lines[0].runs[0])}"
-            rows += _panel_rows(lines, options.strict, group=j, panel=i, title=title)
+            rows += _panel_rows(lines, options.strict, {"group": j, "panel": i, "title": title})
             papers += [line.paper for line in lines]
         if envelopes:
             lines = [Line(s, _name(s), s.runs, paper_best(s.runs)[0]) for s in series]
             title = f"{heading}, envelope"
-            rows += _panel_rows(lines, options.strict, group=j, panel=-1, title=title)
+            rows += _panel_rows(lines, options.strict, {"group": j, "panel": -1, "title": title})
             papers += [line.paper for line in lines]
     everything = [run for _, series in groups for one in series for run in one.runs]
     notes = small_print(
@@ -209,23 +209,24 @@ def _text(series: Series, run: Run) -> str:
     return f"{with_settings(scaling(run).name, run)}: {_passes(run):,} passes"
 
 
-def _panel_rows(lines: Sequence[Line], strict: bool, **panel: Label) -> list[Row]:
+def _panel_rows(lines: Sequence[Line], strict: bool, panel: Row) -> list[Row]:
     rows: list[Row] = []
     fixed = next((line for line in lines if line.series.fixed), None)
     for line in lines:
         single = len(line.runs) == 1
-        labels: dict[str, Label] = {
+        labels: Row = {
             **panel, **names.shared(line.runs), "norm": line.runs[0].norm,
             "series": line.name, "place": line.series.place,
         }  # fmt: skip
-        area = (
+        area: Row = (
             {"acr": acr(metrics.average_certified_radius(line.tables[0]))}
             if single
             else {"acr_area": acr(metrics.envelope_area(line.tables))}
         )
-        rows.append({**curves.curve(line.tables, strict, **labels, kind="run"), **area})
+        curve = curves.curve(line.tables, strict)
+        rows.append({**labels, "kind": "run", **curve, **area})
         if isinstance(line.paper, PaperRow):
-            rows.append({**curves.printed(line.paper, **labels), "kind": "paper"})
+            rows.append({**labels, **curves.printed(line.paper), "kind": "paper"})
         if fixed is not None and line is not fixed:
             rows.append({**labels, "kind": "difference", **_difference(line, fixed, strict)})
     return rows
@@ -266,7 +267,9 @@ def draw(picture: Picture) -> Figure:
         shape = (2 * groups, columns + envelopes)
         grid = figure.subplots(*shape, squeeze=False, height_ratios=[3.0, 1.2] * groups)
         drawn = set()
-        for (group, panel), part in numbers.groupby(["group", "panel"]):
+        place: Any
+        for place, part in numbers.groupby(["group", "panel"]):
+            group, panel = place
             above, below = grid[2 * group, panel], grid[2 * group + 1, panel]
             _panel(above, below, part, more["strict"], more["reach"])
             drawn |= {above, below}

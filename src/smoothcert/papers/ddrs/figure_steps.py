@@ -21,6 +21,7 @@ from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.runs import label, own_scale, paper_row, scaling, steps
 from smoothcert.papers.ddrs.series import (
     add_notes,
@@ -33,7 +34,7 @@ from smoothcert.papers.ddrs.series import (
 )
 from smoothcert.report import curves
 from smoothcert.report import names as readable
-from smoothcert.report.numbers import Label, Metric, Row, acr, frame, share
+from smoothcert.report.numbers import Metric, Row, acr, frame, share
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.reference import NotComparable
@@ -64,13 +65,14 @@ def figure7(files: Files, options: AccuracyOptions) -> Picture:
         radii = _radii(members, options)
         for search in LOOKS:
             for k, run in _sweep(members, search):
-                labels: dict[str, Label] = {
-                    "group": group, "title": title, **run.axes, "norm": run.norm,
+                labels: Row = {
+                    "group": group, "title": title, **names.axes(run), "norm": run.norm,
                     "method": label(run), "search": search, "K": k, "kind": "run",
                 }  # fmt: skip
-                curve = curves.curve([run.table], options.strict, **labels)
+                curve = curves.curve([run.table], options.strict)
                 at = metrics.certified_accuracy(run.table, radii, options.strict)
                 rows.append({
+                    **labels,
                     **curve,
                     **{Metric(AT, float(r)): share(at[i]) for i, r in enumerate(radii)},
                     "acr": acr(metrics.average_certified_radius(run.table)),
@@ -78,7 +80,7 @@ def figure7(files: Files, options: AccuracyOptions) -> Picture:
                 if search == "ascent":
                     papers.append(paper := paper_row(run))
                     if isinstance(paper, PaperRow):
-                        rows.append({**curves.printed(paper, **labels), "kind": "paper"})
+                        rows.append({**labels, **curves.printed(paper), "kind": "paper"})
     everything = [run for _, members in models for run in members]
     notes = small_print(
         inputs_note(everything),
@@ -93,7 +95,7 @@ def figure7(files: Files, options: AccuracyOptions) -> Picture:
 def _models(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
     """The runs of each model with at least two K, at the scale of its training."""
     by_model: dict[tuple[str, ...], list[Run]] = {}
-    titles = {}
+    titles: dict[tuple[str, ...], str] = {}
     for group, members in groups(filter(_swept, runs), "ddrs_fig7").items():
         for run in members:
             key = (group.of, str(run.training), str(run.noise))
@@ -166,6 +168,7 @@ def _by_steps(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
     """Accuracy at a few radii against K, for ascent and the ramp."""
     numbers = numbers[(numbers.metric == AT) & numbers.search.isin(["ascent", "ramp"])]
     handles = []
+    radius: Any
     for i, (radius, at) in enumerate(numbers.groupby("radius")):
         colour = COLOURS[i % 6]
         for search, sweep in at.groupby("search", sort=False):
@@ -186,6 +189,7 @@ def _by_steps(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
 def _area(axes: Axes, numbers: pd.DataFrame) -> None:
     """ACR against K for each search."""
     numbers = numbers[numbers.metric == "acr"]
+    search: Any
     for search, sweep in numbers.groupby("search", sort=False):
         colour, _, _, words = LOOKS[search]
         _curve(axes, sweep, search, colour, words)

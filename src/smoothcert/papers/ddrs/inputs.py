@@ -18,7 +18,7 @@ from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import data
 from smoothcert.papers.ddrs.comparable import papers_own
 from smoothcert.report import names as readable
-from smoothcert.report.numbers import RADIUS, Metric, Number, Row, share
+from smoothcert.report.numbers import RADIUS, Key, Metric, Number, Row, share
 from smoothcert.report.output import Files
 from smoothcert.report.table import Column, Table
 
@@ -78,7 +78,7 @@ def _row(run: Run, fixed: Run) -> Row:
     lost = held & (predict < 0)
     other = held & (predict != at_0.predict)
     total, certified = len(own), int(held.sum())
-    numbers: Row = {
+    numbers: dict[Key, Number] = {
         "tested": Number(total, inputs=total),
         "other_prediction": Number(int(other.sum()), inputs=total),
         "abstains": Number(int(lost.sum()), inputs=total),

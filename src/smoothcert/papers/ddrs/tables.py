@@ -131,7 +131,7 @@ def _table(files: Files, options: AccuracyOptions, base: str) -> Table:
     notes: list[str] = []
     for family in families:
         made = methods(family, radii, options.strict)
-        common = {"data": data(family[0], chosen), "base": base}
+        common: Row = {"data": data(family[0], chosen), "base": base}
         for method in made:
             rows += _rows(method, radii, common)
         plain = next((m for m in made if m.label == base), None)

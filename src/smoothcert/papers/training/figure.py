@@ -27,7 +27,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
 from smoothcert.papers.training.options import CurveOptions
 from smoothcert.report import names
-from smoothcert.report.numbers import PERCENT, RADIUS, Label, Number, Row, frame
+from smoothcert.report.numbers import PERCENT, RADIUS, Number, Row, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
@@ -151,13 +151,16 @@ def measure(files: Files, options: CurveOptions) -> Picture:
                     at = at + parent.columns["epoch"][-1]
                 else:
                     own = _own(log, parent)
-            labels: dict[str, Label] = {
+            labels: Row = {
                 "dataset": log.dataset, "arch": log.arch,
                 "training": None if log.training is None else log.training.slug,
                 "column": column, "heading": _heading(log), "place": place, "series": _label(log),
                 "continued": "yes" if moved else "no",
             }  # fmt: skip
-            rows += [{**labels, **_epoch(log, i), "at": float(at[i])} for i in np.flatnonzero(own)]
+            rows += [
+                {**labels, **_epoch(log, i), "at": float(at[i])}
+                for i in np.flatnonzero(own).tolist()
+            ]
     common = {log.data for log in logs}
     data = common.pop() if len(common) == 1 else ""
     return Picture(frame("training_curves", rows), {"title": options.title, "data": data})
@@ -269,6 +272,7 @@ def draw(picture: Picture) -> Figure:
 def _set(panels: Sequence[Axes], numbers: pd.DataFrame) -> dict[str, Any]:
     """Draw one set of panels; its lines by label."""
     handles: dict[str, Any] = {}
+    place: Any
     for place, part in numbers.groupby("place"):
         look: dict[str, Any] = {"color": COLOURS[place % 6]}
         look["linestyle"] = DASHES[place % len(DASHES)]
