@@ -9,6 +9,7 @@ import subprocess
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """A folder with certificates, a table, a broad figure, differences, claims and audits."""
-    folder = tmp_path_factory.mktemp("page") / "smoke"
+    folder = tmp_path_factory.mktemp("page") / "results" / "smoke"
     record = {"identity": {"dataset": "digits", "seed": 7}, "surroundings": {"python": "3.12"}}
     paths = certificates(folder, inputs=40, record=record)
     (folder / "reports").mkdir()
@@ -135,6 +136,14 @@ def test_every_number_of_the_run_stands_beside_the_page(results):
     numbers = read_results(results)
     assert len(lines) == 1 + len(numbers)
     assert set(numbers.output) == {"cohen_table", "cohen_figure"}
+
+
+def test_the_snippet_of_the_results_folder_runs(results, monkeypatch, capsys):
+    readme = Path(__file__).parent.parent / "results" / "README.md"
+    (snippet,) = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(results.parent.parent)
+    exec(snippet, {})
+    assert capsys.readouterr().out.count("digits") == 4
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):

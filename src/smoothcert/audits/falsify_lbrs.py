@@ -25,11 +25,11 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 from smoothcert.lbrs.attack import Target
 from smoothcert.lbrs.classifier import LBRS, Network
-from smoothcert.lbrs.image import Task, load
+from smoothcert.lbrs.image import load
 from smoothcert.lbrs.oracle import Oracle
-from smoothcert.lbrs.train import Recipe, fit
+from smoothcert.lbrs.settings import Recipe, Task
+from smoothcert.lbrs.train import fit
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
-from smoothcert.training.settings import from_mapping
 
 _INSIDE = 1 - 1e-9  # of the radius; everything here is float64
 
@@ -78,8 +78,8 @@ def rebuild(record: Mapping[str, Any], table: CertificateTable) -> Model:
         if key not in record:
             raise SmoothcertError(f"LBRS: the record of the certificates lacks {key!r}")
     spec = record["specification"]
-    task = from_mapping(Task, spec.get("task", {}), "LBRS: task")
-    recipe = from_mapping(Recipe, spec.get("recipe", {}), "LBRS: recipe")
+    task = Task.check(spec.get("task", {}), "LBRS: task")
+    recipe = Recipe.check(spec.get("recipe", {}), "LBRS: recipe")
     data = load(task)
     if not np.array_equal(data.test_idx, table.idx):
         raise SmoothcertError("LBRS: the task has other test images than the table")

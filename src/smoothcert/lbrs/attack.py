@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from smoothcert.lbrs.classifier import Head, binary_logit
+from smoothcert.lbrs.classifier import binary_logit
 from smoothcert.lbrs.norms import DUAL
+from smoothcert.lbrs.settings import Head
 from smoothcert.models.attacks import AttackNorm, gradient_of, pgd
 
 _ORDER = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}

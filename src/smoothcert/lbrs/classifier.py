@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,12 +12,10 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
 from smoothcert.lbrs.certificate import FORMS, Form, Radii
 from smoothcert.lbrs.oracle import Oracle
+from smoothcert.lbrs.settings import HEADS, Head
 
 if TYPE_CHECKING:
     import torch
-
-Head = Literal["logit", "tanh"]
-HEADS: tuple[Head, ...] = ("logit", "tanh")
 
 
 class Base(Protocol):

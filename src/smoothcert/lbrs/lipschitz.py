@@ -21,7 +21,8 @@ import numpy as np
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import norms
-from smoothcert.lbrs.classifier import Head, Kernel
+from smoothcert.lbrs.classifier import Kernel
+from smoothcert.lbrs.settings import Head
 
 if TYPE_CHECKING:
     import torch
