@@ -114,13 +114,21 @@ def section_files(section):
 
 
 def parent(wildcards):
-    """Input function: what a training starts from, a model or the snapshots of one; or nothing."""
+    """Input function: what a training starts from, by the kind of it; or nothing.
+
+    Of the folder of snapshots only the times are known, which a copy changes: that a parent was
+    trained anew shows in its model.
+    """
     origin = experiments.parent(config, wildcards)
     if origin is None:
-        return []
-    training, part = origin
-    pattern = {"model": paths.MODEL, "published": paths.PUBLISHED_MODEL}.get(part, paths.SNAPSHOTS)
-    return pattern.format(dataset=wildcards.dataset, arch=wildcards.arch, training=training)
+        return {}
+    axes = {"dataset": wildcards.dataset, "arch": wildcards.arch, "training": origin[0]}
+    if origin[1] == "published":
+        return {"parent": paths.PUBLISHED_MODEL.format(**axes)}
+    model = {"parent": paths.MODEL.format(**axes)}
+    if origin[1] == "model":
+        return model
+    return {**model, "snapshots": ancient(paths.SNAPSHOTS.format(**axes))}
 
 
 def parent_file(wildcards, input):
@@ -128,9 +136,9 @@ def parent_file(wildcards, input):
     origin = experiments.parent(config, wildcards)
     if origin is None:
         return ""
-    if not isinstance(origin[1], int):
+    if "snapshots" not in input.keys():
         return f"--parent {input.parent}"
-    return f"--parent {Path(input.parent, f'model.epoch-{origin[1]}.safetensors')}"
+    return f"--parent {Path(input.snapshots, f'model.epoch-{origin[1]}.safetensors')}"
 
 
 def normalization(wildcards):

@@ -5,9 +5,11 @@ What no member of a family answers to is printed as it is.
 
 from __future__ import annotations
 
+from typing import Any
+
 from smoothcert.budget import BUDGETS
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.slugs import Family, Part, Training, number
+from smoothcert.core.slugs import Family, Training, number
 from smoothcert.noise import NOISES
 from smoothcert.scaling import SCALINGS
 
@@ -84,12 +86,14 @@ def model(dataset: str | None, training_slug: str | None, noise_slug: str | None
 
 def label(name: str, value: str) -> str:
     """The label of a row: ``label("training", "cohen-fs-0.25")`` -> "Cohen, σ = 0.25"."""
-    shown = {"training": training, "noise": noise, "scaling": scaling, "budget": budget}
-    return shown.get(name, str)(value)
+    if name == "training":
+        known = training(value)
+        return known if known != value else recipe(value)
+    return {"noise": noise, "scaling": scaling, "budget": budget}.get(name, str)(value)
 
 
-def _title(family: Family[Part], slug: str) -> str:  # type: ignore[type-var]
+def _title(family: Family[Any], slug: str) -> str:
     try:
-        return family.parse(slug).title
+        return str(family.parse(slug).title)
     except SmoothcertError:
         return slug
