@@ -32,6 +32,7 @@ rule lbrs_image:
         lambda wildcards: f"<results>/data/{lbrs_plan.dataset(config, wildcards.task)}.json",
     output:
         "<results>/lbrs/{task}/seed-{seed}.csv",
+        "<results>/lbrs/{task}/seed-{seed}.json",
     log:
         "<logs>/lbrs/{task}/seed-{seed}.log",
     benchmark:
@@ -96,5 +97,5 @@ for lbrs_task in config["lbrs"]["tasks"]:
 
 rule lbrs_certificates:
     input:
-        lbrs_plan.all_certificates(config),
+        [f"<results>/{path}" for path in lbrs_plan.all_certificates(config)],
     localrule: True

@@ -68,18 +68,18 @@ rule page:
         ],
         rules.claims.output,
     output:
-        "<results>/index.html",
-        "<results>/results.csv",
+        page="<results>/index.html",
+        numbers="<results>/results.csv",
     log:
         "<logs>/page.log",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
     params:
-        results=subpath(output[0], parent=True),
+        results=subpath(output.page, parent=True),
         code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
-        "python -m smoothcert overview page {params.results} --code {params.code} --out {output[0]}"
+        "python -m smoothcert overview page {params.results} --code {params.code} --out {output.page}"
         " > {log} 2>&1"
 
 

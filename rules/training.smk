@@ -4,8 +4,8 @@
 # Snapshots are the states that other trainings branch from: none of most trainings.
 rule train:
     input:
-        rules.data.output,
-        parent=parent,
+        unpack(parent),
+        data=rules.data.output,
     output:
         model=paths.MODEL,
         log=paths.TRAINING_LOG,

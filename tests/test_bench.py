@@ -5,20 +5,21 @@ import re
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from smoothcert import models
+from smoothcert import datasets, models
+from smoothcert.budget import BUDGETS
 from smoothcert.cli import main
 from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import Sampler
+from smoothcert.sampling.sampler import Sampler, sample
 from smoothcert.workflow.planning import measure as measuring
 from smoothcert.workflow.planning.jobs import Job
-from smoothcert.workflow.planning.measure import Bench, measure
+from smoothcert.workflow.planning.measure import measure
 from smoothcert.workflow.planning.needs import Needs, kind, needs
-from smoothcert.workflow.planning.overhead import made_store, overhead
+from smoothcert.workflow.planning.overhead import made_store
 from smoothcert.workflow.planning.throughput import Throughput
 
 CPU = torch.device("cpu")
@@ -49,7 +50,9 @@ JOBS = [
 @pytest.fixture(scope="module")
 def found() -> Throughput:
     torch.set_num_threads(1)
-    return measure(Bench(CPU, seconds=0.15, limit=600, say=lambda line: None), needs(JOBS))
+    throughput, skipped = measure(JOBS, (), "cpu", seconds=0.15, limit=600)
+    assert skipped == []
+    return throughput
 
 
 def test_each_kind_of_work_is_wanted_once() -> None:
@@ -99,26 +102,25 @@ def test_a_rate_is_that_of_the_sampler(found: Throughput) -> None:
     assert 1 / 20 < found.sampling[0].seconds / by_hand < 20  # a batch would be 512
 
 
-def test_a_rate_is_the_least_disturbed_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(np.cumsum([0, 7.0, 0, 1.0, 0, 100.0, 0, 10.0, 0, 30.0]).tolist())
-    bench = Bench(CPU, seconds=30.0)
-    monkeypatch.setattr(Bench, "now", lambda self: next(clock))
-    done: list[int] = []
-    assert bench.rate(done.append) == 1.0
-    assert done == [1, 1, 10, 10, 10]
-    assert bench.first == 7.0
+def test_starting_is_no_part_of_a_rate(tmp_path: Path, found: Throughput) -> None:
+    """Each run costs 5 to start, the first 7 more; a unit costs 2."""
+    bench, runs = measuring._Bench(CPU, 30.0, tmp_path, found), []
+
+    def took(work: object, n: int) -> float:
+        runs.append(n)
+        return 5.0 + 2.0 * n + 7.0 * (len(runs) == 1)
+
+    bench.took = took  # type: ignore[method-assign]
+    assert bench.cost(lambda n: None) == (2.0, 12.0)
+    assert runs == [1, 1, 2, 8, 32]
 
 
 def test_what_does_not_fit_into_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def long(bench: Bench, *_: object) -> str:
-        bench.started -= 2000
-        return ""
-
-    monkeypatch.setattr(measuring, "_sampling", long)
-    bench = Bench(CPU, limit=1000, say=lambda line: None)
-    found = measure(bench, needs(JOBS))
-    assert found.drawing == found.training == []
-    assert bench.skipped == [
+    monkeypatch.setattr(measuring._Bench, "sampling", lambda *_: time.sleep(0.2) or "")
+    monkeypatch.setattr(measuring, "overhead", lambda *_: None)
+    throughput, skipped = measure(JOBS, (), "cpu", seconds=0.1, limit=0.1)
+    assert throughput.drawing == throughput.training == []
+    assert skipped == [
         "noise gaussian of 1x8x8",
         "noise laplace of 1x8x8",
         "search of tiny_cnn",
@@ -127,12 +129,13 @@ def test_what_does_not_fit_into_the_limit_is_named(monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_jobs_without_a_network_have_nothing_to_measure() -> None:
+    with pytest.raises(SmoothcertError, match="nothing to measure"):
+        measure(JOBS[-1:], (), "cpu", 0.1, 1)
+
+
 def test_a_store_of_a_bench_is_as_large_as_one_that_was_sampled(tmp_path: Path) -> None:
     """Bytes of a look: of the made store, within a factor 3 of sampled looks of 1000."""
-    from smoothcert import datasets
-    from smoothcert.budget import BUDGETS
-    from smoothcert.sampling.sampler import sample
-
     data = datasets.load("digits", max=40)
     model = models.build("tiny_cnn", 10, (1, 8, 8))
     store = sample(model, data.images, BUDGETS.parse("fixed-4000"), NOISES.parse("gaussian-0.50"))
@@ -143,9 +146,7 @@ def test_a_store_of_a_bench_is_as_large_as_one_that_was_sampled(tmp_path: Path) 
     assert 1 / 3 < made / sampled < 3
 
 
-@pytest.mark.slow  # starts the two commands
 def test_starting_a_job_is_measured_with_real_jobs(found: Throughput) -> None:
-    overhead(found, "cpu")
     assert found.start > found.light > 0
     assert 1 < found.bytes_per_look < 200
     assert 50 < found.bytes_per_row < 1000
@@ -166,4 +167,4 @@ def test_the_command_writes_what_a_plan_reads(
     assert "scaled" not in text
     assert "total: 0.0" in text
     assert main(["bench", "cohen_table", "--arch", "resnet110"]) == 2
-    assert "--arch resnet110: no network of cohen_table" in capsys.readouterr().err
+    assert "--arch resnet110: no network of these targets" in capsys.readouterr().err

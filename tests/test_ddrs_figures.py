@@ -19,7 +19,6 @@ from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
-from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs.figure_images import STREAM, draw, examples, measure, read_scales
 from smoothcert.papers.ddrs.options import ImageOptions
 from smoothcert.papers.ddrs.outputs import SECTION
@@ -79,7 +78,7 @@ def sweep(root, gains=(0.01, 0.04, 0.02), **more):
 def drawn(name, paths, **options):
     """A figure of the catalogue."""
     output = find(name, "figure")
-    picture = function(output.make)(Files.parse(paths), AccuracyOptions(**options))
+    picture = function(output.make)(Files.parse(paths), output.options(**options))
     return function(output.draw)(picture)
 
 

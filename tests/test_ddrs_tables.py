@@ -101,7 +101,8 @@ def family(root, method="cohen", ascents=("ascent-K100", "ascent-K900"), **setti
 
 def made(name, paths, **options):
     """A table of the catalogue."""
-    return function(find(name, "table").make)(Files.parse(paths), AccuracyOptions(**options))
+    output = find(name, "table")
+    return function(output.make)(Files.parse(paths), output.options(**options))
 
 
 def by_method(table, selection):

@@ -27,6 +27,7 @@ from smoothcert.certificates import memory
 from smoothcert.certificates.certification import certify
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.lbrs import spiral
+from smoothcert.lbrs.settings import Spiral
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
 from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.report.verdict import BROKEN
@@ -114,7 +115,7 @@ def test_a_radius_5_percent_too_large_is_seen_by_an_attack_on_a_tight_classifier
 
 
 def test_an_lbrs_radius_5_percent_too_large_is_seen_by_the_exact_distance():
-    small = spiral.Spiral(train=100, reserved=20, test=30)
+    small = Spiral(train=100, reserved=20, test=30)
     bias = np.array([0.0, 1.0, 10.0])
     out, _ = spiral.run(small, bias, bias, exact=30)
     assert all(v.verdict != BROKEN for v in exact_verdicts(out))

@@ -9,6 +9,7 @@ import subprocess
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """A folder with certificates, a table, a broad figure, differences, claims and audits."""
-    folder = tmp_path_factory.mktemp("page") / "smoke"
+    folder = tmp_path_factory.mktemp("page") / "results" / "smoke"
     record = {"identity": {"dataset": "digits", "seed": 7}, "surroundings": {"python": "3.12"}}
     paths = certificates(folder, inputs=40, record=record)
     (folder / "reports").mkdir()
@@ -57,15 +58,21 @@ def page_of(folder):
 
 
 class Reader(HTMLParser):
-    """Elements in order, with their attributes; table captions counted."""
+    """Elements in order, with their attributes; every one is closed where it should be."""
 
     def __init__(self, text):
         super().__init__()
         self.elements = []
+        self.open = []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, self.getpos()
 
     def of(self, *tags):
         return [(tag, attrs) for tag, attrs in self.elements if tag in tags]
@@ -74,6 +81,7 @@ class Reader(HTMLParser):
 def test_it_is_read_in_order_and_by_name(results):
     page = Reader((results / "index.html").read_text(encoding="utf-8"))
     levels = [int(tag[1]) for tag, _ in page.of("h1", "h2", "h3", "h4")]
+    assert page.open == []
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
@@ -105,7 +113,7 @@ def test_verdicts_come_first_and_a_break_says_whose_promise_it_was(results):
     head = text[: text.index("<main")]
     assert "Claims of the papers by verdict" in head
     assert '<div class="alarm">' in head
-    assert "a ball &lt;keeps&gt; its class [ISS printed] (1)" in head
+    assert "a ball &lt;keeps&gt; its class (ISS printed) (1)" in head
     assert "1 BROKEN, 1 HOLDS" in head
     assert "failure at most alpha (ours)" in text
     assert "audits/deep/a.json" in text
@@ -135,6 +143,14 @@ def test_every_number_of_the_run_stands_beside_the_page(results):
     numbers = read_results(results)
     assert len(lines) == 1 + len(numbers)
     assert set(numbers.output) == {"cohen_table", "cohen_figure"}
+
+
+def test_the_snippet_of_the_results_folder_runs(results, monkeypatch, capsys):
+    readme = Path(__file__).parent.parent / "results" / "README.md"
+    (snippet,) = re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL)
+    monkeypatch.chdir(results.parent.parent)
+    exec(snippet, {})
+    assert capsys.readouterr().out.count("digits") == 4
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):
@@ -171,8 +187,7 @@ def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp
         "tables/cohen_table.md",
         "figures/cohen_figure.png",
         "figures/audit_memory.png",
-        "differences/cohen_table.png",
-    }
+    }  # no heat map: nothing is comparable
     page = Reader((out / "index.html").read_text(encoding="utf-8"))
     links = [attrs["href"] for _, attrs in page.of("a") if not attrs["href"].startswith("#")]
     pictures = [attrs["src"] for _, attrs in page.of("img")]
@@ -184,6 +199,19 @@ def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp
         assert picture.mode == "P"  # of 256 colours
 
 
+def test_a_table_at_the_papers_own_setting_shows_its_differences(tmp_path):
+    paper = {"dataset": "cifar10", "arch": "resnet18", "sigmas": (0.12, 0.25), "n": 100_000}
+    paths = certificates(tmp_path, inputs=40, **paper)
+    out, numbers = tmp_path / "tables" / "cohen_table", tmp_path / "numbers" / "cohen_table.csv"
+    assert main(["table", "cohen_table", "--out", str(out), "--numbers", str(numbers), *paths]) == 0
+    heat_map = tmp_path / "differences" / "cohen_table"
+    assert main(["overview", "compare", str(numbers), "--out", str(heat_map)]) == 0
+    page = page_of(tmp_path)
+    assert page.pictures() == ["differences/cohen_table.png"]
+    (image,) = Reader(page.html()).of("img")
+    assert re.search(r"Ours minus the paper's\. .*; \d+ of \d+ comparable", image[1]["alt"])
+
+
 def test_a_notebook_shows_what_the_page_shows(results):
     page = (results / "index.html").read_text(encoding="utf-8")
     assert show.table(results, "cohen_table").text in page
@@ -191,7 +219,7 @@ def test_a_notebook_shows_what_the_page_shows(results):
     assert 'alt="Certified accuracy against the l2 radius' in figure  # kept in the file itself
     assert 'src="data:image/png;base64,' in figure
     assert len(show.numbers(results, "cohen_table").query("metric == 'acr'")) == 4
-    assert "a ball &lt;keeps&gt; its class [ISS printed]" in show.audits(results).text
+    assert "a ball &lt;keeps&gt; its class (ISS printed)" in show.audits(results).text
     assert "a ball" not in show.audits(results, "shallow").text
     assert "Claims of DDRS" in show.claims(results, "ddrs").text
     assert "Claims of ISS" not in show.claims(results, "ddrs").text

@@ -7,8 +7,8 @@ import pytest
 
 from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.training.figure import QUANTILES, draw, measure, read_log
-from smoothcert.papers.training.options import CurveOptions
 from smoothcert.report.output import Files
 from smoothcert.training.log import write_log
 
@@ -35,7 +35,7 @@ def write(root, training, epochs=8, first=None, seed=0, dataset="digits"):
 
 
 def training_curves(*logs, title=None):
-    return draw(measure(Files.parse([str(path) for path in logs]), CurveOptions(title=title)))
+    return draw(measure(Files.parse([str(path) for path in logs]), Titled(title=title)))
 
 
 def lines(axes):

@@ -16,20 +16,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from smoothcert.audits.norm_ball import length, project, steepest, vertices
+from smoothcert.audits.norm_ball import length
 from smoothcert.audits.settings import FalsificationSettings
 from smoothcert.audits.subset import evenly
 from smoothcert.certificates import CertificateTable
+from smoothcert.compute.geometry import DUAL, check, project, steepest, vertices
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.lbrs import norms
 from smoothcert.lbrs.attack import Target
 from smoothcert.lbrs.classifier import LBRS, Network
-from smoothcert.lbrs.image import Task, load
+from smoothcert.lbrs.image import load
 from smoothcert.lbrs.oracle import Oracle
-from smoothcert.lbrs.train import Recipe, fit
+from smoothcert.lbrs.settings import Recipe, Task
+from smoothcert.lbrs.train import fit
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
-from smoothcert.training.settings import from_mapping
 
 _INSIDE = 1 - 1e-9  # of the radius; everything here is float64
 
@@ -78,8 +78,8 @@ def rebuild(record: Mapping[str, Any], table: CertificateTable) -> Model:
         if key not in record:
             raise SmoothcertError(f"LBRS: the record of the certificates lacks {key!r}")
     spec = record["specification"]
-    task = from_mapping(Task, spec.get("task", {}), "LBRS: task")
-    recipe = from_mapping(Recipe, spec.get("recipe", {}), "LBRS: recipe")
+    task = Task.check(spec.get("task", {}), "LBRS: task")
+    recipe = Recipe.check(spec.get("recipe", {}), "LBRS: recipe")
     data = load(task)
     if not np.array_equal(data.test_idx, table.idx):
         raise SmoothcertError("LBRS: the task has other test images than the table")
@@ -110,7 +110,7 @@ def falsify(
     rows = evenly(np.flatnonzero(table.radius > 0), settings.max)
     x, y = model.x[rows], torch.as_tensor(side[rows]).double()
     d = x[0].numel()
-    widest = {"l1": float(d), "l2": float(np.sqrt(d)), "linf": 1.0}[norms.check(model.norm)]
+    widest = {"l1": float(d), "l2": float(np.sqrt(d)), "linf": 1.0}[check(model.norm)]
     radius = torch.as_tensor(np.minimum(factor * table.radius[rows], widest)) * _INSIDE
     point, broken = x.clone(), torch.zeros(len(x), dtype=torch.bool)
     target = model.target
@@ -161,7 +161,7 @@ def _run(
     """One ascent; fills ``point`` and ``broken`` in place."""
     each = [-1] + [1] * (x.dim() - 1)
     pairs = target.points[target.labels > 0][:, None] - target.points[target.labels < 0]
-    gap = length(pairs.flatten(0, 1), norms.DUAL[target.norm]).mean()
+    gap = length(pairs.flatten(0, 1), DUAL[target.norm]).mean()
     # The lead of one label over the other moves by at most twice this within a ball.
     width = (radius.mean() * gap).clamp_min(1e-6)
     judge = target.objective(y, width)

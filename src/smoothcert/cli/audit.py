@@ -88,7 +88,7 @@ class Summary(Command):
     title: str = place("Audits: one line a promise", "heading", "TEXT")
 
     def run(self) -> None:
-        audits = [(str(f), read_verdicts(f)) for f in self.files]
+        audits = [(f, read_verdicts(f)) for f in self.files]
         write_text(self.out, page(audits, self.out, self.title))
         print(self.out)
 

@@ -138,7 +138,7 @@ def specified(command: type[Command]) -> list[str]:
 def _read(name: str, field: FieldInfo, given: str | list[str]) -> Any:
     """A flag's text as the field's type, as plain data."""
     kind = _kind(field.annotation)
-    if kind is dict or get_origin(kind) is dict:
+    if _mapping(kind):
         return json_mapping(str(given), _flag(name))
     some = isinstance(given, list)
     one = get_args(kind)[0] if some else _optional(field.annotation)
@@ -155,6 +155,12 @@ def _read(name: str, field: FieldInfo, given: str | list[str]) -> Any:
         raise SmoothcertError(
             f"{flag}: expected {expected(first)}, found {first['input']!r}"
         ) from None
+
+
+def _mapping(kind: Any) -> bool:
+    return (get_origin(kind) or kind) is dict or (
+        isinstance(kind, type) and issubclass(kind, Settings)
+    )
 
 
 def _flag(name: str) -> str:
@@ -205,7 +211,7 @@ def _word(name: str, kind: Any) -> str:
         return "|".join(map(str, get_args(kind)))
     if get_origin(kind) is tuple:
         return _word(name, _kind(get_args(kind)[0]))
-    if kind is dict or get_origin(kind) is dict:
+    if _mapping(kind):
         return "JSON"
     return {int: "INT", float: "NUMBER"}.get(kind, name.upper())
 

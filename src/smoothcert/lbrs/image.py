@@ -7,102 +7,25 @@ reserved points. ``Task`` holds what the paper leaves open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from smoothcert import datasets
 from smoothcert.compute.streams import generator, numpy_generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.lbrs.classifier import HEADS, Head, Network, binary_logit, effective_bias
+from smoothcert.lbrs.attack import Target, adaptive, smoothed, transfer
+from smoothcert.lbrs.classifier import Network, binary_logit, effective_bias
 from smoothcert.lbrs.oracle import Oracle
-from smoothcert.lbrs.train import Recipe, fit
+from smoothcert.lbrs.settings import HEADS, Head, Recipe, Sweep, Task
+from smoothcert.lbrs.train import fit
 from smoothcert.models.attacks import AttackNorm
 
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-COLUMNS = (
-    "seed", "draw", "method", "head", "parameter", "norm", "radius", "attack", "inputs", "correct",
-)  # fmt: skip
 VOTES = ("logit", "tanh", "hard")  # what normal smoothing averages
-
-
-@dataclass(frozen=True)
-class Task:
-    """One class against the rest.
-
-    Attributes:
-        dataset: a name of ``smoothcert.datasets``.
-        positive: the class labelled +1, by name or number; as many of the others get -1.
-        train, test: at most that many images of each label.
-        reserved: N, the oracle's points, half of each label, left out of training.
-        draws: how many disjoint sets of reserved points.
-        seed: of the choice of images, the training and all noise.
-    """
-
-    dataset: str
-    positive: str
-    train: int = 5000
-    test: int = 500
-    reserved: int = 10
-    draws: int = 4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.reserved < 2 or self.reserved % 2:
-            raise SmoothcertError(
-                f"lbrs: reserved {self.reserved}: expected an even number of at least 2"
-            )
-        if self.draws < 1 or self.train < 1 or self.test < 1:
-            raise SmoothcertError("lbrs: draws, train and test: expected at least 1")
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What is measured. Radii and scales in pixels of [0,1] images; norms are l2 and linf.
-
-    Attributes:
-        bias: of LBRS; sigma: of normal smoothing.
-        sweep_radii: attack radii at which the whole sweep is measured (figure 3), by norm.
-        radii: attack radii at the two fixed settings (figure 4), by norm.
-        fixed: the bias and the sigma of figure 4.
-        adaptive_radii: attack radii of the adaptive attacks, by norm.
-        adaptive_bias: biases, by head, that the adaptive attack is run against.
-        steps: of every attack.
-        samples: noises of one smoothed prediction; copies: of one step of its attack.
-        adaptive_inputs, adaptive_draws: how many inputs and draws the adaptive attacks take.
-    """
-
-    bias: tuple[float, ...]
-    sigma: tuple[float, ...]
-    sweep_radii: dict[str, tuple[float, ...]]
-    radii: dict[str, tuple[float, ...]]
-    fixed: dict[str, float]
-    adaptive_radii: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    adaptive_bias: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    steps: int = 10
-    samples: int = 64
-    copies: int = 16
-    adaptive_inputs: int = 200
-    adaptive_draws: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("sweep_radii", "radii", "adaptive_radii"):
-            for norm in getattr(self, name):
-                if norm not in ("l2", "linf"):
-                    raise SmoothcertError(f"lbrs: {name}: norm {norm!r}: expected l2 or linf")
-        for head in self.adaptive_bias:
-            if head not in HEADS:
-                raise SmoothcertError(
-                    f"lbrs: adaptive_bias: head {head!r}: expected one of {', '.join(HEADS)}"
-                )
-        for name in ("bias", "sigma"):
-            if name not in self.fixed:
-                raise SmoothcertError(f"lbrs: fixed: lacks {name}")
 
 
 @dataclass(frozen=True)
@@ -169,15 +92,13 @@ def _take(data: datasets.Dataset, rows: NDArray) -> tuple[torch.Tensor, NDArray]
 
 
 def run(task: Task, recipe: Recipe, sweep: Sweep, device: str = "cpu") -> list[dict[str, Any]]:
-    """Train a base network and measure every classifier: rows with the keys COLUMNS."""
+    """Train a base network and measure every classifier: rows with the keys results.COLUMNS."""
     data = load(task)
     net = fit(recipe, data.train, _tensor(data.train_label), task.seed, device)
     return Measurement(task, sweep, data, net, device).rows()
 
 
 def _tensor(labels: NDArray) -> torch.Tensor:
-    import torch
-
     return torch.as_tensor(labels, dtype=torch.float32)
 
 
@@ -211,10 +132,6 @@ class Measurement:
 
     def attacked(self, norm: AttackNorm, radius: float) -> torch.Tensor:
         """The test images after PGD on the base network, in the order of the test set."""
-        import torch
-
-        from smoothcert.lbrs.attack import transfer
-
         x, y = self.data.test, _tensor(self.label)
         parts = [
             transfer(self.net, a.to(self.device), b.to(self.device), radius, norm, self.sweep.steps)
@@ -229,7 +146,7 @@ class Measurement:
         key = {"norm": norm, "radius": radius, "attack": "transfer"}
         out = [self._row(_sign(z) == self.label, method="cnn", **key)]
         whole = radius in self.sweep.sweep_radii.get(norm, ())
-        biases = self.sweep.bias if whole else (self.sweep.fixed["bias"],)
+        biases = self.sweep.bias if whole else (self.sweep.fixed.bias,)
         for draw in range(self.task.draws):
             answer = self.data.oracle(draw)(x.flatten(1).numpy())
             out.append(self._row(answer == self.label, method="1nn", draw=draw, **key))
@@ -238,7 +155,7 @@ class Measurement:
                     predict = _sign(z + answer * effective_bias(bias, slope, head))
                     own = {"method": "lbrs", "draw": draw, "head": head, "parameter": bias}
                     out.append(self._row(predict == self.label, **own, **key))
-        for sigma in self.sweep.sigma if whole else (self.sweep.fixed["sigma"],):
+        for sigma in self.sweep.sigma if whole else (self.sweep.fixed.sigma,):
             for vote, votes in self.noisy(x, sigma).items():
                 own = {"method": "ns", "head": vote, "parameter": sigma}
                 out.append(self._row(_sign(votes) == self.label, **own, **key))
@@ -249,8 +166,6 @@ class Measurement:
 
         One stream a sigma: an attacked image meets the noise that the clean one met.
         """
-        import torch
-
         samples = self.sweep.samples if sigma > 0 else 1
         totals = torch.zeros(3, len(x), dtype=torch.float64)
         stream = generator(self.task.seed, "lbrs-ns", round(1e6 * sigma), device=self.device)
@@ -265,8 +180,6 @@ class Measurement:
 
     def adaptive(self, norm: AttackNorm, radius: float) -> list[dict[str, Any]]:
         """The attacks that know the classifier, each the worst of itself and the transfer."""
-        from smoothcert.lbrs.attack import Target, adaptive, smoothed, transfer
-
         pick = self._subset()
         x, label = self.data.test[pick].to(self.device), self.label[pick]
         y = _tensor(label).to(self.device)
@@ -276,20 +189,20 @@ class Measurement:
         clean, _ = self.base.logit_and_slope(x.cpu(), norm)
         cnn = (_sign(z) == label) & (_sign(clean) == label)
         out = [self._row(cnn, method="cnn", **key)]
-        targets = [("1nn", "", float("inf"))]
+        targets: list[tuple[str, Head, float]] = [("1nn", "logit", float("inf"))]
         for head, biases in self.sweep.adaptive_bias.items():
             targets += [("lbrs", head, bias) for bias in biases]
         for draw in range(min(self.sweep.adaptive_draws, self.task.draws)):
             points, labels = self.data.pools[draw]
             for method, head, bias in targets:
                 parts = points.to(self.device), _tensor(labels).to(self.device)
-                named: Head = "tanh" if head == "tanh" else "logit"
-                target = Target(self.net, *parts, bias, named, norm)
+                target = Target(self.net, *parts, bias, head, norm)
                 broken = adaptive(target, x, y, radius, self.sweep.steps, [moved])
-                own = {"method": method, "draw": draw, "head": head}
-                own["parameter"] = bias if method == "lbrs" else ""
+                own: dict[str, Any] = {"method": method, "draw": draw}
+                if method == "lbrs":
+                    own |= {"head": head, "parameter": bias}
                 out.append(self._row(~broken.cpu().numpy(), **own, **key))
-        sigma = self.sweep.fixed["sigma"]
+        sigma = self.sweep.fixed.sigma
         stream = generator(self.task.seed, "lbrs-eot", round(1e6 * radius), device=self.device)
         eot = smoothed(
             self.net, x, y, radius, norm, self.sweep.steps, sigma, "tanh", self.sweep.copies, stream

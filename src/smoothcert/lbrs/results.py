@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
+from smoothcert.lbrs.spiral import NORMS, averages
 
+# Of the accuracies of the image experiments.
+COLUMNS = (
+    "seed", "draw", "method", "head", "parameter", "norm", "radius", "attack", "inputs", "correct",
+)  # fmt: skip
 _NUMBERS = {"parameter": float, "radius": float}
 _COUNTS = {"seed": int, "draw": int, "inputs": int, "correct": int}
 
@@ -33,8 +38,6 @@ def read_accuracies(paths: Iterable[str | os.PathLike[str]]) -> list[dict[str, A
 
     Raises SmoothcertError for a missing file, another header, or a field of the wrong type.
     """
-    from smoothcert.lbrs.image import COLUMNS
-
     rows = []
     for path in map(Path, paths):
         try:
@@ -63,36 +66,8 @@ def _typed(path: Path, number: int, row: dict[str, str]) -> dict[str, Any]:
     return out
 
 
-def pick(rows: list[dict[str, Any]], **key: Any) -> list[dict[str, Any]]:
-    """The rows whose fields equal all of ``key``."""
-    return [row for row in rows if all(row[k] == v for k, v in key.items())]
-
-
-def curve(
-    rows: list[dict[str, Any]], along: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Accuracies against the field ``along``: x [X] ascending, accuracies [X, R] of R repeats.
-
-    A repeat is a seed and a draw of the reserved points. Raises SmoothcertError if a repeat lacks
-    a value of x.
-    """
-    xs = sorted({row[along] for row in rows})
-    repeats = sorted({(row["seed"], -1 if row["draw"] is None else row["draw"]) for row in rows})
-    table = np.full((len(xs), len(repeats)), np.nan)
-    for row in rows:
-        repeat = row["seed"], -1 if row["draw"] is None else row["draw"]
-        table[xs.index(row[along]), repeats.index(repeat)] = row["correct"] / row["inputs"]
-    if np.isnan(table).any():
-        raise SmoothcertError(
-            f"accuracies along {along}: expected the same values in every seed and draw"
-        )
-    return np.array(xs), table
-
-
 def spiral_rows(out: dict[str, NDArray]) -> list[dict[str, Any]]:
     """Figure 2 as rows: per base, norm and bias the accuracy and the average radii."""
-    from smoothcert.lbrs.spiral import NORMS, averages
-
     rows = []
     for base in ("", "kernel_"):
         for norm in NORMS:

@@ -9,20 +9,20 @@ and the 1-NN with the radius of the neighbour term.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from smoothcert.certificates import CertificateTable, make_table
 from smoothcert.lbrs.certificate import FORMS, Form
-from smoothcert.lbrs.classifier import Head, Network, head_score
-from smoothcert.lbrs.image import Data, Task, load
+from smoothcert.lbrs.classifier import Network, head_score
+from smoothcert.lbrs.image import Data, load
 from smoothcert.lbrs.lipschitz import Bounds, network_bounds, sampled
-from smoothcert.lbrs.train import Recipe, fit
-
-if TYPE_CHECKING:
-    from torch import nn
+from smoothcert.lbrs.settings import Head, Recipe, Task
+from smoothcert.lbrs.train import fit
 
 Tables = dict[tuple[str, str, float], CertificateTable]
 
@@ -37,8 +37,6 @@ def run(
         record: the network's accuracy, its bounds, and the sampled estimate from below that
         shows how loose the l2 bound is.
     """
-    import torch
-
     data = load(task)
     labels = torch.as_tensor(data.train_label, dtype=torch.float32)
     # float64 from here on: a certificate must not hang on float32 rounding.

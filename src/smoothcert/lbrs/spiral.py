@@ -1,63 +1,34 @@
 """The paper's illustrative example (section 5.1, figures 1 and 2): a spiral and a linear SVM.
 
 The paper gives the range of the bias and the two norms; sizes, noise and turns of the spiral are
-ours (``Spiral``). Every radius comes with what it must be compared with: the base classifier's
+ours (settings.py). Every radius comes with what it must be compared with: the base classifier's
 own radius |g| / ||a||_*, which needs no neighbour term, and the exact distance to the nearest
 input that is classified otherwise.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.spiral import Spirals
 from smoothcert.lbrs import certificate
 from smoothcert.lbrs.classifier import LBRS, Kernel, Linear
 from smoothcert.lbrs.exact import exact_radius
 from smoothcert.lbrs.lipschitz import kernel_bounds
 from smoothcert.lbrs.oracle import Oracle
+from smoothcert.lbrs.settings import Spiral
 
 NORMS = ("l2", "linf")
 
 
-@dataclass(frozen=True)
-class Spiral:
-    """The data and the oracle; the paper states none of these.
-
-    Attributes:
-        turns, noise: of ``datasets.spiral.Spirals``; neighbouring arms are pi apart.
-        train: points that fit the base classifier.
-        reserved: points of the direction oracle.
-        test: points that are certified. The three are separate draws.
-        k: voting neighbours of the oracle.
-        seed: of all draws.
-
-    Raises SmoothcertError for values out of range.
-    """
-
-    turns: float = 1.5
-    noise: float = 0.2
-    train: int = 400
-    reserved: int = 200
-    test: int = 1000
-    k: int = 1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("train", "reserved", "test"):
-            if getattr(self, name) < 2:
-                raise SmoothcertError(f"spiral: {name} {getattr(self, name)}: expected at least 2")
-
-    def draw(self, part: str) -> tuple[NDArray, NDArray]:
-        """The points of a part (train, reserved, test): [n, 2] float64 and labels -1, +1."""
-        spirals = Spirals(self.turns, self.noise)
-        points, labels = spirals.draw(getattr(self, part), part, self.seed)
-        return points.astype(np.float64), 2 * labels - 1
+def draw(spiral: Spiral, part: str) -> tuple[NDArray, NDArray]:
+    """The points of a part (train, reserved, test): [n, 2] float64 and labels -1, +1."""
+    spirals = Spirals(spiral.turns, spiral.noise)
+    points, labels = spirals.draw(getattr(spiral, part), part, spiral.seed)
+    return points.astype(np.float64), 2 * labels - 1
 
 
 def run(
@@ -83,9 +54,9 @@ def run(
     # Imported here: certificates of other classifiers need no scikit-learn.
     from sklearn.svm import SVC, LinearSVC
 
-    train, train_label = spiral.draw("train")
-    points, point_labels = spiral.draw("reserved")
-    x, label = spiral.draw("test")
+    train, train_label = draw(spiral, "train")
+    points, point_labels = draw(spiral, "reserved")
+    x, label = draw(spiral, "test")
     oracle = Oracle(points, point_labels, spiral.k)
     linear = Linear.from_sklearn(LinearSVC(C=1.0, random_state=0).fit(train, train_label))
     kernel = Kernel.from_sklearn(SVC(kernel="rbf", C=1.0, gamma=0.2).fit(train, train_label))
@@ -123,7 +94,7 @@ def run(
         mesh = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
         region = LBRS(linear, oracle, "l2").predict(mesh, shown)
         out["axis"], out["region"] = axis, region.reshape(-1, grid, grid).astype(np.int8)
-    record = {"spiral": asdict(spiral), "kernel_lipschitz": lipschitz}
+    record = {"spiral": spiral.plain(), "kernel_lipschitz": lipschitz}
     return out, record
 
 

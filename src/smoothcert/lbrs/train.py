@@ -5,40 +5,18 @@ The paper states the layers and nothing of the training.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import torch
+import torch.nn.functional as F
+from torch import nn
 
+from smoothcert import models
 from smoothcert.compute.streams import generator, stream_seed
 from smoothcert.lbrs.classifier import binary_logit
-
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Adam, a constant number of passes.
-
-    ``weight_decay`` is decoupled (AdamW); ``arch`` an architecture's slug, or
-    ``softplus_mlp-H``: one hidden layer of H softplus units, whose gradient is Lipschitz with a
-    small constant.
-    """
-
-    arch: str = "small_cnn"
-    epochs: int = 10
-    batch: int = 128
-    lr: float = 0.001
-    weight_decay: float = 0.0
+from smoothcert.lbrs.settings import Recipe
 
 
 def network(arch: str, shape: tuple[int, ...], seed: int) -> nn.Module:
     """An untrained network with two outputs for inputs of ``shape`` = (C, H, W)."""
-    import torch
-    from torch import nn
-
-    from smoothcert import models
-
     name, _, hidden = arch.partition("-")
     if name != "softplus_mlp" or not hidden.isdigit():
         return models.build(arch, 2, shape, seed=seed)
@@ -54,9 +32,6 @@ def fit(
     recipe: Recipe, images: torch.Tensor, labels: torch.Tensor, seed: int, device: str = "cpu"
 ) -> nn.Module:
     """Train on images [N, C, H, W] and labels [N] in -1, +1; returns the network in eval mode."""
-    import torch
-    import torch.nn.functional as F
-
     net = network(recipe.arch, tuple(images.shape[1:]), seed).to(device).train()
     images, targets = images.to(device), labels.to(device, torch.float32)
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)

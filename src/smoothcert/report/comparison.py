@@ -89,7 +89,7 @@ def _telling(numbers: pd.DataFrame) -> list[str]:
     """The labels that tell the rows of a table apart, no more; and its data."""
     labels = [c for c in numbers.columns if c not in ("output", "row", *MEASURED)]
     rows = numbers.drop_duplicates("row")
-    told = [name for name in ("data", "dataset") if name in labels][:1]
+    told = ["data"] if "data" in labels else [name for name in labels if name == "dataset"]
     for name in labels:
         more = [*told, name]
         if len(rows.drop_duplicates(more)) > (len(rows.drop_duplicates(told)) if told else 1):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.certificates import CertificateTable, metrics
 from smoothcert.compute.lazy import pandas as pd
-from smoothcert.report.numbers import PERCENT, Label, Metric, Number, Row, share
+from smoothcert.report.numbers import PERCENT, Key, Label, Metric, Number, Row, share
 from smoothcert.report.reference import Row as PaperRow
 
 ACCURACY = "accuracy_percent"
@@ -44,19 +44,18 @@ def curve(
         accuracy = metrics.certified_accuracy(tables[0], radii, strict)
     else:
         accuracy = metrics.envelope(tables, radii, strict)
-    return {
-        **labels,
-        **{Metric(ACCURACY, float(r)): share(accuracy[i]) for i, r in enumerate(radii)},
-    }
+    row: dict[Key, Label | Number] = dict(labels.items())
+    row |= {Metric(ACCURACY, float(r)): share(accuracy[i]) for i, r in enumerate(radii)}
+    return row
 
 
 def printed(row: PaperRow, **labels: Label) -> Row:
     """A paper's accuracies above 0, to be marked beside a curve."""
     known = [(c.radius, c.value) for c in row.accuracies if c.value and c.radius is not None]
-    return {
-        **labels, "series": f"paper: {row.source}",
-        **{Metric(ACCURACY, r): Number(v, unit=PERCENT) for r, v in known},
-    }  # fmt: skip
+    marks: dict[Key, Label | Number] = dict(labels.items())
+    marks["series"] = f"paper: {row.source}"
+    marks |= {Metric(ACCURACY, r): Number(v, unit=PERCENT) for r, v in known}
+    return marks
 
 
 def draw(axes: Axes, part: pd.DataFrame, band: bool = True, **line: Any) -> None:
@@ -71,7 +70,7 @@ def draw(axes: Axes, part: pd.DataFrame, band: bool = True, **line: Any) -> None
     x = np.append(part.radius, part.radius.iloc[-1])
     axes.plot(x, np.append(part.value, 0.0), drawstyle="steps-pre", **line)
     if band:
-        look = {"color": line.get("color"), "alpha": 0.18, "linewidth": 0}
+        look: dict[str, Any] = {"color": line.get("color"), "alpha": 0.18, "linewidth": 0}
         axes.fill_between(part.radius, part.low, part.high, step="pre", **look)
 
 

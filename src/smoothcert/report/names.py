@@ -5,9 +5,11 @@ What no member of a family answers to is printed as it is.
 
 from __future__ import annotations
 
+from typing import Any
+
 from smoothcert.budget import BUDGETS
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.slugs import Family, Part, Training, number
+from smoothcert.core.slugs import Family, Training, number
 from smoothcert.noise import NOISES
 from smoothcert.scaling import SCALINGS
 
@@ -42,12 +44,12 @@ def training(slug: str) -> str:
 
 
 def recipe(slug: str) -> str:
-    """A training without its scale: ``cohen-fs-laplace`` -> "Cohen, laplace"."""
+    """A training without its scale: ``cohen-fs-laplace`` -> "Cohen, Laplace"."""
     try:
         one = Training.parse(f"{slug}-1.00")
     except SmoothcertError:
         return slug
-    return _recipe(one) + ("" if one.noise == "gaussian" else f", {one.noise}")
+    return _recipe(one) + ("" if one.noise == "gaussian" else f", {noise_family(one.noise)}")
 
 
 def _recipe(one: Training) -> str:
@@ -58,6 +60,11 @@ def _recipe(one: Training) -> str:
 def noise(slug: str) -> str:
     """``centripetal-l2_k48-1.00`` -> "centripetal ℓ₂, k = 48, σ = 1.00"."""
     return _title(NOISES, slug)
+
+
+def noise_family(name: str) -> str:
+    """A noise without k and scale: ``centripetal-l2`` -> "centripetal ℓ₂"."""
+    return NOISES[name].label or name if name in NOISES else name
 
 
 def scaling(slug: str) -> str:
@@ -84,12 +91,14 @@ def model(dataset: str | None, training_slug: str | None, noise_slug: str | None
 
 def label(name: str, value: str) -> str:
     """The label of a row: ``label("training", "cohen-fs-0.25")`` -> "Cohen, σ = 0.25"."""
-    shown = {"training": training, "noise": noise, "scaling": scaling, "budget": budget}
-    return shown.get(name, str)(value)
+    if name == "training":
+        known = training(value)
+        return known if known != value else recipe(value)
+    return {"noise": noise, "scaling": scaling, "budget": budget}.get(name, str)(value)
 
 
-def _title(family: Family[Part], slug: str) -> str:  # type: ignore[type-var]
+def _title(family: Family[Any], slug: str) -> str:
     try:
-        return family.parse(slug).title
+        return str(family.parse(slug).title)
     except SmoothcertError:
         return slug

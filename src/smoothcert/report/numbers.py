@@ -171,7 +171,13 @@ def rows_of(numbers: pd.DataFrame) -> list[dict[Key, Label | Number]]:
 def wide(numbers: pd.DataFrame) -> pd.DataFrame:
     """One row a row of the output: its labels, and the value of each metric without a radius."""
     values = numbers[numbers.radius.isna()].pivot(index="row", columns="metric", values="value")
-    return numbers.drop_duplicates("row").set_index("row")[_labels(numbers)].join(values)
+    labels = numbers.drop_duplicates("row").set_index("row")[_labels(numbers)]
+    return labels.infer_objects().join(values)
+
+
+def each(numbers: pd.DataFrame) -> list[Any]:
+    """The rows of a frame, one value an attribute."""
+    return list(numbers.itertuples())
 
 
 def _labels(numbers: pd.DataFrame) -> list[str]:

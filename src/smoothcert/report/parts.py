@@ -34,8 +34,8 @@ def claims(rows: Sequence[Row], href: Href) -> Markup:
 
 def promise(one: Verdict) -> str:
     """What is promised, and by whom."""
-    whose = f" [{one.procedure}]" if one.procedure else ""
-    return f"{one.promise}{whose}{' (ours)' if one.ours else ''}"
+    whose = "ours" if one.ours else one.procedure
+    return f"{one.promise} ({whose})" if whose else one.promise
 
 
 def promise_counts(found: Found) -> Markup:

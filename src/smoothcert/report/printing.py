@@ -104,8 +104,9 @@ def _value(number: Number) -> str:
     if number.unit == GAIN:
         return signed(value, 4)
     if number.unit == POINTS:
-        known = number.low is not None and number.high is not None
-        star = "*" if known and (number.low > 0 or number.high < 0) else ""
+        low, high = number.low, number.high
+        beyond = low is not None and high is not None and (low > 0 or high < 0)
+        star = "*" if beyond else ""
         return f"{signed(round(value, 9), 1)}{star}"
     if number.unit == SAMPLES:
         return f"{value:,.0f}"

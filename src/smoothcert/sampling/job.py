@@ -148,12 +148,14 @@ def run(
     data_dir: str | Path | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    data: datasets.Dataset | None = None,
 ) -> VoteStore:
     """Sample the shard of the store into ``out`` (and its record beside it).
 
     A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
     ``top_up`` are taken over if there is such a store and it is of the same specification;
     else those of ``out``, which must be of the same specification and shard if it exists.
+    ``data``: these inputs in place of the data set's own.
     Raises SmoothcertError for all that does not fit, before any sampling.
     """
     start = time.time()
@@ -162,7 +164,8 @@ def run(
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
     network, made = load_model(model, info)
-    data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
+    if data is None:
+        data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     where = choose_device(device)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
     ours = isinstance(network, Classifier)  # a network of the user's may branch on its input

@@ -63,10 +63,12 @@ def run(
     data_dir: str | Path | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    data: Dataset | None = None,
 ) -> list[tuple[Any, ...]]:
     """Search, write the table ``out`` and its record, and return the table's rows.
 
-    The rows are in the order of the data set, then of the scalings. Raises SmoothcertError for
+    The rows are in the order of the data set, then of the scalings. ``data``: these inputs in
+    place of the data set's own. Raises SmoothcertError for
     all that does not fit, before any search, and for an image or a network that cannot be used.
     """
     start = time.time()
@@ -74,7 +76,8 @@ def run(
     saturated(noise, _CLAMP)  # refuses a noise without a soft radius
     info = datasets.info(spec.dataset)
     network, made = load_model(model, info)
-    data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
+    if data is None:
+        data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     where = choose_device(device)
     batch = spec.batch or default_inputs(int(np.prod(data.shape)), wanted[0].together, where)
     identity = {

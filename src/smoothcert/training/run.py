@@ -33,6 +33,7 @@ def train(
     device: str = "auto",
     quiet: bool = False,
     snapshots: str | os.PathLike[str] | None = None,
+    dataset: datasets.Dataset | None = None,
 ) -> dict[str, Any]:
     """Train and write the model to ``out``, its log beside it; returns the model's record.
 
@@ -42,6 +43,7 @@ def train(
     ``out``, where a killed run finds it again: on a CPU it ends with the same weights, to the
     bit, as a run that was never killed. The last epoch's model is kept; test data plays no part.
 
+    ``dataset``: these images in place of the data set's own.
     Raises SmoothcertError for a job that is not sound (before any data is read), data or a
     parent that does not fit, or a loss that is not finite.
     """
@@ -52,7 +54,8 @@ def train(
     where = choose_device(device)
     # On CPUs without matrix instructions for it, training in bfloat16 is several times slower.
     precision = torch.bfloat16 if where.type == "cuda" else torch.float32
-    dataset = datasets.load(job.dataset, "train", data_dir)
+    if dataset is None:
+        dataset = datasets.load(job.dataset, "train", data_dir)
     record = _record(parts, dataset, where, precision)
     model, parent = start(parts)
     if parent is not None:

@@ -16,11 +16,12 @@ from smoothcert.audits.outputs import SECTION as AUDITS
 from smoothcert.papers.cohen.outputs import SECTION as COHEN
 from smoothcert.papers.ddrs.outputs import SECTION as DDRS
 from smoothcert.papers.iss.outputs import SECTION as ISS
+from smoothcert.papers.lbrs.outputs import SECTION as LBRS
 from smoothcert.papers.nongaussian.outputs import SECTION as NONGAUSSIAN
 from smoothcert.papers.training.outputs import SECTION as TRAINING
 from smoothcert.report.output import Need, Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN, TRAINING, DDRS, ISS, NONGAUSSIAN, AUDITS)
+SECTIONS: tuple[Section, ...] = (COHEN, TRAINING, DDRS, ISS, LBRS, NONGAUSSIAN, AUDITS)
 
 
 def outputs() -> list[Output]:

@@ -7,16 +7,18 @@ workflow reads the plain dictionary.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, create_model
 
 from smoothcert import datasets
+from smoothcert.audits.catalogue import JOBS
 from smoothcert.budget import BUDGETS
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.settings import Count, Natural, Settings, same
+from smoothcert.core.settings import Count, Length, Natural, Settings, Several, same
 from smoothcert.core.slugs import Training
+from smoothcert.lbrs.settings import LbrsSettings
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
 from smoothcert.papers.iss.options import CoverageOptions, ReplayTableOptions
@@ -118,16 +120,29 @@ def _sections(kinds: Iterable[str]) -> dict[str, None]:
 
 
 _OF_RUNS = ("certificates", "memorized", "votes", "scales", "logs", "data", "radius_tables")
-_PENDING = ("training", "ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4", "ddrs_fig7")
-_PENDING += ("ddrs_controls", "ddrs_grid")
-Experiments = create_model(
-    "Experiments",
-    __base__=Settings,
-    **dict.fromkeys([*_sections(_OF_RUNS), *_PENDING], (Grids, ...)),
-)
-Live = create_model(
-    "Live", __base__=Settings, **dict.fromkeys(_sections(["live"]), (tuple[Grid, ...], ()))
-)
+
+
+def _model(name: str, fields: Mapping[str, Any], base: type[Settings] = Settings) -> Any:
+    """Settings whose keys a catalogue or registry says; (type, ...) is a required one."""
+    return create_model(name, __base__=base, **fields)
+
+
+class LbrsTables(Settings):
+    """Which certificates of LBRS are audited."""
+
+    tasks: Several[str]
+    bias: Several[Length]
+
+
+def _audits() -> dict[str, Any]:
+    """The section ``audits``: the settings of each kind, the runs that its jobs are about."""
+    fields: dict[str, dict[str, Any]] = {}
+    for job in JOBS:
+        wanted = fields.setdefault(job.kind.key, {})
+        wanted.update({"lbrs": (LbrsTables, ...)} if job.subject == "lbrs" else {})
+        wanted.update(dict.fromkeys(job.grids, (Grids, ...)) if job.subject != "lbrs" else {})
+    kinds = {job.kind.key: job.kind.settings for job in JOBS}
+    return {key: (_model(key, fields[key], kinds[key]), ...) for key in fields}
 
 
 class Iss(Settings):
@@ -136,18 +151,16 @@ class Iss(Settings):
     published_dir: str | None
     replay: ReplayTableOptions
     coverage: CoverageOptions
-    live: Live  # type: ignore[valid-type]
+    live: _model("Live", dict.fromkeys(_sections(["live"]), (tuple[Grid, ...], ())))  # type: ignore[valid-type]
 
 
-Outputs = create_model(
-    "Outputs",
-    __base__=Settings,
-    **{
+def _outputs() -> dict[str, Any]:
+    """The section ``outputs``: options of those that the configuration can set there."""
+    return {
         output.config.removeprefix("outputs."): (output.options, output.options())
         for output in outputs()
         if output.config is not None and output.config.startswith("outputs.")
-    },
-)
+    }
 
 
 def _check_recipe(method: str, given: Config, where: str) -> None:
@@ -185,26 +198,34 @@ def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
             _check_recipe(method, part, f"{where}.{key}.{dataset}")
 
 
-class Configuration(Settings):
-    """config.yaml with a preset and what the command line adds."""
-
+class _Base(Settings):
     preset: str
     data_dir: str | None
     checkpoints_dir: str | None
     seed: Natural
     target: str | None = None  # of snakemake plan
-    experiments: Experiments  # type: ignore[valid-type]
     recipes: dict[str, dict[str, Config]]  # their models depend on the keys
-    inputs: create_model(  # type: ignore[valid-type]
-        "InputsByDataset", __base__=Settings, **dict.fromkeys(datasets.DATASETS, (Inputs, Inputs()))
-    )
     sampling: Sampling
-    outputs: Outputs  # type: ignore[valid-type]
     resources: StageResources
     iss: Iss
     nongaussian: NongaussianSettings
-    audits: Config
-    lbrs: Config
+    lbrs: LbrsSettings
+
+
+# config.yaml with a preset and what the command line adds
+Configuration = _model(
+    "Configuration",
+    {
+        "experiments": (
+            _model("Experiments", dict.fromkeys(_sections(_OF_RUNS), (Grids, ...))),
+            ...,
+        ),
+        "inputs": (_model("InputsOf", dict.fromkeys(datasets.DATASETS, (Inputs, None))), ...),
+        "outputs": (_model("Outputs", _outputs()), ...),
+        "audits": (_model("Audits", _audits()), ...),
+    },
+    _Base,
+)
 
 
 def check(config: Config) -> None:

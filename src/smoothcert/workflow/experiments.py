@@ -103,17 +103,20 @@ def _store(run: Mapping[str, str]) -> tuple[str, ...]:
 
 
 @cache
+@cache
 def drawn_as(noise: str) -> str:
     """The slug of the noise whose votes certify for ``noise``."""
     return NOISES.parse(noise).drawn_as.slug
 
 
 @cache
+@cache
 def tabulated(noise: str) -> str | None:
     """The slug without scale of a noise whose radii are read from a table; None for a formula."""
     return NOISES.parse(noise).tabulated
 
 
+@cache
 def parts(axis: str, slug: str) -> list[str]:
     """What the provenance module calls the members that a slug may name."""
     return [f"{_PACKAGES[axis]}.{name}" for name in _names(slug)]
@@ -306,6 +309,7 @@ def searched(config: Config, cell: Mapping[str, str], search: str) -> list[str]:
     return sorted((slug for slug in wanted if search_of(slug) == search), key=_natural)
 
 
+@cache
 def search_of(scaling: str) -> str | None:
     """The search that gives a scaling's noise scales, among others; None for the fixed one."""
     from smoothcert.scaling import SCALINGS

@@ -1,4 +1,4 @@
-"""Options of the tables and figures of certified accuracy."""
+"""Options of tables and figures, and of those of certified accuracy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from pydantic import Field
 from smoothcert.report.output import Options
 
 
-class AccuracyOptions(Options):
+class Titled(Options):
+    """What a reader may choose of any table or figure."""
+
+    title: str | None = Field(None, description="its heading")
+
+
+class AccuracyOptions(Titled):
     """What a reader may choose of a table or figure of certified accuracy."""
 
     radii: str | tuple[str | float, ...] | None = Field(
         None, description="0,0.25,... or START:STOP:STEP; by default a grid that fits the data"
     )
-    title: str | None = Field(None, description="its heading")
     strict: bool = Field(False, description="count radius > r in place of >= r")

@@ -20,7 +20,7 @@ from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
 from smoothcert.report import names
 from smoothcert.report.numbers import Metric, Number, Row, acr, share
 from smoothcert.report.output import Files
-from smoothcert.report.printing import norm, number
+from smoothcert.report.printing import number
 from smoothcert.report.reference import Cell, NotComparable
 from smoothcert.report.reference import Row as PaperRow
 from smoothcert.report.table import Column, Table
@@ -55,9 +55,7 @@ def cohen(files: Files, options: AccuracyOptions) -> Table:
         rows += [_single(run, radii, options.strict) for run in group]
         if len({run.sigma for run in group}) > 1 and len(group) > 1:
             rows += _best(group, radii, options.strict)
-    norms = ", ".join(dict.fromkeys(norm(run.norm) for run in runs))
-    title = options.title or f"Certified accuracy (%) at {norms} radii, and ACR"
-    return Table(title, columns, rows, _notes(rows, options.strict))
+    return Table(options.title or "", columns, rows, _notes(rows, options.strict))
 
 
 def same_but_sigma(run: Run) -> tuple[str, ...]:

@@ -51,10 +51,8 @@ def appendix(files: Files, options: AccuracyOptions) -> Table:
         for (_, inputs), group in groupby(chosen, key=lambda run: (data(run), len(run.table)))
     ]
     norms = ", ".join(dict.fromkeys(norm(run.norm) for run in chosen))
-    title = options.title or f"Appendix H of DDRS: each model and K, at {norms} radii"
-    return Table(
-        title, columns, rows, (*dict.fromkeys(notes), *_notes(rows, options.strict, norms))
-    )
+    notes = [*dict.fromkeys(notes), *_notes(rows, options.strict, norms)]
+    return Table(options.title or "", columns, rows, tuple(notes))
 
 
 def _row(run: Run, radii: NDArray[np.float64], strict: bool) -> Row:

@@ -20,7 +20,7 @@ from smoothcert.certificates import metrics
 from smoothcert.certificates.metrics import Estimate
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.certificates.selection import held_out
-from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.appendix import mean_scale
 from smoothcert.papers.ddrs.cells import data, data_note
@@ -47,7 +47,7 @@ _WORDS = {
 }
 
 
-def controls(files: Files, options: AccuracyOptions) -> Table:
+def controls(files: Files, options: Titled) -> Table:
     """One row a way of choosing the scales, for each method, sigma_0 and budget.
 
     A greedy grid has a number that no column shows, ``minus_fewest``: its ACR minus that of the
@@ -82,8 +82,7 @@ def controls(files: Files, options: AccuracyOptions) -> Table:
             continue
         rows += comparison.rows()
         notes.append(data_note(group, len(comparison.plain.table)))
-    title = options.title or "Controls of DDRS: where a gain in ACR comes from"
-    return Table(title, columns, rows, (*dict.fromkeys(notes), *_NOTES))
+    return Table(options.title or "", columns, rows, (*dict.fromkeys(notes), *_NOTES))
 
 
 _NOTES = (

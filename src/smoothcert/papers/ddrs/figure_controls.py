@@ -21,7 +21,7 @@ from matplotlib.transforms import ScaledTranslation
 from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.ddrs.runs import axes, is_fixed, own_scale, scaling, steps, training_n
 from smoothcert.papers.ddrs.series import (
     add_notes,
@@ -58,7 +58,7 @@ BESIDE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def measure(files: Files, options: AccuracyOptions) -> Picture:
+def measure(files: Files, options: Titled) -> Picture:
     """A row a run that is compared: its ACR minus that of fixed smoothing."""
     rows: list[Row] = []
     panels = _panels(read_runs(files.some()))

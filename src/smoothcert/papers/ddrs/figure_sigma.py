@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.ddrs.controls import reach
 from smoothcert.papers.ddrs.runs import axes, is_fixed, label, order, own_scale, scaling, steps
 from smoothcert.papers.ddrs.series import (
@@ -37,7 +37,7 @@ BINS = 40
 FARTHER = "larger radius"
 
 
-def measure(files: Files, options: AccuracyOptions) -> Picture:
+def measure(files: Files, options: Titled) -> Picture:
     """A row an input of each model: its scale, and whether it is certified farther with it.
 
     Of several K the largest is shown. The ramp is the scale of an input whose noisy copies are

@@ -13,7 +13,7 @@ from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.confidence import clopper_pearson_upper
 from smoothcert.noise import NOISES
-from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import data
 from smoothcert.papers.ddrs.comparable import papers_own
@@ -25,7 +25,7 @@ from smoothcert.report.table import Column, Table
 BEYOND = 1.0  # a radius that a fixed scale of 0.25 cannot certify
 
 
-def inputs(files: Files, options: AccuracyOptions) -> Table:
+def inputs(files: Files, options: Titled) -> Table:
     """One row a run with scales of its own, beside the fixed one of the same model and budget.
 
     Certified accuracy at BEYOND, of both, is measured and no column shows it.
@@ -59,7 +59,7 @@ def inputs(files: Files, options: AccuracyOptions) -> Table:
         "Proven smaller: the upper bound (same level as the lower one) on the radius at the own"
         " scale is below the certified radius at σ_0, and the prediction is the same.",
     )
-    return Table(options.title or "Single inputs", columns, rows, notes)
+    return Table(options.title or "", columns, rows, notes)
 
 
 def _fixed(run: Run, runs: Sequence[Run]) -> Run | None:

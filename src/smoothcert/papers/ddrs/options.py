@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from smoothcert.core.settings import Count, Natural
-from smoothcert.report.output import Options
+from smoothcert.papers.cohen.options import Titled
 
 
-class ImageOptions(Options):
+class ImageOptions(Titled):
     """What a reader may choose of a figure of inputs under their noise."""
 
     rows: Count = Field(
@@ -18,7 +18,6 @@ class ImageOptions(Options):
     scaling: str | None = Field(
         None, description="of several in the table of scales; that of the certificates, or the last"
     )
-    title: str | None = Field(None, description="its heading")
 
 
 class MoreImageOptions(ImageOptions):

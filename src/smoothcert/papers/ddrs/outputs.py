@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.cohen.options import AccuracyOptions, Titled
 from smoothcert.papers.ddrs.options import ImageOptions, MoreImageOptions
 from smoothcert.report.output import Need, Options, Output, Run, Section
 
@@ -27,19 +27,33 @@ def _memorized(*sections: str) -> tuple[Need, ...]:
     return tuple(Need("memorized", section) for section in sections)
 
 
-def _table(name: str, title: str, make: str, *sections: str, compared: bool = False) -> Output:
+def _table(
+    name: str,
+    title: str,
+    make: str,
+    *sections: str,
+    options: type[Options] = AccuracyOptions,
+    compared: bool = False,
+) -> Output:
     return Output(
         name=name,
         kind="table",
         title=title,
         make=f"{_HERE}.{make}",
         needs=_memorized(*sections),
-        options=AccuracyOptions,
+        options=options,
         compared=compared,
     )
 
 
-def _figure(name: str, title: str, make: str, draw: str, *sections: str) -> Output:
+def _figure(
+    name: str,
+    title: str,
+    make: str,
+    draw: str,
+    *sections: str,
+    options: type[Options] = AccuracyOptions,
+) -> Output:
     return Output(
         name=name,
         kind="figure",
@@ -47,7 +61,7 @@ def _figure(name: str, title: str, make: str, draw: str, *sections: str) -> Outp
         make=f"{_HERE}.{make}",
         draw=f"{_HERE}.{draw}",
         needs=_memorized(*sections),
-        options=AccuracyOptions,
+        options=options,
     )
 
 
@@ -98,15 +112,16 @@ SECTION = Section(
         ),
         _table(
             "ddrs_controls", "Controls of DDRS: where a gain in ACR comes from",
-            "controls:controls", "ddrs_controls", "ddrs_grid",
+            "controls:controls", "ddrs_controls", "ddrs_grid", options=Titled,
         ),
         _table(
             "ddrs_inputs", "Section 3.4 of DDRS: what its own scale does to an input",
             "inputs:inputs", *_TABLES_1_TO_3, "ddrs_table4", "ddrs_fig7", "ddrs_controls",
-            "ddrs_grid", "training",
+            "ddrs_grid", "training", options=Titled,
         ),
         _table(
-            "ddrs_times", "Appendix F of DDRS: seconds an input", "times:times", *_TABLES_1_TO_3
+            "ddrs_times", "Appendix F of DDRS: seconds an input", "times:times", *_TABLES_1_TO_3,
+            options=Titled,
         ),
         _table(
             "ddrs_appendix", "Appendix H of DDRS: each noise scale and K", "appendix:appendix",
@@ -140,7 +155,7 @@ SECTION = Section(
         _figure(
             "ddrs_controls",
             "What the ascent of DDRS adds to a ramp, a shared scale, a grid: paired ACR",
-            "figure_controls:measure", "figure_controls:draw", "ddrs_controls",
+            "figure_controls:measure", "figure_controls:draw", "ddrs_controls", options=Titled,
         ),
         _figure(
             "ddrs_appendix_grid",
@@ -154,7 +169,7 @@ SECTION = Section(
             make=f"{_HERE}.figure_sigma:measure",
             draw=f"{_HERE}.figure_sigma:draw",
             needs=(Need("certificates", "ddrs_table1", select=shown_and_fixed),),
-            options=AccuracyOptions,
+            options=Titled,
         ),
         _images(
             "ddrs_appendix_images",

@@ -139,8 +139,8 @@ def _table(files: Files, options: AccuracyOptions, base: str) -> Table:
             rows += [_difference(m, plain, radii, common) for m in made if m is not plain]
         notes.append(data_note(family, len(made[0].tables[0])))
     unit = norm(chosen[0].norm)
-    title = options.title or f"Table of DDRS: {base}, certified accuracy (%) at {unit} radii"
-    return Table(title, columns, rows, (*notes, *_notes(rows, options.strict, base, unit)))
+    notes += _notes(rows, options.strict, base, unit)
+    return Table(options.title or "", columns, rows, tuple(notes))
 
 
 def _rows(method: Method, radii: NDArray[np.float64], common: Row) -> list[Row]:

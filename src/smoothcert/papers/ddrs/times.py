@@ -15,7 +15,7 @@ from typing import Any
 
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.cells import data
 from smoothcert.papers.ddrs.comparable import ARCHITECTURES
@@ -28,7 +28,7 @@ from smoothcert.report.table import Column, Table
 _PRINTED = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}
 
 
-def times(files: Files, options: AccuracyOptions) -> Table:
+def times(files: Files, options: Titled) -> Table:
     """One row a run with scales of its own, beside the fixed one of the same model and budget.
 
     ``total``, which no column shows, is the sum of votes at the fixed scale, search and memory.
@@ -54,7 +54,7 @@ def times(files: Files, options: AccuracyOptions) -> Table:
         Column("overhead", "overhead (%)", measured=True),
     )
     rows = [_row(run, _fixed_run(run, chosen)) for run in searched]
-    return Table(options.title or "Seconds an input", columns, rows, _notes())
+    return Table(options.title or "", columns, rows, _notes())
 
 
 def _notes() -> tuple[str, ...]:

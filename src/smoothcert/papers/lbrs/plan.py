@@ -29,8 +29,18 @@ def spec(config: Mapping[str, Any], part: str, wildcards: Mapping[str, str], cod
 
 
 def accuracies(config: Mapping[str, Any], task: str) -> list[str]:
-    """The accuracies of one image task, one file a seed."""
-    return [f"{ROOT}/{task}/seed-{seed}.csv" for seed in config["lbrs"]["seeds"]]
+    """The accuracies of one image task below the results, one file a seed."""
+    return [f"lbrs/{task}/seed-{seed}.csv" for seed in config["lbrs"]["seeds"]]
+
+
+def first(config: Mapping[str, Any]) -> list[str]:
+    """The accuracies of the first task, of figures 3 and 4."""
+    return accuracies(config, "first")
+
+
+def second(config: Mapping[str, Any]) -> list[str]:
+    """The accuracies of the second task, of figures 5 and 6."""
+    return accuracies(config, "second")
 
 
 def certificates(config: Mapping[str, Any], task: str) -> list[str]:
@@ -45,10 +55,10 @@ def certificates(config: Mapping[str, Any], task: str) -> list[str]:
 
 
 def all_certificates(config: Mapping[str, Any]) -> list[str]:
-    """The certificate tables of every task and of the first seed."""
+    """The certificate tables of every task and of the first seed, below the results."""
     seed = config["lbrs"]["seeds"][0]
     return [
-        f"{ROOT}/{task}/certificates/seed-{seed}/{name}"
+        f"lbrs/{task}/certificates/seed-{seed}/{name}"
         for task in config["lbrs"]["tasks"]
         for name in certificates(config, task)
     ]
@@ -57,23 +67,6 @@ def all_certificates(config: Mapping[str, Any]) -> list[str]:
 def dataset(config: Mapping[str, Any], task: str) -> str:
     """The name of a task's data set."""
     return str(config["lbrs"]["tasks"][task]["task"]["dataset"])
-
-
-def label(config: Mapping[str, Any], task: str) -> str:
-    """The data set and class of a task, as the claims name it: ``mnist:8``."""
-    chosen = config["lbrs"]["tasks"][task]["task"]
-    return f"{chosen['dataset']}:{chosen['positive']}"
-
-
-def title(config: Mapping[str, Any], task: str) -> str:
-    """What a figure of the task is about."""
-    chosen = config["lbrs"]["tasks"][task]["task"]
-    seeds, draws = len(config["lbrs"]["seeds"]), chosen.get("draws", 4)
-    return (
-        f"{chosen['dataset']}, {chosen['positive']} against the rest, "
-        f"{chosen.get('reserved', 10)} reserved points: {seeds} seed{'s' * (seeds > 1)}, "
-        f"{draws} draw{'s' * (draws > 1)} each"
-    )
 
 
 def _keys(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from smoothcert.certificates import metrics
 from smoothcert.noise import Gaussian, GaussianLinf
-from smoothcert.papers.nongaussian.figures import norm_moments, wide
+from smoothcert.papers.nongaussian.figures import norm_moments
 from smoothcert.papers.nongaussian.tables import BEST, ONE, RADII
 from smoothcert.report.claims import (
     IN_PART,
@@ -23,6 +23,7 @@ from smoothcert.report.claims import (
     conclude,
     not_run,
 )
+from smoothcert.report.numbers import wide
 
 _MODEL = ["dataset", "arch", "training"]
 _MISSING = "no run of both noises on one model here"

@@ -17,7 +17,7 @@ from smoothcert.papers.nongaussian.outputs import AblationOptions
 from smoothcert.papers.nongaussian.study.ablation import Point
 from smoothcert.papers.nongaussian.study.results import read_points
 from smoothcert.papers.nongaussian.study.toy import BALL, DIMENSION, ToyPoint, frontier
-from smoothcert.report.numbers import RADIUS, Number, Row, frame
+from smoothcert.report.numbers import RADIUS, Number, Row, each, frame, wide
 from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.style import COLOURS, DASHES, PANEL, style
 
@@ -83,18 +83,6 @@ def draw_fig1(picture: Picture) -> Figure:
         axes.set_ylabel(r"variance of $\|z\|_2$")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     return figure
-
-
-def each(points: pd.DataFrame) -> list[Any]:
-    """Its rows, one value an attribute."""
-    return list(points.itertuples())
-
-
-def wide(numbers: pd.DataFrame) -> pd.DataFrame:
-    """A frame with one row a row of the output: its labels, and its numbers by metric."""
-    values = numbers.pivot(index="row", columns="metric", values="value")
-    labels = numbers.drop_duplicates("row").set_index("row").drop(columns=["value", "metric"])
-    return labels.infer_objects().join(values)
 
 
 def plane_density(family: str, k: float, x: NDArray, y: NDArray, cell: float) -> NDArray:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
-from smoothcert.papers.training.options import CurveOptions
+from smoothcert.papers.cohen.options import Titled
 from smoothcert.report import names
 from smoothcert.report.numbers import PERCENT, RADIUS, Number, Row, frame
 from smoothcert.report.output import Files, Picture
@@ -131,7 +131,7 @@ def _from_path(path: Path) -> tuple[Training | None, str | None, str | None]:
     return training, None, None
 
 
-def measure(files: Files, options: CurveOptions) -> Picture:
+def measure(files: Files, options: Titled) -> Picture:
     """A row an epoch of each log, as far as it is the log's own; ``at`` is its place on the axis.
 
     ``column`` holds what is drawn together: the trainings of one method and scale.

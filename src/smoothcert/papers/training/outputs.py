@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from smoothcert.papers.cohen.options import AccuracyOptions
-from smoothcert.papers.training.options import CurveOptions
+from smoothcert.papers.cohen.options import AccuracyOptions, Titled
 from smoothcert.report.output import Need, Output, Run, Section
 
 
@@ -37,7 +36,7 @@ SECTION = Section(
             make="smoothcert.papers.training.figure:measure",
             draw="smoothcert.papers.training.figure:draw",
             needs=(Need("logs", "training", select=of_noise),),
-            options=CurveOptions,
+            options=Titled,
             variants="smoothcert.workflow.experiments:training_noises",
         ),
     ),

@@ -83,7 +83,7 @@ def _inside(job: Job, folder: Path) -> float | None:
                 return sum(float(row["seconds"]) for row in csv.DictReader(file))
         if job.command == "scales" and name.endswith(".json"):
             seconds = json.loads(path.read_text(encoding="utf-8"))["seconds"]
-            return float(seconds["run"]) + float(seconds["objective"])
+            return float(seconds["searched"]) + float(seconds["measured"])
     if job.command == "sample":
         # The shard is gone; the store that it went into has the seconds of each input.
         votes = folder / Path(job.output[0]).parent.parent / "votes.json"

@@ -45,17 +45,8 @@ class Job:
     @cached_property
     def command(self) -> str:
         """Which command of ``smoothcert`` it runs, the first if several; "" for none."""
-        return self._after_smoothcert(1)
-
-    @cached_property
-    def subcommand(self) -> str:
-        """The word after the command."""
-        return self._after_smoothcert(2)
-
-    def _after_smoothcert(self, n: int) -> str:
-        words = self.words
-        calls = (i + n for i, word in enumerate(words) if word == "smoothcert")
-        return next((words[i] for i in calls if i < len(words)), "")
+        after = (i + 1 for i, word in enumerate(self.words) if word == "smoothcert")
+        return next((self.words[i] for i in after if i < len(self.words)), "")
 
     @cached_property
     def spec(self) -> dict[str, Any]:

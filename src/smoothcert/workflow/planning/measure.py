@@ -1,36 +1,46 @@
-"""Timing the parts of the work on a device, with the code that does the work.
+"""Timing a device with the jobs themselves: sampling, training and searching, on a few inputs.
 
-Networks are untrained and inputs random: neither changes what is computed. Measurements are in
-an order that gives each architecture something first, and stop at a limit of time; what was
-left out a plan scales from what was not.
+Networks are untrained and inputs random: neither changes what is computed. A job is run twice,
+once with little work and once with more; the difference is the cost of the work, the rest that of
+starting. Measurements are in an order that gives each architecture something first, and stop at
+a limit of time; what was left out a plan scales from what was not.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
+import io
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from smoothcert import datasets, models
+from smoothcert.compute.devices import job_device
 from smoothcert.compute.streams import generator
 from smoothcert.core import provenance
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import Dataset
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import Sampler, default_batch
-from smoothcert.scaling import SCALINGS
-from smoothcert.scaling.job import default_inputs
-from smoothcert.scaling.problem import Problem
-from smoothcert.training.log import Progress
-from smoothcert.training.run import _loop as loop_of_job
-from smoothcert.workflow.planning.needs import Needs, kind
+from smoothcert.sampling import job as sampling
+from smoothcert.sampling.sampler import default_batch
+from smoothcert.sampling.spec import SampleSpec
+from smoothcert.scaling import job as scaling
+from smoothcert.scaling.spec import ScalesSpec
+from smoothcert.training.inputs import random_view
+from smoothcert.training.run import train
+from smoothcert.training.spec import Job as TrainingJob
+from smoothcert.workflow.planning.jobs import Job
+from smoothcert.workflow.planning.needs import Needs, kind, needs
+from smoothcert.workflow.planning.overhead import overhead
 from smoothcert.workflow.planning.passes import training_passes, training_plan
 from smoothcert.workflow.planning.throughput import (
     Drawing,
@@ -42,106 +52,258 @@ from smoothcert.workflow.planning.throughput import (
 )
 
 
-@dataclass
-class Bench:
-    """A device and how long to look at it: ``seconds`` a measurement, ``limit`` in all."""
+def measure(
+    jobs: Sequence[Job], archs: Sequence[str], device: str, seconds: float, limit: float
+) -> tuple[Throughput, list[str]]:
+    """The throughput for all that ``jobs`` do, as far as the limit allows, and what it left out.
 
-    device: torch.device
-    seconds: float = 0.5
-    limit: float = 50.0
-    say: Callable[[str], None] = print
-    skipped: list[str] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-    first: float = 0.0
-
-    @property
-    def spent(self) -> bool:
-        """Whether the limit is reached."""
-        return time.monotonic() - self.started > self.limit
-
-    def now(self) -> float:
-        """On CPUs the time of this process, so that other processes do not count."""
-        if self.device.type == "cpu":
-            return time.process_time()
-        torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-    def rate(self, work: Callable[[int], None], most: int = 1 << 20) -> float:
-        """Seconds of one unit, where ``work(n)`` does n of them.
-
-        After a first unit (compiling, caches; ``first`` has its seconds) as many as fill the
-        time; the fastest of three rounds, for whatever disturbs a measurement makes it longer.
-        """
-        start = self.now()
-        work(1)
-        self.first = self.now() - start
-        start = self.now()
-        work(1)
-        once = max(self.now() - start, 1e-9)
-        n = int(np.clip(self.seconds / 3 / once, 1, most))
-        if once > self.seconds:
-            return once
-        rounds = []
-        for _ in range(3):
-            start = self.now()
-            work(n)
-            rounds.append((self.now() - start) / n)
-        return min(rounds)
-
-
-def measure(bench: Bench, wanted: Sequence[Needs]) -> Throughput:
-    """Fill a throughput with what ``wanted`` asks for, as far as the limit allows."""
-    surroundings = provenance.record(str(bench.device))
-    found = Throughput(
+    ``archs``: only these networks (all by default). ``seconds`` is how long a measurement takes at
+    least, ``limit`` the seconds of all. Prints each number as it comes.
+    Raises SmoothcertError if the jobs run no network, or none of the name of one of ``archs``.
+    """
+    wanted = needs(jobs)
+    known = sorted({need.arch for need in wanted})
+    for arch in archs:
+        if arch not in known:
+            raise SmoothcertError(
+                f"--arch {arch}: no network of these targets; expected one of {', '.join(known)}"
+            )
+    wanted = [need for need in wanted if not archs or need.arch in archs]
+    if not wanted:
+        raise SmoothcertError("these targets run no network: nothing to measure")
+    surroundings = provenance.record(str(job_device(device)))
+    throughput = Throughput(
         device=surroundings["device"],
-        clock="cpu" if bench.device.type == "cpu" else "wall",
+        clock="cpu" if surroundings["device"] == "cpu" else "wall",
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         made_by=surroundings,
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
-    networks = {need.arch: _network(need) for need in wanted}
-    cheap = sorted(wanted, key=lambda need: networks[need.arch].flops)
-    bench.started = time.monotonic()
-    for what, work in _plan(bench, found, cheap):
-        if bench.spent:
-            bench.skipped.append(what)
-            continue
-        bench.say(f"{what}: {work()}")
-    return found
+    skipped = []
+    with tempfile.TemporaryDirectory() as folder:
+        bench = _Bench(job_device(device), seconds, Path(folder), throughput)
+        end = time.monotonic() + limit
+        for name, work in bench.plan(wanted):
+            if time.monotonic() > end:
+                skipped.append(name)
+            else:
+                print(f"{name}: {work()}", flush=True)
+    overhead(throughput, device)
+    t = throughput
+    print(f"start of a job: {t.start:.1f} s; a job without a network: {t.light:.1f} s")
+    print(f"a look of votes: {t.bytes_per_look:.0f} bytes; a certificate: {t.bytes_per_row:.0f}")
+    return throughput, skipped
 
 
-def _plan(
-    bench: Bench, found: Throughput, cheap: Sequence[Needs]
-) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Names and measurements, the most useful first."""
-    for need in cheap:
-        precision = next(iter(need.precisions), "float32")
-        work = partial(_sampling, bench, found, need, _first(need.noises), precision)
-        yield f"votes of {need.arch}", work
-    drawn = set()
-    for need in cheap:
-        for slug in {kind(s): s for s in ("gaussian-0.25", *need.noises.values())}.values():
-            if (kind(slug), need.shape) not in drawn:
-                drawn.add((kind(slug), need.shape))
-                what = f"noise {kind(slug)} of {'x'.join(map(str, need.shape))}"
-                yield what, partial(_drawing, bench, found, need, slug)
-    for need in cheap:
-        if need.searches:
-            work = partial(_search, bench, found, need, _first(need.searches))
-            yield f"search of {need.arch}", work
-    # The cheapest training of every network, then the second, ...
-    trainings = {need.arch: _trainings(need) for need in cheap}
-    for number in range(max(map(len, trainings.values()), default=0)):
+@dataclass
+class _Bench:
+    device: torch.device
+    seconds: float
+    folder: Path
+    throughput: Throughput
+    counter: Iterator[int] = field(default_factory=lambda: iter(range(1 << 30)))
+
+    def plan(self, wanted: Sequence[Needs]) -> Iterator[tuple[str, Callable[[], str]]]:
+        """Names and measurements, the most useful first."""
+        cheap = sorted(wanted, key=lambda need: _network(need).flops)
         for need in cheap:
-            for spec in trainings[need.arch][number : number + 1]:
-                what = f"training {spec['training'].rpartition('-')[0]} of {need.arch}"
-                yield what, partial(_training, bench, found, need, spec)
-    if any(need.dataset == "imagenet" and need.trainings for need in cheap):
-        yield "decoding of ImageNet", partial(_decoding, bench, found)
-    for need in cheap:
-        for precision in list(need.precisions)[1:]:
-            what = f"votes of {need.arch} in {precision}"
-            yield what, partial(_sampling, bench, found, need, _first(need.noises), precision)
+            precision = next(iter(need.precisions), "float32")
+            work = partial(self.sampling, need, _first(need.noises), precision)
+            yield f"votes of {need.arch}", work
+        drawn = set()
+        for need in cheap:
+            for slug in {kind(s): s for s in ("gaussian-0.25", *need.noises.values())}.values():
+                if (kind(slug), need.shape) not in drawn:
+                    drawn.add((kind(slug), need.shape))
+                    name = f"noise {kind(slug)} of {'x'.join(map(str, need.shape))}"
+                    yield name, partial(self.drawing, need, slug)
+        for need in cheap:
+            if need.searches:
+                yield f"search of {need.arch}", partial(self.search, need, _first(need.searches))
+        # The cheapest training of every network, then the second, ...
+        trainings = {need.arch: _trainings(need) for need in cheap}
+        for number in range(max(map(len, trainings.values()), default=0)):
+            for need in cheap:
+                for spec in trainings[need.arch][number : number + 1]:
+                    name = f"training {spec['training'].rpartition('-')[0]} of {need.arch}"
+                    yield name, partial(self.training, need, spec)
+        if any(need.dataset == "imagenet" and need.trainings for need in cheap):
+            yield "decoding of ImageNet", self.decoding
+        for need in cheap:
+            for precision in list(need.precisions)[1:]:
+                work = partial(self.sampling, need, _first(need.noises), precision)
+                yield f"votes of {need.arch} in {precision}", work
+
+    def sampling(self, need: Needs, noise: str, precision: str) -> str:
+        """A sampling job of one input; its work is a look of one batch."""
+        batch = default_batch(int(np.prod(need.shape)), self.device)
+        look = max(batch, 16)  # fewer votes certify nothing, and no budget asks for them
+        model, data = self.model(need), _random(need, 1, "test")
+
+        def looks(n: int) -> None:
+            spec = SampleSpec(
+                dataset=need.dataset, noise=noise, budget=f"fixed_s1-{n * look}", look=look,
+                precision=precision,
+            )  # fmt: skip
+            sampling.run(spec, model, self.out("npz"), device=str(self.device), data=data)
+
+        each, first = self.cost(looks)
+        entry = Sampling(_network(need), kind(noise), precision, batch, each / look, first)
+        self.throughput.sampling.append(entry)
+        return f"{look / each:,.0f} samples a second ({kind(noise)}, {precision}, batch {batch})"
+
+    def drawing(self, need: Needs, slug: str) -> str:
+        noise, d = NOISES.parse(slug), int(np.prod(need.shape))
+        batch = default_batch(d, self.device)
+
+        def draw(n: int) -> None:
+            for j in range(n):
+                noise.sample((batch, *need.shape), generator(0, "bench", j, device=self.device))
+
+        each = self.cost(draw)[0] / batch
+        self.throughput.drawing.append(Drawing(kind(slug), d, each))
+        return f"{1 / each:,.0f} samples a second"
+
+    def training(self, need: Needs, spec: dict[str, Any]) -> str:
+        """An epoch of a training job; its work is a batch of images."""
+        parts = training_plan(spec, parent="given")
+        passes, batch = training_passes(parts), parts.recipe.batch
+        if self.device.type == "cpu":
+            # A recipe's own batch can take minutes; a smaller one costs as much an image.
+            rough = 6e10 / (_network(need).flops * passes.weight)  # images of a second or two
+            batch = int(np.clip(rough, 4, batch))
+        parent = None
+        if parts.training.slug != parts.parent_training:
+            parent = self.out("safetensors")
+            self.epoch(need, spec, parts.parent_training, batch, 1, None, parent)
+
+        def steps(n: int) -> None:
+            self.epoch(need, spec, spec["training"], batch, n, parent, self.out("safetensors"))
+
+        each = self.cost(steps)[0] / batch
+        name, precision = spec["training"].rpartition("-")[0], str(_precision(self.device))
+        entry = Training(_network(need), name, passes, batch, precision, each)
+        self.throughput.training.append(entry)
+        return (
+            f"{1 / each:,.1f} images a second (batch {batch},"
+            f" {passes.forward:g} forward and {passes.backward:g} backward passes)"
+        )
+
+    def epoch(
+        self, need: Needs, spec: Mapping[str, Any], training: str, batch: int, steps: int,
+        parent: Path | None, out: Path,
+    ) -> None:  # fmt: skip
+        """One epoch of ``steps`` batches, as one is when no warm-up is left."""
+        recipe = {k: v for k, v in spec["recipe"].items() if k != "snapshots"}
+        recipe |= {"epochs": 1, "batch": batch}
+        recipe |= {"lr_milestones": []} if "lr_milestones" in recipe else {}
+        # Done where files are decoded, and images of a bench are in memory.
+        if recipe.get("augmentation") == "resized-crop-flip":
+            recipe["augmentation"] = "none"
+        if "method" in recipe:
+            warm = {"warmup": 1, "defer": 0}  # of none
+            own = recipe["method"]
+            recipe["method"] = {**own, **{k: v for k, v in warm.items() if k in own}}
+        if parent is None:
+            recipe.pop("ds2", None)
+        job = {
+            "dataset": need.dataset, "arch": need.arch, "training": training, "recipe": recipe,
+            "parent": None if parent is None else str(parent),
+        }  # fmt: skip
+        data = _random(need, batch * steps, "train")
+        train(TrainingJob.check(job, "bench"), out, None, str(self.device), True, dataset=data)
+
+    def search(self, need: Needs, noise: str) -> str:
+        """A search of DDRS; its work is a step of ascent, and then votes for the class."""
+        batch = scaling.default_inputs(int(np.prod(need.shape)), 1, self.device)
+        if self.device.type == "cpu":
+            batch = int(np.clip(2e9 / _network(need).flops, 1, batch))
+        block = default_batch(int(np.prod(need.shape)), self.device)
+        model = self.model(need)
+
+        def run(scalings: str, inputs: int) -> None:
+            spec = ScalesSpec(dataset=need.dataset, noise=noise, scalings=(scalings,), batch=inputs)
+            data = _random(need, inputs, "test")
+            scaling.run(spec, model, self.out("tsv"), device=str(self.device), data=data)
+
+        derivative = self.cost(lambda n: run(f"ascent_sel1-K{n}", batch))[0] / batch
+        vote = self.cost(lambda n: run(f"ascent_sel{n * block}-K1", 1))[0] / block
+        entry = Search(_network(need), kind(noise), batch, derivative, vote)
+        self.throughput.search.append(entry)
+        return (
+            f"{1 / derivative:,.0f} steps of ascent and {1 / vote:,.0f} votes a second"
+            f" ({kind(noise)}, {batch} inputs at once)"
+        )
+
+    def decoding(self) -> str:
+        """A JPEG file of ImageNet's usual size, from its bytes to a random view."""
+        stream = np.random.default_rng(0)
+        coarse = stream.integers(0, 256, (24, 32, 3), np.uint8)
+        grain = stream.integers(-12, 13, (375, 500, 3))
+        smooth = np.asarray(Image.fromarray(coarse).resize((500, 375), Image.Resampling.BICUBIC))
+        pixels = np.clip(smooth.astype(int) + grain, 0, 255).astype(np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=90)
+
+        def read(n: int) -> None:
+            for _ in range(n):
+                file.seek(0)
+                random_view(Image.open(file).convert("RGB"), stream)
+
+        self.throughput.decoding = self.cost(read)[0]
+        return f"{1 / self.throughput.decoding:,.0f} images a second on one core"
+
+    def cost(self, work: Callable[[int], None]) -> tuple[float, float]:
+        """(seconds of one unit, seconds of the first beside it), where ``work(n)`` does n units.
+
+        The first includes compiling and filling caches; units grow until they fill the time.
+        """
+        first, base, n = self.took(work, 1), self.took(work, 1), 2
+        while True:
+            more = self.took(work, n) - base
+            if more > self.seconds / 2 or n > 1 << 20:
+                each = max(more / (n - 1), 1e-9)
+                return each, max(first - each, 0.0)
+            n *= 4
+
+    def took(self, work: Callable[[int], None], n: int) -> float:
+        """On CPUs the time of this process, so that other processes do not count."""
+        clock = time.process_time if self.device.type == "cpu" else time.perf_counter
+        start = clock()
+        work(n)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return clock() - start
+
+    def model(self, need: Needs) -> str:
+        """A file of the network, untrained."""
+        info, path = datasets.info(need.dataset), self.out("safetensors")
+        models.save(models.build(need.arch, info.n_classes, need.shape), path, {})
+        return str(path)
+
+    def out(self, suffix: str) -> Path:
+        """A file that is not there yet."""
+        return self.folder / f"{next(self.counter)}.{suffix}"
+
+
+def _random(need: Needs, count: int, split: str) -> Dataset:
+    """Random images with the shape and classes of a data set."""
+    info = datasets.info(need.dataset)
+    stream = torch.Generator().manual_seed(0)
+    return Dataset(
+        name=need.dataset,
+        split=split,
+        images=torch.rand((count, *need.shape), generator=stream),
+        labels=np.arange(count) % info.n_classes,
+        idx=np.arange(count),
+        classes=info.classes,
+        digest="",
+        shape=need.shape,
+    )
+
+
+def _precision(device: torch.device) -> str:
+    return "bfloat16" if device.type == "cuda" else "float32"
 
 
 def _first(noises: Mapping[str, str]) -> str:
@@ -159,141 +321,3 @@ def _trainings(need: Needs) -> list[dict[str, Any]]:
 
 def _network(need: Needs) -> Network:
     return Network.of(need.arch, need.shape, datasets.info(need.dataset).n_classes)
-
-
-def _model(need: Needs) -> torch.nn.Module:
-    return models.build(need.arch, datasets.info(need.dataset).n_classes, need.shape)
-
-
-def _sampling(bench: Bench, found: Throughput, need: Needs, slug: str, precision: str) -> str:
-    """As run_sampling samples: a look at a time, several looks a call."""
-    noise, n_classes = NOISES.parse(slug), datasets.info(need.dataset).n_classes
-    batch = default_batch(int(np.prod(need.shape)), bench.device)
-    trace = bench.device.type == "cpu" and precision == "float32"
-    sampler = Sampler(_model(need), noise, n_classes, batch, bench.device, precision, trace)
-    x = torch.rand(need.shape, generator=torch.Generator().manual_seed(0))
-
-    def votes(n: int) -> None:
-        look = batch * max(1, 1000 // batch) if n > 1 else batch
-        looks = max(1, n * batch // look)
-        draws = [(generator(0, "bench", j, device=bench.device), look) for j in range(looks)]
-        sampler.votes(x, noise.scale, draws)
-
-    seconds = bench.rate(votes) / batch
-    network = _network(need)
-    found.sampling.append(Sampling(network, kind(slug), precision, batch, seconds, bench.first))
-    return f"{1 / seconds:,.0f} samples a second ({kind(slug)}, {precision}, batch {batch})"
-
-
-def _drawing(bench: Bench, found: Throughput, need: Needs, slug: str) -> str:
-    noise, d = NOISES.parse(slug), int(np.prod(need.shape))
-    batch = default_batch(d, bench.device)
-
-    def draw(n: int) -> None:
-        for j in range(n):
-            noise.sample((batch, *need.shape), generator(0, "bench", j, device=bench.device))
-
-    seconds = bench.rate(draw) / batch
-    found.drawing.append(Drawing(kind(slug), d, seconds))
-    return f"{1 / seconds:,.0f} samples a second"
-
-
-def _training(bench: Bench, found: Throughput, need: Needs, spec: dict[str, Any]) -> str:
-    """The loop of a training job, on one batch of random images an epoch."""
-    parts = training_plan(spec, parent="given")
-    passes = training_passes(parts)
-    name = spec["training"].rpartition("-")[0]
-    network = _network(need)
-    # On a CPU a recipe's own batch can take minutes a step; a smaller one costs as much an image.
-    batch = parts.recipe.batch
-    if bench.device.type == "cpu":
-        rough = 6e10 / (network.flops * passes.weight)  # images of a second or two
-        batch = int(np.clip(rough, 4, batch))
-    steps = 1 if bench.device.type == "cpu" else 4
-    precision = torch.bfloat16 if bench.device.type == "cuda" else torch.float32
-    stream = torch.Generator().manual_seed(0)
-    dataset = Dataset(
-        name=need.dataset,
-        split="train",
-        images=torch.rand((batch * steps, *need.shape), generator=stream),
-        labels=np.arange(batch * steps) % parts.info.n_classes,
-        idx=np.arange(batch * steps),
-        classes=parts.info.classes,
-        digest="",
-        shape=need.shape,
-    )
-    recipe = dataclasses.replace(parts.recipe, batch=batch)
-    if recipe.augmentation == "resized-crop-flip":  # done where files are decoded
-        recipe = dataclasses.replace(recipe, augmentation="none")
-    parts = dataclasses.replace(parts, recipe=recipe)
-    loop = loop_of_job(parts, _model(need).train(), dataset, bench.device, precision)  # type: ignore[arg-type]
-    last = parts.recipe.epochs - 1  # as an epoch is when no warm-up is left
-
-    def epochs(n: int) -> None:
-        for _ in range(n):
-            loop.run(last, Progress("", 0, steps, quiet=True), lambda epoch, row: None)
-
-    seconds = bench.rate(epochs) / (batch * steps)
-    entry = Training(network, name, passes, batch, str(precision).removeprefix("torch."), seconds)
-    found.training.append(entry)
-    return (
-        f"{1 / seconds:,.1f} images a second (batch {batch},"
-        f" {passes.forward:g} forward and {passes.backward:g} backward passes)"
-    )
-
-
-def _search(bench: Bench, found: Throughput, need: Needs, slug: str) -> str:
-    """Steps of the ascent of DDRS, and votes as a search casts them."""
-    noise = NOISES.parse(slug)
-    batch = default_inputs(int(np.prod(need.shape)), 1, bench.device)
-    if bench.device.type == "cpu":
-        batch = int(np.clip(2e9 / _network(need).flops, 1, batch))
-    model = _model(need).requires_grad_(False).eval().to(bench.device)
-    x = torch.rand((batch, *need.shape), generator=torch.Generator().manual_seed(0))
-    problem = Problem(model, noise, x.to(bench.device), list(range(batch)))
-    problem.c_a(1)
-
-    def steps(n: int) -> None:
-        ascent = SCALINGS.parse(f"ascent_sel1-K{n}")
-        ascent.find(problem, [ascent])
-
-    scale = torch.full((1, 1), noise.scale, dtype=torch.float64)
-    one = Problem(model, noise, problem.x[:1], [0])
-
-    def votes(n: int) -> None:
-        for _ in range(n):
-            one.votes(scale, "scale-class", one.block())
-
-    derivative = bench.rate(steps) / batch
-    vote = bench.rate(votes) / one.block()
-    found.search.append(Search(_network(need), kind(slug), batch, derivative, vote))
-    return (
-        f"{1 / derivative:,.0f} steps of ascent and {1 / vote:,.0f} votes a second"
-        f" ({kind(slug)}, {batch} inputs at once)"
-    )
-
-
-def _decoding(bench: Bench, found: Throughput) -> str:
-    """A JPEG file of ImageNet's usual size, from its bytes to a random view."""
-    import io
-
-    from PIL import Image
-
-    from smoothcert.training.inputs import random_view
-
-    stream = np.random.default_rng(0)
-    coarse = stream.integers(0, 256, (24, 32, 3), np.uint8)
-    grain = stream.integers(-12, 13, (375, 500, 3))
-    smooth = np.asarray(Image.fromarray(coarse).resize((500, 375), Image.Resampling.BICUBIC))
-    pixels = np.clip(smooth.astype(int) + grain, 0, 255).astype(np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=90)
-
-    def read(n: int) -> None:
-        for _ in range(n):
-            file.seek(0)
-            random_view(Image.open(file).convert("RGB"), stream)
-
-    # One process decodes, whatever the device trains.
-    found.decoding = dataclasses.replace(bench, device=torch.device("cpu")).rate(read)
-    return f"{1 / found.decoding:,.0f} images a second on one core"

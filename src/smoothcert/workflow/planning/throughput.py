@@ -21,6 +21,7 @@ from smoothcert.core.files import write_text
 from smoothcert.workflow.planning.passes import BACKWARD, Passes, network_size
 
 FORMAT = 1
+DEFAULT = "results/throughput.json"
 
 
 @dataclass(frozen=True)

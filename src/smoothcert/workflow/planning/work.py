@@ -18,22 +18,7 @@ from smoothcert.workflow.planning.throughput import Network, Throughput
 
 # Commands that read files and write small ones: seconds on a CPU, whatever they are of.
 LIGHT = frozenset(
-    {
-        "data",
-        "gather",
-        "certify",
-        "memory",
-        "table",
-        "figure",
-        "metrics",
-        "import-checkpoint",
-        "overview",
-        "iss_table2",
-        "iss_table3",
-        "lbrs_figure",
-        "lbrs_claims",
-        "nongaussian_figure",
-    }
+    "data gather certify memory table figure metrics import-checkpoint overview".split()
 )
 
 
@@ -70,7 +55,7 @@ def work_of(job: Job, throughput: Throughput, rows: Mapping[str, int]) -> Work:
         return _scales(job, throughput)
     if not job.shell:
         return Work(amount=0, seconds=0.0)
-    if job.command in LIGHT or f"{job.command}_{job.subcommand}" in LIGHT:
+    if job.command in LIGHT:
         tables = job.command in ("certify", "memory")
         disk = throughput.bytes_per_row * rows.get(job.wildcards.get("dataset", ""), 0) * tables
         return Work(seconds=throughput.light, most=throughput.light, disk=disk)
