@@ -10,8 +10,8 @@ import torch
 from lbrs_helpers import steepest
 from torch import nn
 
-from smoothcert.compute import geometry
 from smoothcert import models
+from smoothcert.compute import geometry
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import lipschitz
 from smoothcert.lbrs.classifier import LBRS, Network, effective_bias, head_score, switching_bias
@@ -237,9 +237,7 @@ def test_modules_that_are_used_several_times_count_each_time(activation):
         net = nn.Sequential(a, act, a, act, a, act, b).double()
         copies = nn.Sequential(*(copy.deepcopy(part) for part in net))
         x = 0.5 * torch.randn(60, 4, dtype=torch.float64)
-    assert lipschitz.network_bounds(net, (4,), "l2") == lipschitz.network_bounds(
-        copies, (4,), "l2"
-    )
+    assert lipschitz.network_bounds(net, (4,), "l2") == lipschitz.network_bounds(copies, (4,), "l2")
     largest = np.linalg.norm(hessians(net, x), 2, axis=(1, 2)).max()
     assert largest <= lipschitz.network_bounds(net, (4,), "l2").gradient
     assert largest > 10

@@ -73,7 +73,7 @@ def test_an_old_table_that_certifies_too_much_at_k_one_below_d_is_refused():
     assert part.with_table(table).standard_radius(0.9, 4) > 0
     keep = np.r_[0, table.steps : len(table.radius)]
     old = RadiusTable(table.noise, 4, table.radius[keep], table.failure[keep], table.between)
-    with pytest.raises(SmoothcertError, match="certifies too much near 0 .*make it again"):
+    with pytest.raises(SmoothcertError, match=r"certifies too much near 0 .*make it again"):
         part.with_table(old)
 
 

@@ -511,9 +511,7 @@ def _skewed(values: NDArray[np.float64]) -> bool:
     """Whether Cochran's rule forbids the normal approximation: N < 25 g^2, or no spread."""
     off = values - values.mean()
     variance = np.mean(off**2)
-    return bool(
-        values.min() == values.max() or len(off) * variance**3 < 25 * np.mean(off**3) ** 2
-    )
+    return bool(values.min() == values.max() or len(off) * variance**3 < 25 * np.mean(off**3) ** 2)
 
 
 def bounded_mean(
@@ -537,8 +535,8 @@ def _gaffke(values: NDArray[np.float64], most: float, tail: float) -> float:
     """The (1 - tail)-quantile m of sum w_i x_i, w uniform on the simplex, x the values and most.
 
     With exponential E_i it is P(sum E_i (x_i - m) >= 0) = tail, here by the saddlepoint formula
-    of Lugannani and Rice, which errs by less than 1% of the interval's width (a test). A tilt k gives
-    m, saddlepoint and tail in closed form, and is found by bisection.
+    of Lugannani and Rice, which errs by less than 1% of the interval's width (a test). A tilt k
+    gives m, saddlepoint and tail in closed form, and is found by bisection.
     """
     x, count = np.unique(np.append(values, max(most, values.max())), return_counts=True)
     least, span = x[0], x[-1] - x[0]

@@ -76,8 +76,8 @@ class Centripetal(Noise):
             )
         if 0 < self.k == table.d - 1 and table.between != "floor" and not table.steps:
             raise SmoothcertError(
-                f"noise {self.slug}: the radius table certifies too much near 0 (k = d - 1);"
-                f" make it again: smoothcert radius-table {self.shape_slug} --d {table.d} --out FILE"
+                f"noise {self.slug}: the radius table certifies too much near 0 (k = d - 1); make"
+                f" it again: smoothcert radius-table {self.shape_slug} --d {table.d} --out FILE"
             )
         return replace(self, table=table)
 

@@ -124,7 +124,7 @@ class Law:
         the integral of (k / rho) rho^(d-1-k) over rho > r. It converges for k <= d - 2 and is
         like ln(1/r) at k = d - 1, so that p*(r) - 1/2 is like r ln(1/r).
         """
-        return 0 < self.k and self.d - self.k < 2
+        return self.k > 0 and self.d - self.k < 2
 
     def inside(
         self, g: NDArray[np.float64], tau: float, r: float
