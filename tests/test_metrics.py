@@ -270,9 +270,29 @@ def test_acr_interval_says_nothing_above_where_no_radius_tells_how_large_one_can
 
 def test_two_tables_that_agree_on_every_input_may_differ_on_others():
     one = zero_inflated(np.random.default_rng(0), 50, 0.5, "uniform")
-    got = metrics.acr_difference(one, one)
+    other = type(one)(dict(one.columns))
+    got = metrics.acr_difference(one, other)
     assert got.value == 0
     assert -0.2 < got.low < 0 < got.high < 0.2
+    itself = metrics.acr_difference(one, one)
+    assert (itself.value, itself.low, itself.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("n", "share"), [(100, 0.02), (200, 0.1), (500, 0.02), (500, 0.1)])
+@pytest.mark.parametrize("worse", [0.0, 0.3])
+def test_the_interval_of_a_difference_covers_when_few_inputs_differ(n, share, worse):
+    """One method adds an exponential radius to a few inputs, and takes it from some of them."""
+    rng, draws, hits = np.random.default_rng(8), 300, 0
+    rows = {"idx": np.arange(n), "label": np.zeros(n, int), "predict": np.zeros(n, int)}
+    truth = share * (1 - 2 * worse) * 0.1
+    for _ in range(draws):
+        radius = 1 + 0.9 * rng.random(n)
+        more = rng.exponential(0.1, n) * np.where(rng.random(n) < worse, -1, 1)
+        more = np.where(rng.random(n) < share, more, 0.0)
+        a, b = (make_table(radius=r, **rows) for r in (radius + more, radius))
+        got = metrics.acr_difference(a, b)
+        hits += got.low <= truth <= got.high
+    assert hits / draws > 0.95 - 3 * math.sqrt(0.05 * 0.95 / draws), hits / draws
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 0), (20, 0), (20, 19), (100, 2), (500, 10), (10_000, 0)])

@@ -187,7 +187,7 @@ def test_a_radius_that_no_count_gives_is_named_with_its_line(tmp_path):
 def test_the_noise_scale_is_read_from_the_name_or_the_nearest_folder(tmp_path, name):
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    counts, sure = synthetic(path, 0.25, 0.001, three_digits)
+    synthetic(path, 0.25, 0.001, three_digits)
     assert (import_certificates(path).scale == 0.25).all()
     assert (import_certificates(path, 0.25).scale == 0.25).all()
 
@@ -206,7 +206,7 @@ def test_a_column_says_scale_n_or_alpha_and_a_flag_that_differs_is_refused(tmp_p
     assert (store.scale == 0.25).all()
     assert store.look == 5000
     assert store.identity["published"]["alpha"] == 0.0123
-    with pytest.raises(SmoothcertError, match="column sigma says 0.25, --scale 0.5"):
+    with pytest.raises(SmoothcertError, match=r"column sigma says 0.25, --scale 0.5"):
         import_certificates(path, 0.5)
 
 
@@ -230,7 +230,7 @@ def test_a_scale_that_nothing_or_too_much_says_names_the_flag(tmp_path):
 def test_an_alpha_that_cannot_be_told_names_the_flag(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t1\t1\t0.25\t1\t0:00:01\n")
-    with pytest.raises(SmoothcertError, match="alpha cannot be told .* give it with --alpha"):
+    with pytest.raises(SmoothcertError, match=r"alpha cannot be told .* give it with --alpha"):
         import_certificates(path, 0.25)
 
 

@@ -390,9 +390,13 @@ def accuracy_difference(
 def acr_difference(a: CertificateTable, b: CertificateTable, level: float = LEVEL) -> Estimate:
     """ACR of ``a`` minus ACR of ``b`` on the same inputs, with the paired interval.
 
-    Raises SmoothcertError unless both have the same inputs.
+    That of a table and itself is 0, exactly. Raises SmoothcertError unless both have the same
+    inputs.
     """
     tables = _aligned([a, b])
+    if a is b:
+        zero = np.asarray(0.0)
+        return Estimate(zero, zero, zero, len(a))
     first, second = (_certified_radius(t) for t in tables)
     return mean_difference(first, second, level, most=largest_radius(tables))
 
@@ -491,12 +495,15 @@ def mean_difference(
 ) -> Estimate:
     """The mean of a - b, numbers between 0 and ``most`` of the same inputs [N], paired.
 
-    As :func:`mean` for differences between -most and most. Of two that are equal for every input
-    it says how far they could differ on others.
+    As :func:`mean` for differences in either direction: up to the largest seen where at least
+    ten are not 0, else up to ``most`` (by default as in :func:`mean`). So two that are equal for
+    every input here have an interval that says how far they could differ on others.
     """
     most = _seen(np.append(a, b)) if most is None else most
     with np.errstate(invalid="ignore"):
         difference = a - b
+    if np.count_nonzero(difference) >= _ENOUGH:
+        most = float(np.abs(difference).max())
     if not np.isfinite(most) and np.isfinite(difference).all() and _skewed(difference):
         return Estimate(difference.mean(), np.asarray(-np.inf), np.asarray(np.inf), len(a))
     return mean(difference, level, -most, most)
