@@ -276,7 +276,7 @@ def check_once(path: Path, idx: NDArray[np.int64]) -> None:
         i = int(again[0])
         raise SmoothcertError(
             f"{path}:{i + 2}: idx {idx[i]} is there twice (first in line {first[inverse[i]] + 2});"
-            f" expected each of {len(values)} inputs once, found {len(idx)} rows (of a run that"
+            f" expected each idx once, found {len(idx)} rows of {len(values)} inputs (a run that"
             " was resumed?)"
         )
 
