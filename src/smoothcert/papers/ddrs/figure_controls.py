@@ -49,8 +49,10 @@ WORDS = {
     "grid-one": "one σ: best of a grid",
     "fixed": "fixed σ",
 }
-NOTE = "Lines: 95% intervals of the paired differences (Student's t, Gaffke's where few differ), each"
+NOTE = (
+    "Lines: 95% intervals of the paired differences (Student's t, Gaffke's where few differ), each"
     " by itself; * leaves out 0."
+)
 BESIDE: dict[str, Any] = {
     "xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points",
     "va": "center", "fontsize": "x-small",
