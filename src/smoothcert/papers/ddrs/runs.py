@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from smoothcert.budget import BUDGETS, Fixed
 from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import AXES, Run
+from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import NOISES
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
 from smoothcert.report.numbers import Row
 from smoothcert.report.printing import number
 from smoothcert.report.reference import NotComparable, cells
 from smoothcert.report.reference import Row as PaperRow
-from smoothcert.scaling import SCALINGS, Ascent, Grid, Scaling
+from smoothcert.scaling import SCALINGS, Ascent, Grid, Ramp, Scaling
 
 BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
 YANG = "Yang"
@@ -161,6 +166,33 @@ def shared(runs: Sequence[Run]) -> Row:
 def is_fixed(run: Run) -> bool:
     """Fixed smoothing: one scale in training and certification, no fine-tuning."""
     return label(run) == base(run)
+
+
+# --- how far a scale can reach -----------------------------------------------------------------
+
+
+def largest_radius(run: Run, scale: float) -> float | None:
+    """The radius of an input of this scale whose n votes all agree: no input has a larger one.
+
+    None unless the run has one fixed n.
+    """
+    try:
+        budget = BUDGETS.parse(run.budget or "")
+    except SmoothcertError:
+        return None
+    if not isinstance(budget, Fixed) or run.noise is None:
+        return None
+    bound = clopper_pearson_lower(budget.n, budget.n, budget.alpha)
+    return scale * float(NOISES.parse(run.noise).standard_radius(bound, 1))
+
+
+def ramp_speed(run: Run) -> float:
+    """What one step adds to the scale of an input whose class probabilities are clamped."""
+    how = scaling(run)
+    assert isinstance(how, Ascent | Ramp)
+    assert run.noise is not None
+    # Both class probabilities clamped: the derivative is the radius at scale 1 of 1 - clamp.
+    return how.step * float(NOISES.parse(run.noise).standard_radius(np.array(1 - how.clamp), 1))
 
 
 # --- the paper's rows ----------------------------------------------------------------------
