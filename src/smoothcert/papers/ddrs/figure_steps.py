@@ -61,8 +61,8 @@ LOOKS: dict[str, tuple[str, str, str, str]] = {
 }
 MOST_RADII = 4
 STEPS_NOTE = (
-    "Marks are runs, K = 0 the fixed scale; lines between them only guide the eye, but for the ramp's"
-    " that lie at 0: up to there even n equal votes do not reach the radius."
+    "Marks are runs (K = 0: the fixed scale); the lines between them guide the eye. Where the ramp"
+    " lies at 0, not even n equal votes reach the radius."
 )
 AT = "accuracy_percent_at"  # of the middle panel, beside the whole curves of the left one
 OUT_OF_REACH = "steps_out_of_reach"
@@ -213,7 +213,7 @@ def _by_steps(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
             handles.append(Line2D([], [], color="0.3", label=words, **look))
     axes.set_xlabel("ascent steps K")
     axes.set_ylabel("certified accuracy (% of inputs)")
-    axes.set_ylim(0, 102)
+    axes.set_ylim(-2, 102)  # a mark at 0 is seen whole
     _legend(axes, ncols=3, handles=handles)
 
 
