@@ -47,11 +47,11 @@ def test_one_log_is_drawn_as_it_was_written_under_its_name(tmp_path):
     log, figure = read_log(path), training_curves(path, title="Training")
     assert figure.get_suptitle() == "Training (digits, tiny_cnn)"
     assert figure.axes[0].get_title() == "Cohen, σ = 0.25"
-    loss, accuracy, scale = figure.axes
-    for axes, values in ((loss, log.columns["loss"]), (accuracy, log.columns["noisy_accuracy"])):
+    loss, error, scale = figure.axes
+    for axes, values in ((loss, log.columns["loss"]), (error, 100 - 100 * log.columns["noisy_accuracy"])):
         (line,) = lines(axes)
         np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 9))
-        np.testing.assert_allclose(line.get_ydata(), values * (100 if axes is accuracy else 1))
+        np.testing.assert_allclose(line.get_ydata(), values)
     middle, low, high = lines(scale)
     np.testing.assert_allclose(middle.get_ydata()[:3], 0.25)  # before: the one scale of all
     np.testing.assert_array_equal(middle.get_ydata()[3:], log.columns["scale_q50"][3:])
