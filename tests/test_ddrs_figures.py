@@ -296,6 +296,26 @@ def test_the_controls_are_paired_differences_to_the_fixed_scale_of_the_plain_mod
         drawn("ddrs_controls", paths)
 
 
+def test_the_acr_that_is_printed_stands_beside_the_papers_own_bounds_and_not_beside_ours(tmp_path):
+    figure = drawn("ddrs_acr", sweep(tmp_path))
+    cifar10, imagenet, ours = figure.axes
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["paper, CIFAR-10", "paper, ImageNet", "ours, digits, tiny_cnn"]
+    (printed,) = cifar10.get_lines()
+    rows = [text.get_text() for text in cifar10.get_yticklabels()]
+    found = dict(zip(rows, printed.get_xdata(), strict=True))
+    assert (found["Cohen"], found["Cohen-DS"], found["MACER-DS2"]) == (0.591, 0.784, 0.807)
+    single, _ = cifar10.containers
+    assert all(bar.get_x() + bar.get_width() < x for bar, x in zip(single, found.values(), strict=True))
+    tables = [read_run(path).table for path in sweep(tmp_path)[1:]]
+    oracle = next(line for line in ours.get_lines() if line.get_marker() == "D")
+    expected = metrics.per_input_maximum(tables).value
+    assert oracle.get_xdata()[1] == pytest.approx(float(expected))
+    assert len(imagenet.get_yticklabels()) == 6
+    # Without runs the paper's panels stand alone.
+    assert len(drawn("ddrs_acr", []).axes) == 2
+
+
 def test_the_histogram_marks_who_gained_and_where_the_ramp_ends(tmp_path):
     sigma = np.linspace(0.2, 0.42, INPUTS)
     paths = [

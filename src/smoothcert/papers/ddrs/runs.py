@@ -76,11 +76,16 @@ def own_scale(run: Run) -> bool:
     return run.trained is not None and run.trained.scale == run.sigma
 
 
+def samples(base: str) -> int:
+    """Samples of an ascent step in the paper's tables 1 to 3."""
+    return _N.get(base, 1)
+
+
 def training_n(run: Run) -> int:
     """Samples of an ascent step in DS2 training, from the variant ``_n8``."""
     assert run.trained is not None
     variant = run.trained.variant.removeprefix("_n")
-    return int(variant) if variant.isdigit() else _N.get(base(run) or "", 1)
+    return int(variant) if variant.isdigit() else samples(base(run) or "")
 
 
 def label(run: Run) -> str:
@@ -89,7 +94,7 @@ def label(run: Run) -> str:
     assert trained is not None
     assert name is not None
     tuned = "_ft" in trained.variant
-    usual = _N.get(name, 1)
+    usual = samples(name)
     notes = []
     if isinstance(part, Ascent):
         if part != Ascent(part.K, n=part.n):
@@ -247,7 +252,7 @@ def paper_best(runs: Sequence[Run]) -> tuple[PaperRow | NotComparable, str]:
         reason = reason or NotComparable("not in the paper")
         return reason, reason.reason
     # The block n = 8 of the appendix is the one that table 3 prints.
-    if getattr(scaling(first), "n", None) not in (None, _N.get(name, 1)):
+    if getattr(scaling(first), "n", None) not in (None, samples(name)):
         return NotComparable("not in the paper"), "not in the paper's table: appendix only"
     searched = scaling(first).name != "fixed"
     method = _method(name, trained.schedule) if searched else name
