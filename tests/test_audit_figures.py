@@ -68,7 +68,9 @@ def test_failure_rates_stand_at_the_probability_that_was_simulated(tmp_path):
 
 def attacked(path, count=12, gaussian=True, classes=2):
     rng = np.random.default_rng(0)
-    rows = {name: np.zeros(count, kind) if kind is not str else "" for name, kind in ATTACKED.items()}
+    rows = {
+        name: np.zeros(count, kind) if kind is not str else "" for name, kind in ATTACKED.items()
+    }
     rows = {**rows, "idx": np.arange(count), "radius": rng.uniform(0.1, 1, count), "tactic": "line"}
     rows["margin"] = rng.uniform(0.5, 1, count) if classes > 1 else np.full(count, np.inf)
     rows["largest"], rows["allowed"] = rng.uniform(0.1, 0.3, (2, count))
@@ -117,6 +119,7 @@ def test_accuracy_under_attack_is_shown_at_the_radii_attacked_and_not_between(tm
 
 def honesty(path):
     """A store whose joint certificates lose 2 of 100, then 60 where they must end."""
+
     def reading(name, level, points):
         row = {"part": "curve", "subject": "s", "training": "cohen-fs-0.25", "norm": "l2",
                "reading": name, "level": level, "noise": "gaussian-0.25"}  # fmt: skip

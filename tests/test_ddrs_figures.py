@@ -306,7 +306,9 @@ def test_the_acr_that_is_printed_stands_beside_the_papers_own_bounds_and_not_bes
     found = dict(zip(rows, printed.get_xdata(), strict=True))
     assert (found["Cohen"], found["Cohen-DS"], found["MACER-DS2"]) == (0.591, 0.784, 0.807)
     single, _ = cifar10.containers
-    assert all(bar.get_x() + bar.get_width() < x for bar, x in zip(single, found.values(), strict=True))
+    assert all(
+        bar.get_x() + bar.get_width() < x for bar, x in zip(single, found.values(), strict=True)
+    )
     tables = [read_run(path).table for path in sweep(tmp_path)[1:]]
     oracle = next(line for line in ours.get_lines() if line.get_marker() == "D")
     expected = metrics.per_input_maximum(tables).value

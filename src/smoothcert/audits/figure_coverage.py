@@ -67,7 +67,9 @@ def draw(picture: Picture) -> Figure:
         for axes in grid.flat[max(0, len(procedures) - _COLUMNS) : len(procedures)]:
             axes.tick_params(labelbottom=True)  # the lowest of its column
         figure.supylabel("failure probability / α", fontsize="medium")
-        figure.supxlabel("$p_A$ (of two classes, elected by the selection votes)", fontsize="medium")
+        figure.supxlabel(
+            "$p_A$ (of two classes, elected by the selection votes)", fontsize="medium"
+        )
         texts = [_legend(kind, curves[curves.curve == kind]) for kind in shown]
         figure.legend(shown.values(), texts, loc="outside upper center", ncols=len(shown))
     return figure

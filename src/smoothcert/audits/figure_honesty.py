@@ -104,8 +104,8 @@ def _optimism(axes: Axes, numbers: pd.DataFrame) -> None:
             f"{first.dataset}, {first.arch}, {names.recipe(first.recipe)}:"
             f" best of {first.settings}, {first.folds} folds"
         )
-        curves.points(axes, part, radii, shift, color=COLOURS[i % len(COLOURS)],
-                      marker="osD^vP"[i // len(COLOURS) % 6], markersize=4, label=label)  # fmt: skip
+        look = {"color": COLOURS[i % len(COLOURS)], "marker": "osD^vP"[i // len(COLOURS) % 6]}
+        curves.points(axes, part, radii, shift, markersize=4, label=label, **look)
     axes.axhline(0, color="0.3", linewidth=0.9, zorder=1)
     curves.places(axes, radii)
     axes.set_xlabel("radius r (pixels in [0, 1])")

@@ -33,8 +33,8 @@ def breakpoints(tables: Sequence[CertificateTable], most: int = 800) -> NDArray[
 
 
 def curve(
-    tables: Sequence[CertificateTable], strict: bool, also: ArrayLike = (), **labels: Label
-) -> Row:
+    tables: Sequence[CertificateTable], strict: bool, also: ArrayLike = ()
+) -> dict[Key, Label | Number]:
     """The accuracy of one table, or the envelope of several on the same inputs, at every step.
 
     ``also``: radii at which its value is wanted beside.
@@ -44,9 +44,7 @@ def curve(
         accuracy = metrics.certified_accuracy(tables[0], radii, strict)
     else:
         accuracy = metrics.envelope(tables, radii, strict)
-    row: dict[Key, Label | Number] = dict(labels.items())
-    row |= {Metric(ACCURACY, float(r)): share(accuracy[i]) for i, r in enumerate(radii)}
-    return row
+    return {Metric(ACCURACY, float(r)): share(accuracy[i]) for i, r in enumerate(radii)}
 
 
 def printed(row: PaperRow, **labels: Label) -> Row:
@@ -75,13 +73,15 @@ def draw(axes: Axes, part: pd.DataFrame, band: bool = True, **line: Any) -> None
 
 
 def value_at(part: pd.DataFrame, radii: ArrayLike) -> NDArray[np.float64]:
-    """The value of one curve of the frame at any radii: that of the next step, 0 beyond the last."""
+    """The value of one curve of the frame at any radii: the next step's, 0 beyond the last."""
     part = part.sort_values("radius")
     values = np.append(part.value.to_numpy(float), 0.0)
     return values[np.searchsorted(part.radius.to_numpy(float), np.asarray(radii), side="left")]
 
 
-def points(axes: Axes, part: pd.DataFrame, radii: Sequence[float], shift: float, **look: Any) -> None:
+def points(
+    axes: Axes, part: pd.DataFrame, radii: Sequence[float], shift: float, **look: Any
+) -> None:
     """Values with their intervals at a few of the ``radii``, which stand side by side as places
     (:func:`places`); ``shift``, of a place, keeps two series apart. Nothing is said between."""
     part = part.sort_values("radius")

@@ -3,7 +3,8 @@
 One row a data set: a panel for each starting scale, then the envelopes over scales and K; below
 each the difference to fixed smoothing, on the same inputs. Beyond the radius that n equal votes
 certify at the fixed scale, the difference is the other curve itself: there it is shaded and cut
-off. The paper does not say which K its curves are of: in a panel it is that of the largest ACR on these inputs, named in the legend.
+off. The paper does not say which K its curves are of: in a panel it is that of the largest ACR on
+these inputs, named in the legend.
 """
 
 from __future__ import annotations

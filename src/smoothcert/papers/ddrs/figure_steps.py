@@ -2,8 +2,9 @@
 
 One row a model: accuracy against radius, one curve a K (the paper's figure); accuracy at a few
 radii against K; ACR against K. Marks are runs; at small K a ramp certifies nothing at a radius
-that its n votes cannot reach, which needs no run. The ramp moves every input by what a confident one moves, the
-mean gives all inputs the mean of the ascent's scales: what ascent has above them is adaptation.
+that its n votes cannot reach, which needs no run. The ramp moves every input by what a confident
+one moves, the mean gives all inputs the mean of the ascent's scales: what ascent has above them is
+adaptation.
 """
 
 from __future__ import annotations
@@ -149,7 +150,11 @@ def _out_of_reach(run: Run, radii: NDArray[np.float64]) -> Row:
     if reach is None:
         return {}
     steps = (radii / reach - sigma_0(run)) / ramp_speed(run)
-    return {Metric(OUT_OF_REACH, float(r)): Number(float(k)) for r, k in zip(radii, steps, strict=True) if k > 0}
+    return {
+        Metric(OUT_OF_REACH, float(r)): Number(float(k))
+        for r, k in zip(radii, steps, strict=True)
+        if k > 0
+    }
 
 
 def _radii(members: Sequence[Run], options: AccuracyOptions) -> Any:
@@ -203,7 +208,13 @@ def _by_steps(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
     for i, (radius, at) in enumerate(numbers.groupby("radius")):
         colour = COLOURS[i % 6]
         for search, sweep in at.groupby("search", sort=False):
-            _curve(axes, sweep, str(search), colour, zero=zero.get(radius) if search == "ramp" else None)
+            _curve(
+                axes,
+                sweep,
+                str(search),
+                colour,
+                zero=zero.get(radius) if search == "ramp" else None,
+            )
         sign = ">" if strict else "≥"
         handles.append(Line2D([], [], color=colour, label=f"r {sign} {number(float(radius))}"))
     if (numbers.search == "ramp").any():

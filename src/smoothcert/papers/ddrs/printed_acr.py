@@ -8,6 +8,7 @@ each accuracy held up to the next radius, and at least that of each held back to
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 from smoothcert.papers.ddrs.runs import APPENDICES, samples
 from smoothcert.report.reference import cells
@@ -51,7 +52,7 @@ def _curves(dataset: str, method: str) -> list[Curve]:
 def _area(curve: Curve) -> tuple[float, float]:
     """At least and at most."""
     radii = sorted(curve)
-    steps = [end - r for r, end in zip(radii, radii[1:], strict=False)]
+    steps = [end - start for start, end in pairwise(radii)]
     least = sum(curve[r] * step for r, step in zip(radii[1:], steps, strict=True))
     most = sum(curve[r] * step for r, step in zip(radii, [*steps, steps[-1]], strict=True))
     return least, most

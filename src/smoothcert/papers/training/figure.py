@@ -1,9 +1,9 @@
 """Training curves: loss, accuracy under the noise of training, and the scales of DS2.
 
 A column holds the logs of one method at one scale (fixed, DS2, fine-tuned), so that the six
-trainings of DDRS stand side by side. Losses and errors are drawn on logarithmic axes: what separates 95% from 98% is seen.
-A run that is fine-tuned from a finished model counts its
-epochs anew; beside the log of that model its curve goes on where the model's ends.
+trainings of DDRS stand side by side. A run that is fine-tuned from a finished model counts its
+epochs anew; beside the log of that model its curve goes on where the model's ends. Losses and
+errors have logarithmic axes, on which 95% and 98% are apart.
 """
 
 from __future__ import annotations
