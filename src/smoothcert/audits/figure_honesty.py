@@ -38,8 +38,9 @@ def draw(picture: Picture) -> Figure:
     """Accuracies above, losses below, a column a store; the last column is optimism."""
     numbers = picture.numbers
     stores = [part for _, part in numbers[numbers.part == "curve"].groupby("subject", sort=False)]
-    stores = stores[:_MOST]
     optimism = numbers[(numbers.part == "optimism") & (numbers.metric == "points")]
+    left_out = len(stores) - _MOST
+    stores = stores[:_MOST]
     columns = len(stores) + (not optimism.empty)
     with style():
         figure = Figure(figsize=(PANEL[0] * 0.86 * max(columns, 1), PANEL[1] + 1.9))
@@ -49,6 +50,10 @@ def draw(picture: Picture) -> Figure:
             _together(above, below, store)
         if not optimism.empty:
             _optimism(figure.add_subplot(grid[:, -1]), optimism)
+        if left_out > 0:
+            figure.supxlabel(
+                f"The first {_MOST} vote stores of {_MOST + left_out}", fontsize="small"
+            )
     return figure
 
 
@@ -71,7 +76,13 @@ def _together(axes: Axes, losses: Axes, numbers: pd.DataFrame) -> None:
     least = [curves.value_at(part, radii[before]) for part in readings.values()]
     most = float(np.max(curves.value_at(plain, radii[before]) - np.min(least, axis=0)))
     losses.set_ylim(-0.05 * (most or 1.0), 1.15 * (most or 1.0))
-    shade: dict[str, Any] = {"facecolor": "0.9", "linewidth": 0, "zorder": 0}
+    shade: dict[str, Any] = {
+        "facecolor": "0.97",
+        "edgecolor": "0.82",
+        "linewidth": 0,
+        "zorder": 0,
+        "hatch": "//",
+    }
     reach = 1.03 * float(radii.max()) or 1.0
     losses.axvspan(end, 2 * reach, label="beyond all certificates at α/N", **shade)
     for one in (axes, losses):

@@ -364,7 +364,13 @@ def _beyond(axes: Axes, difference: Axes, numbers: pd.DataFrame, most: float) ->
         return
     end = caps.value.max()
     text = f"beyond the largest radius of the fixed scale at n = {int(caps.n.max()):,}"
-    shade: dict[str, Any] = {"facecolor": "0.9", "linewidth": 0, "zorder": 0}
+    shade: dict[str, Any] = {
+        "facecolor": "0.97",
+        "edgecolor": "0.82",
+        "linewidth": 0,
+        "zorder": 0,
+        "hatch": "//",
+    }
     difference.axvspan(end, 2 * most, label=text, **shade)
     before = numbers[(numbers.kind == "difference") & (numbers.radius <= end * (1 + 1e-9))]
     values = before[["value", "low", "high"]].to_numpy(dtype=float)
