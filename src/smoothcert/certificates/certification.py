@@ -92,9 +92,9 @@ def read_as(store: VoteStore, noise: Noise | None = None) -> Noise:
 def predict(counts: ArrayLike, alpha: float) -> NDArray[np.int64]:
     """Cohen's PREDICT: the class with most votes, or -1 where the top two may be tied.
 
-    ``counts`` [N, C], C >= 2, are votes of n samples. With probability at least 1 - alpha the answer
-    is -1 or the class the smoothed classifier returns (Cohen et al. 2019, Proposition 2): a
-    two-sided exact binomial test of the top two counts against 1/2. Raises SmoothcertError
+    ``counts`` [N, C], C >= 2, are votes of n samples. With probability at least 1 - alpha the
+    answer is -1 or the class the smoothed classifier returns (Cohen et al. 2019, Proposition 2):
+    a two-sided exact binomial test of the top two counts against 1/2. Raises SmoothcertError
     for an (n, alpha) that can never answer, with the smallest n that can.
 
     Votes of :func:`smoothcert.sample` with ``purpose="prediction"`` make it independent of

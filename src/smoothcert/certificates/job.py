@@ -27,8 +27,9 @@ def run(
     of warning, '' where there is nothing to warn of.
 
     It warns, and the record says, that samples were drawn after the votes had been read (see
-    votes/readings.py). ``radius_table`` is a file of ``smoothcert radius-table``; without it a noise that needs one
-    makes it anew. Raises SmoothcertError where budget, noise or file names do not fit the votes.
+    votes/readings.py). ``radius_table`` is a file of ``smoothcert radius-table``; without it a
+    noise that needs one makes it anew. Raises SmoothcertError where budget, noise or file names
+    do not fit the votes.
     """
     if sidecar(out).resolve() == record_path(votes).resolve():
         raise SmoothcertError(

@@ -23,7 +23,7 @@ from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.scratch import Scratch
 from smoothcert.models.classifier import Classifier
-from smoothcert.models.own import answers, check_module, examine
+from smoothcert.models.own import answers, examine
 from smoothcert.noise import NOISES
 from smoothcert.sampling.sampler import (
     Inputs,
@@ -73,7 +73,11 @@ def load_model(
     except Exception as error:  # whatever somebody else's function may raise
         said = (str(error).strip().splitlines() or [""])[0]
         raise SmoothcertError(f"model {name!r}: {type(error).__name__}: {said}") from error
-    check_module(own, f"model {name!r}: its result")
+    if not isinstance(own, torch.nn.Module):
+        raise SmoothcertError(
+            f"model {name!r}: expected a function that returns a torch.nn.Module, it returns"
+            f" {type(own).__name__}"
+        )
     own = (own if device is None else own.to(device)).eval()
     try:
         logits = examine(own, info.shape)
@@ -216,12 +220,9 @@ def run(
     )
     before = _existing(out, top_up, identity, inputs)
     # The file of readings beside ``out`` stays; what its record says would be lost.
-    read_before = merged(
-        [
-            read_record(out).get(KEY, {}),
-            read_readings(top_up, read_record(top_up)) if top_up else {},
-        ]
-    )
+    read_before = merged([read_record(out).get(KEY, {})])
+    if top_up is not None:
+        read_before = merged([read_before, read_readings(top_up, read_record(top_up))])
     work = {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
     with Scratch(out, work) as scratch, LookJournal(scratch.path("looks")) as journal:
         store, seconds = collect(

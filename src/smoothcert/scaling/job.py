@@ -18,6 +18,7 @@ import torch
 from smoothcert import datasets
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
