@@ -245,6 +245,13 @@ def test_votes_of_one_class_certify_and_predict_nothing():
         certify(store, BUDGETS.parse("fixed-100"))
     with pytest.raises(SmoothcertError, match="at least two classes, found shape"):
         predict([[1000]], 0.001)
+    for counts in ([[1000.9, 0.5]], [[1000, -1]], [[1, 2], [3]], [1000, 0], "votes"):
+        with pytest.raises(SmoothcertError, match="votes: expected"):
+            predict(counts, 0.001)
+    two = make_store([[[100, 0]]], selection=[[100, 0]], n_classes=2)
+    for budget, noise in (("fixed-100", None), (BUDGETS.parse("fixed-100"), "gaussian-0.50")):
+        with pytest.raises(SmoothcertError, match=r"expected a (Budget|Noise), as"):
+            certify(two, budget, noise)
 
 
 # --- the model is left as it was ---------------------------------------------------------------
@@ -434,6 +441,7 @@ WRONG = {
     "no such class": ({"labels": [0, 1, 10, 1]}, "labels: expected classes 0 to 9.*found 10 at 2"),
     "below unknown": ({"labels": [0, -2, 1, 1]}, "found -2 at 1"),
     "words": ({"labels": ["a", "b", "c", "d"]}, "labels: expected 4 numbers"),
+    "no numbers": ({"scales": np.full((4, 4), None)}, "scales: expected 4 numbers"),
     "ragged labels": ({"labels": [[0], [1, 2], [3], [4]]}, "labels: expected 4 numbers"),
     "scales of another length": ({"scales": [0.5, 0.5]}, "scales: expected one for each of 4"),
     "scales in a column": ({"scales": np.full((4, 1), 0.5)}, r"found shape \(4, 1\)"),
@@ -455,8 +463,8 @@ WRONG = {
     ),
     "a function": ({"model": lambda x: x}, "model: expected a torch.nn.Module, found function"),
     "a class": ({"model": Signed}, "model: expected a torch.nn.Module, found type"),
-    "a budget's slug": ({"budget": "fixed-1000"}, "budget: expected one from BUDGETS.parse"),
-    "a noise's slug": ({"noise": "gaussian-0.50"}, "noise: expected one from NOISES.parse"),
+    "a budget's slug": ({"budget": "fixed-1000"}, "budget: expected a Budget, as BUDGETS.parse"),
+    "a noise's slug": ({"noise": "gaussian-0.50"}, "noise: expected a Noise, as NOISES.parse"),
     "no device": ({"device": "abacus"}, "device 'abacus' cannot be used"),
 }  # fmt: skip
 

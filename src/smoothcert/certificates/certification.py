@@ -14,6 +14,7 @@ from smoothcert.budget.adaptive import Adaptive, Outcome
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.core.confidence import check_alpha
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import check_part
 from smoothcert.noise import NOISES, Noise
 from smoothcert.votes import VoteStore
 
@@ -38,6 +39,7 @@ def certify(
     for a noise of other draws, another n0, votes of a single class, or where the store has fewer
     samples than the budget needs.
     """
+    check_part(budget, Budget)
     noise = read_as(store, noise)
     if store.n_classes < 2 and "published" not in store.identity:
         raise SmoothcertError(
@@ -81,6 +83,7 @@ def read_as(store: VoteStore, noise: Noise | None = None) -> Noise:
     drawn = NOISES.parse(store.identity["noise"])
     if noise is None:
         return drawn
+    check_part(noise, Noise)
     # By slug: a noise may hold a radius table as well, which changes no draw.
     if noise.drawn_as.slug != drawn.drawn_as.slug:
         raise SmoothcertError(
@@ -101,11 +104,7 @@ def predict(counts: ArrayLike, alpha: float) -> NDArray[np.int64]:
     certificates with the same seed.
     """
     check_alpha(alpha)
-    counts = np.asarray(counts, np.int64)
-    if counts.ndim != 2 or counts.shape[1] < 2:
-        raise SmoothcertError(
-            f"votes: expected [N, C] of at least two classes, found shape {counts.shape}"
-        )
+    counts = _counts(counts)
     n = int(counts.sum(1).max(initial=0))
     least = int(np.ceil(np.log2(2 / alpha) - 1e-12))
     if n < least:
@@ -119,3 +118,19 @@ def predict(counts: ArrayLike, alpha: float) -> NDArray[np.int64]:
     # P(Bin(total, 1/2) >= most) is a regularized incomplete beta; doubled for two sides.
     p_value = np.where(most > second, 2 * betainc(np.maximum(most, 1), second + 1, 0.5), 1.0)
     return np.where((total > 0) & (p_value <= alpha), top, ABSTAIN)
+
+
+def _counts(counts: ArrayLike) -> NDArray[np.int64]:
+    """Votes [N, C] as whole numbers; SmoothcertError for anything else."""
+    try:
+        given = np.asarray(counts)
+        whole = given.astype(np.int64)
+    except (TypeError, ValueError) as error:
+        raise SmoothcertError(f"votes: expected whole numbers [N, C]: {error}") from None
+    if whole.ndim != 2 or whole.shape[1] < 2:
+        raise SmoothcertError(
+            f"votes: expected [N, C] of at least two classes, found shape {whole.shape}"
+        )
+    if (whole != given).any() or (whole < 0).any():
+        raise SmoothcertError("votes: expected whole numbers of 0 or more")
+    return whole

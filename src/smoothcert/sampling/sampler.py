@@ -23,6 +23,7 @@ from smoothcert.budget.base import Budget
 from smoothcert.compute.devices import choose_device
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import check_part
 from smoothcert.datasets.lazy_images import LazyImages
 from smoothcert.models.mode import evaluating
 from smoothcert.models.own import arithmetic, check_module, device_of, examine, name_of
@@ -365,11 +366,8 @@ def sample(
     classes, an n that is no multiple of the look, or arguments of another shape or type.
     """
     check_module(model)
-    for given, kind, like in ((budget, Budget, "BUDGETS.parse"), (noise, Noise, "NOISES.parse")):
-        if not isinstance(given, kind):
-            raise SmoothcertError(
-                f"{kind.__name__.lower()}: expected one from {like}, found {given!r}"
-            )
+    check_part(budget, Budget)
+    check_part(noise, Noise)
     where = device_of(model) if device is None else choose_device(str(device))
     look = min(look, budget.n)
     check_look(budget, look)
@@ -446,7 +444,8 @@ def _as_numbers(name: str, values: ArrayLike, n: int, one_for_all: bool = False)
     except (TypeError, ValueError, RuntimeError):
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
-        raise SmoothcertError(f"{name}: expected {n} numbers, found {values!r:.60}")
+        shown = " ".join(repr(values).split())
+        raise SmoothcertError(f"{name}: expected {n} numbers, found {shown:.60}")
     if array.shape != (n,) and not (one_for_all and array.shape == ()):
         raise SmoothcertError(
             f"{name}: expected one for each of {n} images, found shape {array.shape}"
