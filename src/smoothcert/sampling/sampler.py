@@ -89,7 +89,9 @@ class Sampler:
         if own != wanted:
             check_arithmetic(self.model, self.precision)
             self.model = self.model.to(wanted)
-        self.model = self.model.eval().to(self.device)
+        self.model = self.model.eval()
+        if device_of(self.model) != self.device:
+            self.model = self.model.to(self.device)
         self._forward = self.model
 
     @torch.inference_mode()
@@ -377,6 +379,8 @@ def sample(
     batch = batch or default_batch(int(np.prod(shape)), where)
     if _elsewhere(model, where):
         model = copy.deepcopy(model).to(where)
+    else:
+        where = device_of(model)
     with evaluating(model):
         n_classes = examine(model, shape).shape[1]
         inputs = Inputs(
