@@ -45,7 +45,9 @@ class Outcome:
         return duration(self.made.total)
 
 
-def outcome(rows: Sequence[Row], audited: parts.Audited, made: Made, data: Sequence[str]) -> Outcome:
+def outcome(
+    rows: Sequence[Row], audited: parts.Audited, made: Made, data: Sequence[str]
+) -> Outcome:
     """Of the ledger, the verdicts of the audits and what made the results.
 
     ``data``: the names of the data sets.

@@ -19,16 +19,16 @@ from smoothcert.report import comparison, parts, pictures, verdict
 from smoothcert.report.claims import DIFFERENT, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Evidence
 from smoothcert.report.ledger import Row, ledger
 from smoothcert.report.made import Made, made
+from smoothcert.report.outcome import outcome
 from smoothcert.report.output import Output, Section
 from smoothcert.report.reference import PAPERS
 from smoothcert.report.render import render
-from smoothcert.report.outcome import outcome
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
 
 _MEANING = {
     REPRODUCED: "came out as stated, on the paper's own data, network and settings, or where no"
     " data is needed",
-    NOT_REPRODUCED: "came out otherwise, there too",
+    NOT_REPRODUCED: "came out otherwise, under the same conditions",
     DIFFERENT: "compared on other data, another network or other settings: the direction is shown,"
     " nothing is concluded",
     NOT_RUN: "nothing in this folder shows it",
