@@ -140,7 +140,7 @@ def test_a_person_reads_names_and_the_csv_has_slugs(runs):
     assert "| Zhang et al.: centripetal ℓ₁ |" in text
     assert "cohen-fs" not in text
     assert "Ours" not in text + csv_text
-    assert names.recipe("macer-ds2_n1-laplace") == "MACER-DS2 (n = 1), laplace"
+    assert names.recipe("macer-ds2_n1-laplace") == "MACER-DS2 (n = 1), Laplace"
 
 
 def test_a_baseline_without_the_scale_of_training_stands_for_any_scale(runs):
@@ -223,7 +223,7 @@ def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
     assert len(panels) == 2
     assert ["σ = 0.25" in axes.get_title() for axes in panels] == [True, False]
     labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
-    assert labels == ["Baseline: Gaussian", "Zhang et al.: centripetal ℓ∞ (eq. 12)"]
+    assert labels == ["Baseline: Gaussian for ℓ∞", "Zhang et al.: centripetal ℓ∞"]
     table = read_runs(paths[:1])[0].table
     exact = metrics.certified_accuracy(table, [4 / 255]).value[0]
     measured = picture.numbers
