@@ -13,7 +13,7 @@ from smoothcert.papers.nongaussian.tables import LABELS, RADII, groups, noise_ti
 from smoothcert.report import curves, names
 from smoothcert.report.numbers import Row, frame
 from smoothcert.report.output import Files, Picture
-from smoothcert.report.style import COLOURS, DASHES, panels, style
+from smoothcert.report.style import COLOURS, DASHES, heading, panels, style
 
 
 def measure_fig4(files: Files, options: AccuracyOptions) -> Picture:
@@ -72,8 +72,7 @@ def draw_fig4(picture: Picture) -> Figure:
         figure, each = panels(numbers.panel.nunique())
         for axes, (_, part) in zip(each, numbers.groupby("panel"), strict=True):
             _panel(axes, part, picture.more["strict"], picture.more["reach"])
-        if picture.more["title"]:
-            figure.suptitle(picture.more["title"])
+        heading(figure, picture.more["title"])
     return figure
 
 

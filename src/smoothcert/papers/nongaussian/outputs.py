@@ -69,8 +69,8 @@ SECTION = Section(
             make=f"{_FOLDER}.gain:training",
             needs=(Need("certificates", "nongaussian_training"),),
         ),
-        _figure("fig1", "Figure 1: where the noise puts its norm"),
-        _figure("fig2", "Figure 2: overlap of a density and its shift"),
+        _figure("fig1", "Figure 1: where the noise puts its norm, in closed form as in the paper"),
+        _figure("fig2", "Figure 2: overlap of a density and its shift, measured where the paper sketches it"),
         _figure(
             "fig3",
             "Figure 3: accuracy against robustness on the toy example",
@@ -85,7 +85,7 @@ SECTION = Section(
         ),
         _figure(
             "ablation",
-            "At equal noise energy: the certificate hardly depends on k",
+            "Ablation: certified radius against k at equal noise energy",
             needs=(Need("file", "nongaussian/ablation.csv"),),
             options=AblationOptions,
         ),
