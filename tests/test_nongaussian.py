@@ -22,6 +22,7 @@ from smoothcert.papers.nongaussian import figure_linf, figures
 from smoothcert.papers.nongaussian.gain import gain, matched_scale, training
 from smoothcert.papers.nongaussian.study.ablation import Point, ablation, baseline_radius
 from smoothcert.papers.nongaussian.study.results import read_points, write_points
+from smoothcert.papers.nongaussian.study.settings import NongaussianSettings
 from smoothcert.papers.nongaussian.study.toy import BALL, ToyPoint, frontier, toy
 from smoothcert.papers.nongaussian.tables import LABELS, groups, rivals, table1, table2
 from smoothcert.report import claims, names
@@ -363,6 +364,18 @@ def test_points_survive_their_file_and_a_wrong_file_is_one_clear_line(tmp_path, 
     path.write_text("\n".join([text[0], text[1].replace("0.6", "six")]) + "\n")
     with pytest.raises(SmoothcertError, match=r"toy\.csv:2: "):
         read_points(path, ToyPoint)
+
+
+def test_the_configuration_has_the_points_that_its_figure_draws():
+    points = {"ablation": {"p": [0.9, 0.99]}, "toy": {"k": [0, 4.5]}}
+    assert NongaussianSettings.check(points, "configuration").toy.k == (0.0, 4.5)
+    for wrong, message in (
+        ({"ablation": {"p": [0.9]}}, "expected 0.99 among them"),
+        ({"ablation": {"seed": 1}}, r"ablation\.seed: unknown key"),
+        ({"toy": {"k": [5]}}, r"toy\.k\.0: expected less than 5"),
+    ):
+        with pytest.raises(SmoothcertError, match=message):
+            NongaussianSettings.check(wrong, "configuration")
 
 
 def test_the_command_computes_and_draws(tmp_path, capsys, toy_points):
