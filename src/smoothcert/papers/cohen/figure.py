@@ -22,7 +22,7 @@ from smoothcert.report.numbers import Label, Row, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.reference import Row as PaperRow
-from smoothcert.report.style import COLOURS, DASHES, ENVELOPE, heading, panels, style
+from smoothcert.report.style import COLOURS, DASHES, ENVELOPE, panels, style
 
 
 def measure(files: Files, options: AccuracyOptions) -> Picture:
@@ -67,7 +67,8 @@ def draw(picture: Picture) -> Figure:
         figure, each = panels(picture.numbers.panel.nunique())
         for axes, (_, part) in zip(each, picture.numbers.groupby("panel"), strict=True):
             _panel(axes, part, picture.more["strict"], picture.more["reach"])
-        heading(figure, picture.more["title"])
+        if picture.more["title"]:
+            figure.suptitle(picture.more["title"])
     return figure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -87,4 +89,6 @@ def _panel(axes: Axes, numbers: pd.DataFrame, strict: bool, reach: float | None)
     most = numbers[numbers.value > 0].radius.max() if reach is None else 255 * reach
     axes.set_xlim(0, 1.03 * most if most > 0 else 1)
     axes.set_ylim(0, 102)
+    band: dict[str, Any] = {"color": "0.5", "alpha": 0.25, "linewidth": 0}
+    axes.fill_between([], [], label="95% interval for the number of inputs", **band)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))

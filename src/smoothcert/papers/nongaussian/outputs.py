@@ -46,8 +46,8 @@ SECTION = Section(
     key="nongaussian",
     title="Non-Gaussian noise",
     claim=(
-        "Zhang et al. 2020: noise with more mass near its centre certifies more than Laplace (l1)"
-        " and Gaussian noise (l2, linf) at the same accuracy."
+        "Zhang et al. 2020: noise with more mass near its centre certifies more than Laplace (ℓ₁)"
+        " and Gaussian noise (ℓ₂, ℓ∞) at the same accuracy."
     ),
     paper="zhang",
     notebook="nongaussian",
@@ -79,7 +79,7 @@ SECTION = Section(
         ),
         _figure(
             "fig4",
-            "Figure 4: certified accuracy against the linf radius",
+            "Figure 4: certified accuracy against the ℓ∞ radius",
             "figure_linf",
             needs=(Need("certificates", "nongaussian_fig4"),),
             options=AccuracyOptions,
