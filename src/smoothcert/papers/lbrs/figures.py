@@ -252,12 +252,13 @@ def draw_sweep(picture: Picture) -> Figure:
             axes.set_ylabel("accuracy")
         for row in panels:
             row[0].legend(loc="lower left")
-        beyond = f"σ > {_PAPERS_SIGMA:g}: beyond the paper's range"
-        _explain(
-            figure,
-            Line2D([], [], label=f"{_CHANCE:g}: a constant answer", **_CHANCE_LINE),
-            Patch(label=beyond, **_BEYOND),
-        )
+        named: list[Line2D | Patch] = [
+            Line2D([], [], label=f"{_CHANCE:g}: a constant answer", **_CHANCE_LINE)
+        ]
+        if pick(numbers, method="ns").parameter.max() > _PAPERS_SIGMA:
+            beyond = f"σ > {_PAPERS_SIGMA:g}: beyond the paper's range"
+            named.append(Patch(label=beyond, **_BEYOND))
+        _explain(figure, *named)
         heading(figure, picture.more["title"])
     return figure
 

@@ -71,7 +71,7 @@ SECTION = Section(
             needs=(Need("certificates", "nongaussian_training"),),
         ),
         _figure("fig1", "Figure 1: where the noise puts its norm, in closed form as in the paper"),
-        _figure("fig2", "Figure 2: overlap of a density and its shift, measured where the paper sketches it"),
+        _figure("fig2", "Figure 2: overlap of a density and its shift, measured"),
         _figure(
             "fig3",
             "Figure 3: accuracy against robustness on the toy example",
