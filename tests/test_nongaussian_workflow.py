@@ -74,7 +74,7 @@ def test_each_target_is_planned_at_every_preset_without_any_data(folder: Path, p
     runs = experiments.expand([g for name in names for g in sections[f"nongaussian_{name}"]])
     # A radius table serves every model, input and scale; Gaussian votes serve l2 and linf.
     tables = {(r["dataset"], s) for r in runs if (s := experiments.tabulated(r["noise"]))}
-    assert jobs["nongaussian_radius_table"] == len(tables)
+    assert jobs["radius_table"] == len(tables)
     stores = {(*list(r.values())[:3], experiments.drawn_as(r["noise"])) for r in runs}
     assert jobs["gather"] == len(stores)
 
@@ -158,6 +158,6 @@ def test_a_change_of_a_shape_makes_its_table_again_and_no_other(done: Path) -> N
         jobs = planned(folder, "nongaussian", "--configfile", "tiny.yaml")
     finally:
         path.write_text(before)
-    assert jobs["nongaussian_radius_table"] == 1
+    assert jobs["radius_table"] == 1
     assert "certify" not in jobs  # Laplace and Gaussian certificates are not touched
     assert jobs["nongaussian_certify"] == 2
