@@ -23,7 +23,7 @@ rule differences:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.comparison", "smoothcert.report.heat_map")),
     shell:
-        "python -m smoothcert overview compare {input} --code {params.code} --out {params.base}"
+        "python -m smoothcert overview compare {input} --out {params.base}"
         " > {log} 2>&1"
 
 
@@ -48,7 +48,7 @@ rule claims:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.ledger", *CHECKS)),
     shell:
-        "python -m smoothcert overview claims {params.results} --code {params.code}"
+        "python -m smoothcert overview claims {params.results}"
         " --out {params.base} > {log} 2>&1"
 
 
@@ -79,7 +79,7 @@ rule page:
         results=subpath(output.page, parent=True),
         code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
-        "python -m smoothcert overview page {params.results} --code {params.code} --out {output.page}"
+        "python -m smoothcert overview page {params.results} --out {output.page}"
         " > {log} 2>&1"
 
 

@@ -63,7 +63,7 @@ class Job:
 def dry_run(
     targets: Sequence[str],
     preset: str = "smoke",
-    configfiles: Sequence[str] = (),
+    configfiles: Sequence[str | os.PathLike[str]] = (),
     config: Mapping[str, Any] | None = None,
     everything: bool = False,
     folder: str | os.PathLike[str] = ".",
@@ -77,7 +77,7 @@ def dry_run(
     if not Path(folder, "Snakefile").is_file():
         raise SmoothcertError(f"{Path(folder, 'Snakefile')}: not there; run this in the checkout")
     with tempfile.TemporaryDirectory() as scratch:
-        out, files = Path(scratch, "jobs.jsonl"), list(configfiles)
+        out, files = Path(scratch, "jobs.jsonl"), list(map(str, configfiles))
         if config is not None:
             files.append(str(Path(scratch, "config.json")))
             Path(files[-1]).write_text(json.dumps(config), encoding="utf-8")
