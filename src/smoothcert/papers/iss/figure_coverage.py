@@ -17,10 +17,10 @@ from smoothcert.report.output import Files, Picture
 from smoothcert.report.style import COLOURS, PANEL, heading, style
 
 _BLUE, _RED, _GREEN, _PINK, _SKY, _AMBER = COLOURS
-# Reading, whether the class is elected, colour, words of the legend; a line of panels each pair.
+# Reading, whether the class is elected, colour, words of the legend.
 _CURVES = (
-    ("reuse", False, _BLUE, "published, class given"),
     ("reuse", True, _RED, "published, class elected"),
+    ("reuse", False, _BLUE, "published, class given"),
     ("first", False, _AMBER, r"first $\hat{k}$ of $k_0$ votes, class given"),
     ("fresh", True, _GREEN, "fresh votes, class elected"),
 )
@@ -107,7 +107,7 @@ def draw(picture: Picture) -> Figure:
         for column, (_, part) in zip(grid.T, curves.groupby("panel"), strict=True):
             setting, scale = part.setting.iloc[0], part.scale.iloc[0]
             searched = worst[(worst.setting == setting) & (worst.scale == scale)]
-            for axes, readings in zip(column, (_CURVES[:2], _CURVES[2:]), strict=True):
+            for axes, readings in zip(column, (_CURVES[1::-1], _CURVES[2:]), strict=True):
                 for i, (reading, elected, colour, label) in enumerate(readings):
                     _reading(axes, part, searched, reading, elected, i, colour, label)
                 axes.axhline(1, color="0.3", linewidth=0.9)

@@ -109,7 +109,7 @@ def _abstentions(axes: Axes, curve: pd.DataFrame, top: float) -> None:
     axes.plot(curve.k, curve.value, color=_BLUE, linestyle=":")
     axes.axhspan(bottom, 0, color="0.93", linewidth=0, zorder=0)
     axes.axhline(0, color="0.5", linewidth=0.8)
-    words = f"fewer than {curve.k.max():,.0f} samples:\nISS and IAS abstain, radius 0"
+    words = f"below about {round(curve.k.max(), -3):,.0f} samples:\nISS and IAS abstain, radius 0"
     axes.text(0.97, 0.03, words, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
     axes.set_ylim(bottom, 1.15 * top)
 
