@@ -408,10 +408,10 @@ def acr_difference(a: CertificateTable, b: CertificateTable, level: float = LEVE
     inputs.
     """
     tables = _aligned([a, b])
+    first, second = (_certified_radius(t) for t in tables)
     if a is b:
         zero = np.asarray(0.0)
         return Estimate(zero, zero, zero, len(a))
-    first, second = (_certified_radius(t) for t in tables)
     return mean_difference(first, second, level, most=largest_radius(tables))
 
 
