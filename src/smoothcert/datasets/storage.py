@@ -87,10 +87,11 @@ def _remove_empty(folders: Iterable[Path]) -> None:
             return
 
 
-def download(name: str, urls: Iterable[str], md5: str, folder: Path) -> Path:
+def download(name: str, urls: Iterable[str], md5: str | None, folder: Path) -> Path:
     """Fetch the file ``name`` into ``folder`` from the first of ``urls`` that has it whole.
 
-    torchvision does the transfer and the check. For use inside :func:`scratch`.
+    torchvision does the transfer and the check; without ``md5`` the caller checks the file. For
+    use inside :func:`scratch`.
 
     Raises:
         SmoothcertError: no source gives a file of this MD5; says what each one answered.

@@ -5,6 +5,7 @@ What no member of a family answers to is printed as it is.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from smoothcert.budget import BUDGETS
@@ -15,15 +16,24 @@ from smoothcert.scaling import SCALINGS
 
 METHODS = {
     "cohen": "Cohen",
+    "cohen2019": "Cohen (2019's log)",
     "smoothadv": "SmoothAdv",
     "macer": "MACER",
     "consistency": "Consistency",
 }
 
 
+# SmoothAdv's published models: the attack and its steps, noise samples m, radius
+_ATTACK = re.compile(r"smoothadv(pgd|ddn)(\d+)(?:m(\d+))?eps(\d+)")
+
+
 def method(name: str) -> str:
     """A training method: ``smoothadv`` -> SmoothAdv."""
-    return METHODS.get(name, name)
+    attack = _ATTACK.fullmatch(name)
+    if attack is None:
+        return METHODS.get(name, name)
+    kind, steps, samples, eps = attack.groups()
+    return f"SmoothAdv ({kind.upper()} {steps}, m = {samples or 1}, ε = {eps}/255)"
 
 
 def variant(text: str) -> str:
