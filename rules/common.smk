@@ -13,6 +13,7 @@ sys.path.insert(0, SRC)
 
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.datasets import published
 from smoothcert.workflow import audits, catalogue, configuration, experiments, needs, paths
 from smoothcert.workflow.fingerprint import Source
 
@@ -54,6 +55,14 @@ def check(config):
         one_line(configuration.check, config)
     if config["data_dir"]:
         os.environ.update(SMOOTHCERT_DATA=os.path.abspath(config["data_dir"]))
+    if workflow.is_main_process:
+        if missing := needs.left_out(config):
+            names = ", ".join(catalogue.target(output) for output in missing)
+            print(
+                f"Without the published certificates ({published.folder()}) these are left out: {names}."
+                " published.source: download fetches them (config.yaml).",
+                file=sys.stderr,
+            )
 
 
 SOURCE = Source(SRC)
@@ -171,6 +180,18 @@ def radius_table_spec(wildcards):
     noise = {"noise": wildcards.shape}
     fingerprint = code(**experiments.code_of("radius_table", {}, noise))
     return json.dumps({**noise, "d": int(wildcards.d), "code": fingerprint}, sort_keys=True)
+
+
+def published_spec(wildcards):
+    """The specification of what is measured of a published table."""
+    settings = {k: v for k, v in config["published"].items() if k != "source"}
+    one = published.table(wildcards.name)
+    made_by = code(
+        ("smoothcert.papers.iss.published:measure", "smoothcert.report.numbers:frame"),
+        frozenset(experiments.PUBLISHED_PARTS),
+    )
+    settings |= {"name": one.name, "seed": config["seed"], "code": f"{made_by} of {one.sha256}"}
+    return json.dumps(settings, sort_keys=True)
 
 
 def nongaussian_study(part):

@@ -31,6 +31,7 @@ COMMANDS = {
     "predict": "the smoothed prediction, with abstention",
     "import-certificates": "read a published certificate table as a vote store",
     "replay": "published certificates under other budgets",
+    "published": "a table of the list of published certificates, and budgets on it",
     "metrics": "certified accuracy, ACR, ... of certificate tables",
     "table": "a table as CSV, Markdown and LaTeX",
     "figure": "a figure as PDF and PNG",

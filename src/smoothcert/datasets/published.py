@@ -104,11 +104,15 @@ def select(
     ]
 
 
+def folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Where the tables lie, or would."""
+    return storage.data_directory(data_dir) / FOLDER
+
+
 def find(one: PublishedTable, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
     """Its file in the data directory, not yet verified; None if it is not there."""
-    folder = storage.data_directory(data_dir) / FOLDER
     return storage.find(
-        folder, [f"{part}{one.name}.{end}" for part in ("", "more/") for end in ("tsv.gz", "tsv")]
+        folder(data_dir), [f"{part}{one.name}.{end}" for part in ("", "more/") for end in ("tsv.gz", "tsv")]
     )
 
 
@@ -124,14 +128,14 @@ def fetch(
     """
     path = find(one, data_dir)
     if path is None:
-        folder = storage.data_directory(data_dir) / FOLDER
+        place = folder(data_dir)
         if not download:
             raise SmoothcertError(
-                f"{folder}: no published table {one.name}.tsv.gz; put it there, or fetch all with"
+                f"{place}: no published table {one.name}.tsv.gz; put it there, or fetch all with"
                 " smoothcert data published"
             )
-        path = folder / f"{one.name}.tsv"
-        with storage.scratch(folder, path.name) as temporary:
+        path = place / f"{one.name}.tsv"
+        with storage.scratch(place, path.name) as temporary:
             got = storage.download(path.name, [one.address], None, temporary)
             verify(one, got)
             got.replace(path)

@@ -40,7 +40,8 @@ class Need:
       (of training), ``data``, ``radius_tables``: of the runs of the section ``of`` of
       ``experiments``
     - ``live``: certificates sampled for their own budget alone, of ``iss.live``
-    - ``published``: the published certificate tables
+    - ``published``: what was measured of published certificate tables: all, or those whose names
+      ``select`` takes from a list of names
     - ``file``: the path ``of`` below the results, such as ``nongaussian/toy.csv``
     - ``paths``: what "module:function" ``of`` makes of the configuration, paths below the results
 
@@ -50,7 +51,7 @@ class Need:
     kind: str
     of: str = ""
     group: str | None = ""
-    select: Callable[..., list[Run]] | None = None  # of a list of runs
+    select: Callable[..., list[Any]] | None = None  # of a list of runs, or names
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
 
@@ -21,7 +21,7 @@ from smoothcert.core.slugs import Training
 from smoothcert.lbrs.settings import LbrsSettings
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
-from smoothcert.papers.iss.options import CoverageOptions, ReplayTableOptions
+from smoothcert.papers.iss.options import CoverageOptions, PublishedOptions, ReplayOptions
 from smoothcert.papers.nongaussian.study.settings import NongaussianSettings
 from smoothcert.sampling.spec import Precision, SampleSpec
 from smoothcert.scaling import SCALINGS
@@ -145,11 +145,16 @@ def _audits() -> dict[str, Any]:
     return {key: (_model(key, fields[key], kinds[key]), ...) for key in fields}
 
 
+class PublishedTables(PublishedOptions):
+    """The section ``published``."""
+
+    source: Literal["found", "download", "none"]
+
+
 class Iss(Settings):
     """The section ``iss``."""
 
-    published_dir: str | None
-    replay: ReplayTableOptions
+    replay: ReplayOptions
     coverage: CoverageOptions
     live: _model("Live", dict.fromkeys(_sections(["live"]), (tuple[Grid, ...], ())))  # type: ignore[valid-type]
 
@@ -207,6 +212,7 @@ class _Base(Settings):
     recipes: dict[str, dict[str, Config]]  # their models depend on the keys
     sampling: Sampling
     resources: StageResources
+    published: PublishedTables
     iss: Iss
     nongaussian: NongaussianSettings
     lbrs: LbrsSettings

@@ -20,6 +20,7 @@ from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
+from smoothcert.datasets import published as published_tables
 from smoothcert.noise import NOISES
 
 Config = dict[str, Any]
@@ -140,27 +141,25 @@ def live_runs(config: Config, table: str) -> list[Run]:
         raise SmoothcertError(f"configuration: iss.live.{table}.{error}") from None
 
 
-def published_dir(config: Config) -> str | None:
-    """The folder of published certificate tables: configured, or $SMOOTHCERT_PUBLISHED."""
-    return config["iss"]["published_dir"] or os.environ.get("SMOOTHCERT_PUBLISHED") or None
+# The members whose code decides what is measured of published tables
+PUBLISHED_PARTS = (
+    "noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential",
+)  # fmt: skip
 
 
 def published(config: Config) -> list[str]:
-    """The published certificate tables; SmoothcertError says what to set if there are none."""
-    folder = published_dir(config)
-    if folder is None:
-        raise SmoothcertError(
-            "configuration: iss.published_dir: null; expected the folder of published certificate"
-            " tables to replay (or set SMOOTHCERT_PUBLISHED)"
-        )
-    names = ("*_sigma*.tsv", "*_sigma*.tsv.gz")
-    files = sorted(str(path) for name in names for path in Path(folder).glob(name))
-    if not files:
-        raise SmoothcertError(
-            f"configuration: iss.published_dir: {folder}: no published table; expected names such"
-            " as cifar10_resnet110_gaussian_train0.25_sigma0.25.tsv.gz"
-        )
-    return files
+    """The published certificate tables to use, by name, in the order of the list.
+
+    ``published.source``: those that lie in the data directory, or all (``download``), or none.
+    """
+    source = config["published"]["source"]
+    if source == "none":
+        return []
+    return [
+        name
+        for name, one in published_tables.tables().items()
+        if source == "download" or published_tables.find(one) is not None
+    ]
 
 
 def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config:

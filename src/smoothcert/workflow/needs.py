@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.datasets import published as published_tables
 from smoothcert.report.output import Need, Output, Run, Section
 from smoothcert.workflow import experiments, paths
-from smoothcert.workflow.catalogue import expanded, function
+from smoothcert.workflow.catalogue import SECTIONS, expanded, function
 
 Config = dict[str, Any]
 
@@ -27,7 +29,7 @@ def files(config: Config, output: Output) -> dict[str, list[str]]:
 def resolve(config: Config, need: Need) -> list[str]:
     """The files of one need, each once, in the order of the configuration."""
     if need.kind == "published":
-        return experiments.published(config)
+        return published(config, need)
     if need.kind == "file":
         return [f"{paths.RESULTS}/{need.of}"]
     if need.kind == "paths":
@@ -35,6 +37,30 @@ def resolve(config: Config, need: Need) -> list[str]:
     if need.kind == "radius_tables":
         return radius_tables(runs(config, need))
     return list(dict.fromkeys(_path(need.kind, run) for run in runs(config, need)))
+
+
+def published(config: Config, need: Need) -> list[str]:
+    """The files of the published tables that a need is of.
+
+    Raises SmoothcertError where one is not there: what to set.
+    """
+    here = experiments.published(config)
+    missing = [name for name in wanted(need) if name not in here]
+    if missing:
+        raise SmoothcertError(
+            f"configuration: published.source: {config['published']['source']}: {len(missing)} of"
+            f" {len(wanted(need))} published certificate tables are not there, such as"
+            f" {missing[0]}.tsv.gz; expected them in {published_tables.folder()}, or download (fetches them)"
+        )
+    return [paths.PUBLISHED.format(name=name) for name in wanted(need)]
+
+
+def wanted(need: Need) -> list[str]:
+    """The published tables that a need is of, by name; none of a need of another kind."""
+    if need.kind != "published":
+        return []
+    every = list(published_tables.tables())
+    return every if need.select is None else need.select(every)
 
 
 def radius_tables(runs: Iterable[Run]) -> list[str]:
@@ -107,10 +133,15 @@ def code_of(config: Config, output: Output) -> Config:
 
 
 def available(config: Config, output: Output) -> bool:
-    """False for what needs files from outside that are not configured: it is a target, not more."""
-    return experiments.published_dir(config) is not None or all(
-        need.kind != "published" for need in output.needs
-    )
+    """False for what needs published certificates that are not there: it is a target, not more."""
+    names = {name for need in output.needs for name in wanted(need)}
+    return not names or names <= set(experiments.published(config))
+
+
+def left_out(config: Config) -> list[Output]:
+    """The tables and figures that are not made, for want of published certificates."""
+    every = [o for section in SECTIONS for o in expanded(config, section)]
+    return [output for output in every if not available(config, output)]
 
 
 def shown(output: Output) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from smoothcert.core.settings import Count, Natural, Positive, Probability
+from smoothcert.core.settings import Count, Natural, Positive
 from smoothcert.report.output import Options
 
 
@@ -28,26 +28,20 @@ class CoverageOptions(MappingOptions):
     rounds: Natural = Field(2, description="refinements around the worst of them")
 
 
+class PublishedOptions(Options):
+    """How the votes behind a published table are drawn again."""
+
+    inputs: Count = Field(10_000, description="at most so many inputs of a table: every K-th")
+    repeats: Count = Field(3, description="draws to average over")
+    look: Count = Field(200, description="granularity of sample sizes")
+    seed: Natural = Field(0, description="of the draws")
+
+
 class ReplayOptions(Options):
-    """How recorded votes are drawn again: our own (.npz) or of a published table (.tsv, .gz)."""
+    """How recorded votes are drawn again."""
 
     every: Count = Field(1, description="use every K-th input")
     repeats: Count = Field(3, description="draws to average over")
     look: Count = Field(200, description="granularity of sample sizes")
     seed: Natural = Field(0, description="of the draws")
-    scale: Positive | None = Field(
-        None, description="noise scale of a published table; by default its name says it"
-    )
-    alpha: Probability | None = Field(
-        None, description="of a published table; by default found from its radii"
-    )
     title: str | None = Field(None, description="its heading")
-
-
-class ReplayTableOptions(ReplayOptions):
-    """And the radii of the table's columns."""
-
-    radii: str | tuple[str | float, ...] | None = Field(
-        None, description="0,0.25,... or START:STOP:STEP; by default a grid that fits the data"
-    )
-    strict: bool = Field(False, description="count radius > r in place of >= r")

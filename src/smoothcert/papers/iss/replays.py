@@ -1,25 +1,17 @@
-"""Recorded votes replayed under other budgets, as rows (certificates/replay.py says what that is).
-
-Votes are our own, of one size (.npz), or those behind a published certificate table (.tsv, .gz).
-"""
+"""Our own votes, of one size, replayed under other budgets (certificates/replay.py says what that
+is), as rows; and the budgets that replays compare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from smoothcert.budget import BUDGETS
-from smoothcert.certificates.published import import_certificates
 from smoothcert.certificates.replay import Record, Replay, record, replay_all
-from smoothcert.certificates.runs import Run, read_run
-from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.iss.options import ReplayOptions
-from smoothcert.papers.iss.tables import cell, paper_row
 from smoothcert.report import names
 from smoothcert.report.numbers import DECLINE, Key, Label, Number, Row, acr, samples
-from smoothcert.report.reference import Row as PaperRow
 from smoothcert.votes import VoteStore
 
 _AXES = ("dataset", "arch", "training", "noise", "scaling")
@@ -27,18 +19,11 @@ _AXES = ("dataset", "arch", "training", "noise", "scaling")
 
 @dataclass(frozen=True)
 class Recorded:
-    """The votes of one model; ``run`` says which for a published table, ``axes`` are its labels."""
+    """The votes of one model; ``axes`` are its labels."""
 
     record: Record
     axes: dict[Key, Label]
     file: Path
-    run: Run | None = None
-
-    @property
-    def slugs(self) -> str:
-        """As the CSV calls it."""
-        known = (self.axes[axis] for axis in ("dataset", "training", "noise"))
-        return ", ".join(str(slug) for slug in known if slug) or self.file.name
 
     @property
     def name(self) -> str:
@@ -51,27 +36,13 @@ class Recorded:
         """Recorded votes an input."""
         return self.record.size
 
-    def paper(self, one: Replay) -> PaperRow | None:
-        """The paper's row of the same kind of model and the same budget."""
-        return paper_row(replace(self.run, budget=one.budget.slug)) if self.run else None
-
 
 def read_recorded(file: Path, options: ReplayOptions) -> Recorded:
-    """Raises SmoothcertError for a published table whose noise scale nothing says."""
-    if file.suffix == ".npz":
-        store = VoteStore.read(file)
-        votes = record(store, options.every)
-        return Recorded(votes, _axes(store.identity, votes), file)
-    run = read_run(file)
-    scale = options.scale or run.sigma
-    if scale is None:
-        raise SmoothcertError(f"{file}: its name does not say the noise scale; give scale")
-    votes = record(import_certificates(file, scale, alpha=options.alpha), options.every)
-    return Recorded(votes, _axes(vars(run), votes), file, replace(run, record={}))
-
-
-def _axes(known: Mapping[str, Any], votes: Record) -> dict[Key, Label]:
-    return {**{axis: known.get(axis) for axis in _AXES}, "sigma": float(votes.scale[0])}
+    """Raises SmoothcertError for votes of several sizes."""
+    store = VoteStore.read(file)
+    votes = record(store, options.every)
+    axes = {axis: store.identity.get(axis) for axis in _AXES}
+    return Recorded(votes, {**axes, "sigma": float(votes.scale[0])}, file)
 
 
 def replays(recorded: Recorded, slugs: Iterable[str], options: ReplayOptions) -> list[Replay]:
@@ -83,15 +54,14 @@ def replays(recorded: Recorded, slugs: Iterable[str], options: ReplayOptions) ->
 
 
 def row(recorded: Recorded, one: Replay, labels: Mapping[Key, Label]) -> Row:
-    """What a replay measured, with the paper's numbers where they are of the same kind of model."""
-    paper = recorded.paper(one)
+    """What a replay measured."""
     return {
         **labels,
         **recorded.axes,
         "budget": one.budget.slug,
-        "samples": samples(one.average_samples(), cell(paper, "avg_samples")),
+        "samples": samples(one.average_samples()),
         "mad": Number(one.mad(), inputs=len(recorded.record), unit=DECLINE),
-        "acr": acr(one.acr(), cell(paper, "ACR")),
+        "acr": acr(one.acr()),
     }
 
 

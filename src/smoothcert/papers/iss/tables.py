@@ -23,6 +23,8 @@ from smoothcert.budget.psi import Decline, table
 from smoothcert.certificates import metrics
 from smoothcert.certificates.metrics import Estimate
 from smoothcert.certificates.runs import Run, read_runs
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import Training
 from smoothcert.noise import NOISES, Noise
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.iss.options import MappingOptions
@@ -204,18 +206,38 @@ def cell(row: PaperRow | None, metric: str) -> Cell | None:
 
 def paper_row(run: Run) -> PaperRow | None:
     """The paper's row for this model and budget, or None: another model, or not in a table."""
-    trained = run.trained
-    if trained is None or run.budget is None or run.scaling not in ("fixed", None):
+    if run.scaling not in ("fixed", None):
         return None
-    method = method_name(BUDGETS.parse(run.budget))
-    if method is None or trained.schedule != "fs" or trained.scale != run.sigma:
+    return printed_row(run.dataset, run.arch, run.training, run.sigma, run.budget)
+
+
+def printed_row(
+    dataset: str | None,
+    arch: str | None,
+    training: str | None,
+    sigma: float | None,
+    budget: str | None,
+) -> PaperRow | None:
+    """The same of slugs, certified at noise scale ``sigma`` with one scale for all inputs."""
+    try:
+        trained = Training.parse(training) if training else None
+    except SmoothcertError:
+        trained = None
+    if trained is None or budget is None or trained.schedule != "fs" or trained.scale != sigma:
         return None
-    for name, (dataset, arch, training) in _PAPER.items():
-        if (run.dataset, run.arch, trained.method) == (dataset, arch, training):
-            found = cells("iss", name, method=method, sigma=run.sigma)
-            if found:
-                return PaperRow(found)
+    method = method_name(BUDGETS.parse(budget))
+    if method is None:
+        return None
+    for name in tables_of(dataset, arch, trained.method):
+        found = cells("iss", name, method=method, sigma=sigma)
+        if found:
+            return PaperRow(found)
     return None
+
+
+def tables_of(dataset: str | None, arch: str | None, method: str) -> list[str]:
+    """The paper's tables that are of a kind of model."""
+    return [name for name, model in _PAPER.items() if model == (dataset, arch, method)]
 
 
 def method_name(budget: Budget) -> str | None:
@@ -225,6 +247,8 @@ def method_name(budget: Budget) -> str | None:
     if isinstance(budget, IssFresh):
         return None
     if isinstance(budget, Iss):
+        if budget != Iss(budget.n, ad=budget.ad, rd=budget.rd):
+            return None  # another stage 1
         kind, bound = ("AD", budget.ad) if budget.ad else ("RD", budget.rd)
         return f"ISS-{kind}-{budget.n / 10_000:g}-{bound:.2f}"
     return f"IAS-{budget.n / 10_000:.1f}" if isinstance(budget, Fixed) else None

@@ -1,0 +1,22 @@
+"""Certificates that papers' authors published: one job a table."""
+
+
+# The file is found by the job, and verified: only what was measured of it is a result.
+rule published_certificates:
+    output:
+        paths.PUBLISHED,
+    log:
+        "<logs>/published-certificates/{name}.log",
+    benchmark:
+        "<benchmarks>/published-certificates/{name}.tsv"
+    wildcard_constraints:
+        name=r"[a-z0-9_.-]+",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        spec=published_spec,
+        download="--download" if config["published"]["source"] == "download" else "",
+    shell:
+        "python -m smoothcert published --spec {params.spec:q} {params.download} --out {output}"
+        " > {log} 2>&1"

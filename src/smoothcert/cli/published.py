@@ -1,0 +1,42 @@
+"""``smoothcert published NAME``: what a published certificate table says, and budgets on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from smoothcert.cli.command import Command, place, positional
+from smoothcert.datasets import published
+from smoothcert.papers.iss.options import PublishedOptions
+from smoothcert.papers.iss.published import measure
+from smoothcert.report.numbers import frame, write_numbers
+
+
+class Published(Command, PublishedOptions):
+    """A published certificate table: its accuracies and ACR, and what other budgets would have
+    given on the votes behind it, as numbers."""
+
+    epilog: ClassVar[str] = (
+        "example: smoothcert published imagenet_resnet50_consistency_train0.50_sigma0.50 --out x.csv"
+    )
+
+    name: str = positional(
+        help="a table of the list (smoothcert data published)", metavar="NAME", specified=True
+    )
+    data_dir: Path | None = place(None, "default: SMOOTHCERT_DATA, else ~/.cache/smoothcert", "DIR")
+    download: bool = place(False, "fetch it from its public address where it is not there")
+    out: Path = place(help="write the numbers", metavar="FILE.csv")
+
+    def run(self) -> None:
+        """Verify, measure, write; and say the level of its radii."""
+        one = published.table(self.name)
+        file = published.fetch(one, self.data_dir, self.download)
+        rows = measure(one, file, self)
+        write_numbers(self.out, frame("published", rows))
+        print(
+            f"{one.name}: {one.rows:,} inputs, alpha {one.alpha:g}, by {one.authors}"
+            f" ({one.licence}); {len(rows)} rows: {self.out}"
+        )
+
+
+COMMAND = Published
