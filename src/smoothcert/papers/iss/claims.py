@@ -1,8 +1,8 @@
 """Claims of ISS: of samples, radii and times of budgets on models, and in closed form.
 
-A row of the result frame stands at the paper's own setting where its table found the paper's row
-for it (data set, architecture, training, sigma and budget). Rows are of our own votes, and of
-published certificates that were replayed (iss_replay: the paper's kind of model, other weights).
+A row of our own votes stands at the paper's own setting where its table found the paper's row for
+it (data set, architecture, training, sigma and budget). A row of published certificates that were
+replayed (iss_table1_published, ...) says so itself, in its label papers_own.
 
 What needs no data evaluates equations 3 to 5 (closed_form.py).
 """
@@ -31,6 +31,7 @@ from smoothcert.papers.iss.closed_form import (
     decline,
     size,
 )
+from smoothcert.papers.iss.tables import method_name
 from smoothcert.report import names
 from smoothcert.report.claims import (
     IN_PART,
@@ -49,7 +50,10 @@ from smoothcert.report.claims import (
 from smoothcert.report.reference import cells, inputs_behind
 from smoothcert.report.sampling_error import mean_half_width, together
 
-TABLES = ("iss_table1", "iss_table4", "iss_table5", "iss_replay_table")
+TABLES = (
+    *(f"iss_table{number}" for number in (1, 4, 5)),
+    *(f"iss_table{number}_published" for number in (1, 4, 5)),
+)
 _MISSING = "the tables of ISS here have no such budget"
 
 
@@ -75,7 +79,8 @@ class Budgeted:
     key: tuple[str, ...]  # the model, with its architecture
     sigma: float
     budget: Budget
-    votes: str  # own: sampled for this budget alone
+    votes: str  # own: sampled for this budget alone; published: replayed
+    judged: str  # whether the row is of the paper's own model, where it says so
     numbers: pd.DataFrame
 
     @cached_property
@@ -118,13 +123,10 @@ class Budgeted:
 
     @cached_property
     def papers_own(self) -> bool:
-        """Whether the paper's row stands beside it, and the samples are those of its procedure.
-
-        A replay takes an abstention for a class of probability 1/2, to which a relative decline
-        gives nearly all samples.
-        """
-        replayed = self.output == "iss_replay_table" and self.kind[0] == "rd"
-        return self.number("samples", "paper") is not None and not replayed
+        """Whether the paper's row stands beside it, and the samples are those of its procedure."""
+        if self.judged:
+            return self.judged == "True"
+        return self.number("samples", "paper") is not None
 
 
 def rows(evidence: Evidence) -> list[Budgeted]:
@@ -145,6 +147,7 @@ def rows(evidence: Evidence) -> list[Budgeted]:
                 sigma=float(labels.sigma or "nan"),
                 budget=BUDGETS.parse(labels.budget),
                 votes=str(labels.get("votes", "")),
+                judged=str(labels.get("papers_own", "")),
                 numbers=part,
             )
             unique.setdefault((axes, labels.budget, one.votes), one)
@@ -161,9 +164,11 @@ def compared(evidence: Evidence) -> list[Budgeted]:
 
 
 def _chosen(evidence: Evidence, kind: str, bound: float, on: str | None = None) -> list[Budgeted]:
-    """Rows of a bound: those with the paper's row beside them if any, of its data set."""
+    """Rows of a bound: those with the paper's row beside them if any, else all of its data set."""
     every = [b for b in compared(evidence) if b.kind == (kind, bound)]
-    return [b for b in every if _own(b, on)] or every
+    return (
+        [b for b in every if _own(b, on)] or [b for b in every if on in (None, b.dataset)] or every
+    )
 
 
 def _own(b: Budgeted, on: str | None) -> bool:
@@ -352,7 +357,8 @@ def _by_model(
     for pair in pairs:
         models[pair[0].key].append(pair)
     measured = []
-    for group in models.values():
+    for every in models.values():
+        group = [pair for pair in every if pair[0].papers_own] or every
         met = sum(ok for *_, ok in group)
         text = f"{word} in {met} of {len(group)} pairs on {group[0][0].model}, "
         text += least.format(min(gap for _, gap, _ in group))
@@ -370,7 +376,7 @@ def _like(evidence: Evidence, slug: str, sigma: float | None) -> tuple[list[Budg
     size or the largest of each model."""
     budget = BUDGETS.parse(slug)
     every = [b for b in compared(evidence) if b.kind == kind_of(budget)]
-    exact = [b for b in every if b.kbar == budget.n]
+    exact = [b for b in every if method_name(b.budget) == method_name(budget)]
     own = [b for b in exact if _own(b, "imagenet") and sigma in (None, b.sigma)]
     if own:
         return own, True

@@ -38,7 +38,7 @@ _BESIDE = (
     "sequential_grid0.50-100000",
     "sequential_decide0.50-100000",
 )
-_BEYOND = 1.0  # percent of the votes beyond the record from which a row is no evidence
+_BEYOND = 5.0  # percent of the votes beyond the record from which a row is no evidence
 _OTHER_RUN = "another training"
 
 
@@ -108,9 +108,7 @@ def _notes(number: int, rows: list[Row]) -> tuple[str, ...]:
         " them, from which the votes are recovered.",
         "Of the 500 validation images that the paper certifies (every 100th)."
         if number != 5
-        else "Of every 20th test image."
-        if _thin(rows)
-        else "Of all 10,000 test images.",
+        else "Of 500 test images, as many as the paper certifies (here every 20th).",
         "A replay draws these votes again without replacement: no new certificate. The certified"
         " class is taken as chosen. An abstention's votes were not published; it costs the samples"
         " of a class of probability 1/2"
@@ -124,8 +122,8 @@ def _notes(number: int, rows: list[Row]) -> tuple[str, ...]:
         " (their inputs taken as independent, though they are the same).",
         *(
             (
-                "Beyond the record: most votes past the 100,000 that were published are drawn from"
-                " their share; shown, not judged.",
+                f"Beyond the record: more than {_BEYOND:g}% of the votes are past the 100,000 that"
+                " were published, drawn from their share; shown, not judged.",
             )
             if beyond
             else ()
@@ -140,11 +138,14 @@ def _thin(rows: Iterable[Row]) -> bool:
 
 
 def _judged(row: dict[Key, Label | Number], own: bool) -> dict[Key, Label | Number]:
-    """With the labels ``verdict`` and ``papers_own``: whether it is of the paper's own model."""
+    """With the labels ``verdict`` and ``papers_own``: whether it is of the paper's own model, and
+    its samples are those of the paper's procedure (of a relative decline they hang on the votes of
+    abstentions, which were not published)."""
     verdicts = {
         cell.metric: cell.verdict for cell in comparison.differences(frame("", [row]))
     }
-    if _between(row):
+    bounded = "samples_least" in row
+    if bounded and _between(row):
         verdicts[Metric("samples")] = comparison.AGREES
     met, missed = (
         list(verdicts.values()).count(word) for word in (comparison.AGREES, comparison.DIFFERS)
@@ -158,10 +159,10 @@ def _judged(row: dict[Key, Label | Number], own: bool) -> dict[Key, Label | Numb
         elif not own:
             said = f"{_OTHER_RUN}: {met} of {met + missed} agree"
         elif not missed:
-            said = REPRODUCED
+            said = REPRODUCED + (" (samples between bounds)" if bounded else "")
         else:
             said = f"{IN_PART}: {met} of {met + missed}" if met else NOT_REPRODUCED
-    own = own and bool(met + missed) and beyond.value <= _BEYOND
+    own = own and bool(met + missed) and beyond.value <= _BEYOND and not bounded
     return {**row, "verdict": said, "papers_own": own, "votes": "published"}
 
 
