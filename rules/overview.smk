@@ -77,10 +77,11 @@ rule page:
         "../envs/smoothcert.yaml"
     params:
         results=subpath(output[0], parent=True),
+        preset=chosen.title,
         code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
-        "python -m smoothcert overview page {params.results} --code {params.code} --out {output[0]}"
-        " > {log} 2>&1"
+        "python -m smoothcert overview page {params.results} --preset {params.preset:q}"
+        " --code {params.code} --out {output[0]} > {log} 2>&1"
 
 
 # Results that lie in the repository, for a visitor who has run nothing
@@ -94,6 +95,9 @@ rule ship:
         "../envs/smoothcert.yaml"
     params:
         results=subpath(input[0], parent=True),
-        out=f"docs/results/{config['preset']}",
+        out=f"docs/results/{chosen.name}",
+        preset=chosen.title,
+        made_by=shlex.join(chosen.words),
     shell:
-        "python -m smoothcert ship {params.results} --out {params.out} > {log} 2>&1"
+        "python -m smoothcert ship {params.results} --preset {params.preset:q}"
+        " --made-by {params.made_by:q} --out {params.out} > {log} 2>&1"
