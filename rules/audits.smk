@@ -6,46 +6,6 @@ result, and its job succeeds. Where a variant that this project calls sound is b
 fails; since Snakemake deletes what a failed job made, the verdicts are then beside its log.
 """
 
-from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
-from smoothcert.workflow import audits
-
-
-def audit_inputs(job):
-    """Input function: the files of an audit by the names of its flags."""
-    return lambda wildcards: one_line(audits.inputs, config, job, dict(wildcards))
-
-
-def audit_words(wildcards, input):
-    """The files of an audit as its command takes them."""
-    flags = {
-        name: [files] if isinstance(files, str) else files
-        for name, files in input.items()
-        if name not in ("tables", "data")
-    }
-    named = [word for name, files in flags.items() for word in (f"--{name}", *files)]
-    return [*input.get("tables", []), *named]
-
-
-def audit_spec(job):
-    """Params function: all that decides the result of one job of an audit."""
-
-    def of(wildcards):
-        options = one_line(audits.settings, config, job)
-        made_by = code(**one_line(audits.code_of, config, job, dict(wildcards)))
-        return json.dumps({**options, "code": made_by}, sort_keys=True)
-
-    return of
-
-
-def audit_resources(job):
-    """What a job of an audit asks for."""
-    if job.resources is None:
-        return {}
-    gpu = config["resources"][job.resources]["gpu"]
-    more = {name: resource(job.resources, name) for name in ("mem_mb", "runtime")}
-    return {"gpu": gpu, **more}
-
-
 for job in AUDIT_JOBS:
 
     rule:

@@ -13,8 +13,17 @@ from snakemake.exceptions import WorkflowError
 SRC = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SRC)
 
+from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.workflow import catalogue, configuration, experiments, naming, needs, paths
+from smoothcert.workflow import (
+    audits,
+    catalogue,
+    configuration,
+    experiments,
+    naming,
+    needs,
+    paths,
+)
 from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
@@ -28,6 +37,7 @@ os.environ.update(
 # page: that was measured to take a fifth of the time of sampling on a CPU. Keep them.
 os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 << 20))
 os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(256 << 20))
+
 
 def one_line(function, *arguments):
     """What a function gives; a mistake in the configuration ends Snakemake with its one line."""
@@ -87,8 +97,8 @@ def spec(stage):
     return of
 
 
-def rule_name(output):
-    """The name of the rule of a table or figure: its target, as a word."""
+def target_name(output):
+    """What makes a table or figure is called by its target, as a word."""
     return re.sub(r"\W", "_", catalogue.target(output))
 
 
@@ -188,7 +198,9 @@ def radius_table_spec(wildcards):
 def nongaussian_study(part):
     """The specification of what is computed without a classifier."""
     settings = {**config["nongaussian"][part], "seed": config["seed"]}
-    return json.dumps({**settings, "code": code(f"smoothcert.papers.nongaussian.study.{part}")}, sort_keys=True)
+    return json.dumps(
+        {**settings, "code": code(f"smoothcert.papers.nongaussian.study.{part}")}, sort_keys=True
+    )
 
 
 def shards(suffix, store=paths.STORE):
@@ -205,3 +217,39 @@ def resource(stage, name):
     """A resource of one job of a stage; a retry asks for a multiple, up to what a site allows."""
     most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
     return lambda wildcards, attempt: min(attempt * config["resources"][stage][name], most)
+
+
+def audit_inputs(job):
+    """Input function: the files of an audit by the names of its flags."""
+    return lambda wildcards: one_line(audits.inputs, config, job, dict(wildcards))
+
+
+def audit_words(wildcards, input):
+    """The files of an audit as its command takes them."""
+    flags = {
+        name: [files] if isinstance(files, str) else files
+        for name, files in input.items()
+        if name not in ("tables", "data")
+    }
+    named = [word for name, files in flags.items() for word in (f"--{name}", *files)]
+    return [*input.get("tables", []), *named]
+
+
+def audit_spec(job):
+    """Params function: all that decides the result of one job of an audit."""
+
+    def of(wildcards):
+        options = one_line(audits.settings, config, job)
+        made_by = code(**one_line(audits.code_of, config, job, dict(wildcards)))
+        return json.dumps({**options, "code": made_by}, sort_keys=True)
+
+    return of
+
+
+def audit_resources(job):
+    """What a job of an audit asks for."""
+    if job.resources is None:
+        return {}
+    gpu = config["resources"][job.resources]["gpu"]
+    more = {name: resource(job.resources, name) for name in ("mem_mb", "runtime")}
+    return {"gpu": gpu, **more}

@@ -1,6 +1,5 @@
 """What the figures of Zhang et al. 2020 are computed from without a classifier."""
 
-
 for nongaussian_part in ("ablation", "toy"):
 
     rule:

@@ -1,65 +1,30 @@
 """Tables, figures and reports: one rule each, and a target for every entry of the catalogue."""
 
-
 for section, entry in shown:
 
-    if entry.kind == "table":
-
-        rule:
-            name:
-                rule_name(entry)
-            input:
-                unpack(needed(entry)),
-            output:
-                report(
-                    f"<results>/tables/{entry.name}.csv",
-                    category=section.title,
-                    labels={"what": entry.title},
-                ),
-                multiext(f"<results>/tables/{entry.name}", ".md", ".tex", ".html"),
-                numbers=f"<results>/numbers/{catalogue.target(entry)}.csv",
-            log:
-                f"<logs>/tables/{entry.name}.log",
-            localrule: True
-            conda:
-                "../envs/smoothcert.yaml"
-            params:
-                name=entry.name,
-                base=subpath(output[0], strip_suffix=".csv"),
-                spec=output_spec(entry),
-                files=file_words,
-            shell:
-                "python -m smoothcert table {params.name} {params.files:q} --spec {params.spec:q}"
-                " --numbers {output.numbers} --out {params.base} > {log} 2>&1"
-
-    else:
-
-        rule:
-            name:
-                rule_name(entry)
-            input:
-                unpack(needed(entry)),
-            output:
-                report(
-                    f"<results>/figures/{entry.name}.png",
-                    category=section.title,
-                    labels={"what": entry.title},
-                ),
-                f"<results>/figures/{entry.name}.pdf",
-                numbers=f"<results>/numbers/{catalogue.target(entry)}.csv",
-            log:
-                f"<logs>/figures/{entry.name}.log",
-            localrule: True
-            conda:
-                "../envs/smoothcert.yaml"
-            params:
-                name=entry.name,
-                base=subpath(output[0], strip_suffix=".png"),
-                spec=output_spec(entry),
-                files=file_words,
-            shell:
-                "python -m smoothcert figure {params.name} {params.files:q} --spec {params.spec:q}"
-                " --numbers {output.numbers} --out {params.base} > {log} 2>&1"
+    rule:
+        name:
+            target_name(entry)
+        input:
+            unpack(needed(entry)),
+        output:
+            report(needs.shown(entry), category=section.title, labels={"what": entry.title}),
+            needs.formats(entry),
+            numbers=f"<results>/numbers/{catalogue.target(entry)}.csv",
+        log:
+            f"<logs>/{entry.kind}s/{entry.name}.log",
+        localrule: True
+        conda:
+            "../envs/smoothcert.yaml"
+        params:
+            kind=entry.kind,
+            name=entry.name,
+            base=subpath(output[0], strip_suffix=Path(needs.shown(entry)).suffix),
+            spec=output_spec(entry),
+            files=file_words,
+        shell:
+            "python -m smoothcert {params.kind} {params.name} {params.files:q} --spec {params.spec:q}"
+            " --numbers {output.numbers} --out {params.base} > {log} 2>&1"
 
 
 # The table and the figure of one name; for those of an audit, the audit is called so

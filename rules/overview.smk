@@ -23,8 +23,7 @@ rule differences:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.comparison", "smoothcert.report.heat_map")),
     shell:
-        "python -m smoothcert overview compare {input} --code {params.code} --out {params.base}"
-        " > {log} 2>&1"
+        "python -m smoothcert overview compare {input} --out {params.base} > {log} 2>&1"
 
 
 # Every claim of the papers; a check reads the numbers, certificates and audits that are there.
@@ -48,8 +47,7 @@ rule claims:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.ledger", *CHECKS)),
     shell:
-        "python -m smoothcert overview claims {params.results} --code {params.code}"
-        " --out {params.base} > {log} 2>&1"
+        "python -m smoothcert overview claims {params.results} --out {params.base} > {log} 2>&1"
 
 
 # The page shows whatever lies in the folder of results: these are there when it is made.
@@ -68,20 +66,20 @@ rule page:
         ],
         rules.claims.output,
     output:
-        "<results>/index.html",
-        "<results>/results.csv",
+        page="<results>/index.html",
+        numbers="<results>/results.csv",
     log:
         "<logs>/page.log",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
     params:
-        results=subpath(output[0], parent=True),
+        results=subpath(output.page, parent=True),
         preset=chosen.title,
         code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
         "python -m smoothcert overview page {params.results} --preset {params.preset:q}"
-        " --code {params.code} --out {output[0]} > {log} 2>&1"
+        " --out {output.page} > {log} 2>&1"
 
 
 # Results that lie in the repository, for a visitor who has run nothing

@@ -185,7 +185,7 @@ def test_the_command_line_writes_what_figures_and_claims_read(tmp_path, capsys):
 
 def judged(folder, rows, check):
     (folder / "numbers").mkdir(exist_ok=True)
-    write_numbers(folder / "numbers" / "x.csv", frame("lbrs_claims", rows))
+    write_numbers(folder / "numbers" / "lbrs_claims.csv", frame("lbrs_claims", rows))
     claim = next(c for c in claims.read_claims() if c.paper == "lbrs" and check in c.check)
     return claims.judge(claim, claims.Evidence(folder))
 

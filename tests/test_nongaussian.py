@@ -240,7 +240,9 @@ def judged(folder):
 def test_both_noises_on_one_model_give_a_direction_on_other_data(runs, tmp_path):
     folder = tmp_path / "numbers"
     folder.mkdir()
-    write_numbers(folder / "t.csv", table1(files(runs), LOOK).numbers("nongaussian_table1"))
+    write_numbers(
+        folder / "nongaussian_table1.csv", table1(files(runs), LOOK).numbers("nongaussian_table1")
+    )
     found = judged(tmp_path)
     assert found["zhang_above(1)"].verdict == claims.DIFFERENT
     assert found["zhang_above(1)"].direction in claims.DIRECTIONS
@@ -259,7 +261,9 @@ def test_the_direction_of_a_claim_is_that_of_the_accuracies(factor, direction, t
         for method, times in (("baseline", 1.0), ("method", factor))
     ]  # fmt: skip
     (tmp_path / "numbers").mkdir()
-    write_numbers(tmp_path / "numbers" / "t.csv", frame("nongaussian_table2", rows))
+    write_numbers(
+        tmp_path / "numbers" / "nongaussian_table2.csv", frame("nongaussian_table2", rows)
+    )
     finding = judged(tmp_path)["zhang_above(2)"]
     assert (finding.verdict, finding.direction) == (claims.DIFFERENT, direction)
 
@@ -268,7 +272,7 @@ def test_the_toy_is_judged_from_the_frontiers_of_figure_3(tmp_path, toy_points):
     write_points(tmp_path / "toy.csv", toy_points)
     picture = figures.measure_fig3(files([tmp_path / "toy.csv"]), Options())
     (tmp_path / "numbers").mkdir()
-    write_numbers(tmp_path / "numbers" / "f.csv", picture.numbers)
+    write_numbers(tmp_path / "numbers" / "nongaussian_fig3.csv", picture.numbers)
     finding = judged(tmp_path)["zhang_toy((11, 12))"]
     assert finding.verdict == claims.REPRODUCED
     assert "below at 0" in finding.ours

@@ -187,8 +187,7 @@ def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp
         "tables/cohen_table.md",
         "figures/cohen_figure.png",
         "figures/audit_memory.png",
-        "differences/cohen_table.png",
-    }
+    }  # no heat map: nothing is comparable
     page = Reader((out / "index.html").read_text(encoding="utf-8"))
     links = [attrs["href"] for _, attrs in page.of("a") if not attrs["href"].startswith("#")]
     pictures = [attrs["src"] for _, attrs in page.of("img")]
@@ -198,6 +197,19 @@ def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp
     assert "snakemake --config preset=smoke" in (out / "README.md").read_text(encoding="utf-8")
     with Image.open(out / "figures" / "cohen_figure.png") as picture:
         assert picture.mode == "P"  # of 256 colours
+
+
+def test_a_table_at_the_papers_own_setting_shows_its_differences(tmp_path):
+    paper = {"dataset": "cifar10", "arch": "resnet18", "sigmas": (0.12, 0.25), "n": 100_000}
+    paths = certificates(tmp_path, inputs=40, **paper)
+    out, numbers = tmp_path / "tables" / "cohen_table", tmp_path / "numbers" / "cohen_table.csv"
+    assert main(["table", "cohen_table", "--out", str(out), "--numbers", str(numbers), *paths]) == 0
+    heat_map = tmp_path / "differences" / "cohen_table"
+    assert main(["overview", "compare", str(numbers), "--out", str(heat_map)]) == 0
+    page = page_of(tmp_path)
+    assert page.pictures() == ["differences/cohen_table.png"]
+    (image,) = Reader(page.html()).of("img")
+    assert re.search(r"Ours minus the paper's\. .*; \d+ of \d+ comparable", image[1]["alt"])
 
 
 def test_a_notebook_shows_what_the_page_shows(results):

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,13 +83,15 @@ def replan(done: Path):
     """Plan with one change to the configuration or to one file; undone afterwards."""
     edited: list[tuple[Path, bytes]] = []
 
-    def with_change(config: dict | None = None, file: str = "", added: str = ""):
+    def with_change(config: dict | None = None, file: str = "", old: str = "", new: str = ""):
         if config is not None:
             write(done, {**TINY, **config})
         if file:
-            path = done / file
+            path = done / "src/smoothcert" / file
             edited.append((path, path.read_bytes()))
-            path.write_text(path.read_text() + added)
+            text = path.read_text()
+            assert old in text
+            path.write_text(text.replace(old, new, 1))
         return plan(done, "--configfile", "tiny.yaml")
 
     yield with_change
@@ -108,6 +111,9 @@ def test_every_promised_file_is_there(done: Path) -> None:
         "tables/cohen_table.csv",
         "tables/cohen_table.md",
         "tables/cohen_table.tex",
+        "tables/cohen_table.html",
+        "numbers/cohen_table.csv",
+        "numbers/cohen_figure.csv",
         "figures/cohen_figure.pdf",
         "figures/cohen_figure.png",
         "reports/cohen.html",
@@ -121,7 +127,7 @@ def test_every_promised_file_is_there(done: Path) -> None:
 
 def test_the_report_shows_the_table_and_no_code(done: Path) -> None:
     html = (done / "results/smoke/reports/cohen.html").read_text()
-    assert "cohen-fs-0.25" in html
+    assert "Cohen" in html
     assert "data:image/png" in html
     assert "import json" not in html
 
@@ -157,23 +163,28 @@ def test_resources_redo_nothing(replan) -> None:
 
 
 def test_a_changed_bound_is_certified_anew_from_the_same_votes(replan) -> None:
-    jobs = replan(file="src/smoothcert/confidence.py", added="changed = True\n")
+    jobs = replan(None, "core/confidence.py", "np.where(k > 0, bound, 0.0)", "bound")
     assert jobs == {"certify": 1} | dict.fromkeys(REPORTS, 1)
 
 
 def test_a_changed_training_method_trains_again(replan) -> None:
-    jobs = replan(file="src/smoothcert/training/cohen.py", added="changed = True\n")
+    jobs = replan(None, "training/cohen.py", "cross_entropy(", "cross_entropy(1.0 * ")
     assert jobs.keys() == {"train", "sample", "gather", "certify", *REPORTS}
 
 
 def test_a_changed_figure_redoes_the_figure_and_the_report(replan) -> None:
-    jobs = replan(file="src/smoothcert/figures/cohen.py", added="changed = True\n")
+    jobs = replan(None, "papers/cohen/figure.py", "ncols=2", "ncols=3")
     assert jobs == {"cohen_figure": 1, "cohen_report": 1}
 
 
 def test_a_comment_or_a_noise_that_is_not_used_redoes_nothing(replan) -> None:
-    replan(file="src/smoothcert/training/cohen.py", added="# a comment\n")
-    assert replan(file="src/smoothcert/noise/laplace.py", added="changed = True\n") == {}
+    replan(None, "training/cohen.py", "cross_entropy(", "cross_entropy(  # a comment\n")
+    assert replan(None, "noise/laplace.py", "np.maximum(", "np.minimum(") == {}
+
+
+def test_a_copy_of_the_folder_redoes_nothing(done: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(done, tmp_path / "copy", copy_function=shutil.copy)  # with new times
+    assert plan(copy, "--configfile", "tiny.yaml") == {}
 
 
 def test_one_target_runs_only_what_it_needs(tmp_path: Path) -> None:
@@ -196,7 +207,7 @@ def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["preset=huge"], "configuration: preset: 'huge'; expected one of laptop, paper, smoke"),
+        (["preset=huge"], "configuration: preset: expected one of laptop, paper, smoke, found 'huge'"),
         (["sede=1"], "configuration: sede: unknown key"),
     ],
 )

@@ -122,10 +122,13 @@ class Page:
 
     def pictures(self) -> list[str]:
         """The pictures that the page shows, below the results."""
-        everything = [one for s in self.sections for one in self.shown(s)]
-        compared = [self._compared(one) for one in everything if one.output.compared]
-        figures = [one.path for one in everything if one.output.kind == "figure"]
-        return figures + [path for path in compared if (self.results / path).exists()]
+        paths = []
+        for one in (one for section in self.sections for one in self.shown(section)):
+            if one.output.kind == "figure":
+                paths.append(one.path)
+            elif self._compared(one):
+                paths.append(self._heat_map(one))
+        return paths
 
     def _section(self, section: Section, href: parts.Href) -> dict[str, Any]:
         shown = [self._shown(one, href) for one in self.shown(section)]
@@ -137,29 +140,39 @@ class Page:
         if one.output.kind == "figure":
             return {"figure": self._picture(one.path, one.title, href)}
         table = Markup(path.read_text(encoding="utf-8"))
-        return {"figure": None, "title": one.title, "table": table, **self._differences(one, href)}
+        differences = self._differences(one, href)
+        return {
+            "figure": None,
+            "title": one.title,
+            "table": table,
+            "compared": one.output.compared,
+            "differences": differences,
+        }
 
     def _picture(self, path: str, title: str, href: parts.Href) -> tuple[str, str, int, int]:
         """The arguments of the macro ``figure``."""
         return href(path), title, *pictures.size(self.results / path)
 
     @staticmethod
-    def _compared(one: Shown) -> str:
+    def _heat_map(one: Shown) -> str:
         return f"differences/{one.output.name}.png"
 
-    def _differences(self, one: Shown, href: parts.Href) -> dict[str, Any]:
-        """How a table differs from the paper's: a heat map where a number is comparable."""
+    def _compared(self, one: Shown) -> list[str]:
+        """The verdicts on a table's differences from the paper's, where its heat map is there."""
         numbers = self.evidence.of(one.output.name)
-        if not one.output.compared or numbers.empty:
-            return {"comparable": None, "differences": None}
+        if not one.output.compared or not (self.results / self._heat_map(one)).exists():
+            return []
         verdicts = [cell.verdict for cell in comparison.differences(numbers)]
-        comparable = [v for v in verdicts if v != comparison.OTHER]
-        path = self._compared(one)
-        if not comparable or not (self.results / path).exists():
-            return {"comparable": len(comparable), "differences": None}
+        return [verdict for verdict in verdicts if verdict != comparison.OTHER]
+
+    def _differences(self, one: Shown, href: parts.Href) -> tuple[str, str, int, int] | None:
+        """The heat map of a table with a comparable number, for the macro ``figure``."""
+        verdicts = self._compared(one)
+        if not verdicts:
+            return None
         words = (
             f"Ours minus the paper's. {one.title};"
-            f" {comparable.count(comparison.AGREES)} of {len(comparable)} comparable numbers"
+            f" {verdicts.count(comparison.AGREES)} of {len(verdicts)} comparable numbers"
             " within the sampling error of both sides' inputs"
         )
-        return {"comparable": len(comparable), "differences": self._picture(path, words, href)}
+        return self._picture(self._heat_map(one), words, href)

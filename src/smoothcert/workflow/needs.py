@@ -119,6 +119,12 @@ def shown(output: Output) -> str:
     return f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}"
 
 
+def formats(output: Output) -> list[str]:
+    """The same in other formats."""
+    endings = ("md", "tex", "html") if output.kind == "table" else ("pdf",)
+    return [f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}" for ending in endings]
+
+
 def section_files(config: Config, section: Section) -> Iterator[str]:
     """What a section shows: its tables and figures, and what its notebook and claims read."""
     yield from (shown(o) for o in expanded(config, section) if available(config, o))
