@@ -14,7 +14,7 @@ include: "rules/common.smk"
 
 
 # Later values win: config.yaml, the preset's file, then the command line.
-configfile: "config.yaml"
+configfile: os.path.join(workflow.basedir, "config.yaml")
 configfile: overlay(config)
 
 

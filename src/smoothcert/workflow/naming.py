@@ -6,6 +6,7 @@ A preset is one of ``config/*.yaml``, by name, or a file of a user's own. What `
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -72,9 +73,8 @@ class Run:
         return _checked("-".join([base, *(path.stem for path in self.changes), *self._values()]))
 
     def _values(self) -> Iterable[str]:
-        for key, value in (self.given or {}).items():
-            if key in PLACES:
-                continue
+        changed = {k: v for k, v in (self.given or {}).items() if k not in PLACES}
+        for key, value in changed.items():
             if not isinstance(value, int | float | str) or not re.fullmatch(_NAME, str(value)):
                 raise SmoothcertError(
                     f"configuration: {key}: --config changes the results of preset"
@@ -84,26 +84,31 @@ class Run:
             yield f"{key}{value}"
 
     @property
+    def files(self) -> list[str]:
+        """The overlays, as one writes them here."""
+        here = Path.cwd()
+        paths = [path for path, _ in self.overlays]
+        return [str(p.relative_to(here) if p.is_relative_to(here) else p) for p in paths]
+
+    @property
+    def values(self) -> list[str]:
+        """``KEY=VALUE`` of ``--config``, without preset and target."""
+        given = {k: v for k, v in (self.given or {}).items() if k not in ("preset", "target")}
+        return [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in given.items()]
+
+    @property
     def words(self) -> list[str]:
         """The arguments of ``snakemake`` that choose this run."""
-        given = {"preset": self.preset, **(self.given or {})}
-        given.pop("target", None)
-        files = [_relative(path) for path, _ in self.overlays]
-        pairs = [f"{key}={value}" for key, value in given.items()]
-        return ["--config", *pairs, *(["--configfile", *files] if files else [])]
+        over = ["--configfile", *self.files] if self.overlays else []
+        return ["--config", f"preset={self.preset}", *self.values, *over]
 
     @property
     def title(self) -> str:
         """For people: ``smoke``, ``smoke with my.yaml and seed=1``."""
         over = [path.name for path in self.changes]
-        over += [f"{key}={value}" for key, value in (self.given or {}).items() if key not in PLACES]
+        over += [text for text in self.values if text.partition("=")[0] not in PLACES]
         base = self.preset if self.preset in self.known else self.file.stem
         return f"{base} with {' and '.join(over)}" if over else base
-
-
-def _relative(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _checked(name: Any) -> str:
