@@ -17,6 +17,7 @@ from smoothcert.audits.falsification import Claims, allowed, claims, falsify, ve
 from smoothcert.audits.settings import FalsificationSettings, Search
 from smoothcert.audits.smooth_attack import Target, candidates, nearest_others
 from smoothcert.certificates import make_table
+from smoothcert.compute import geometry
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs.image import Task
 from smoothcert.lbrs.smooth import run as certify_lbrs
@@ -26,7 +27,6 @@ from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN
 from smoothcert.sampling.sampler import Sampler
 
 NORMS = ("l1", "l2", "linf")
-ORDER = {"l1": 1, "l2": 2, "linf": np.inf}
 
 
 @pytest.fixture(scope="module")
@@ -38,40 +38,12 @@ def model_file(tmp_path_factory):
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_projection_is_the_nearest_point_of_the_ball(norm):
-    random = np.random.default_rng(0)
-    delta = torch.from_numpy(random.normal(size=(20, 7)))
-    radius = torch.from_numpy(random.random(20) * 3)
-    near = norm_ball.project(delta, radius, norm).numpy()
-    assert (np.linalg.norm(near, ORDER[norm], axis=1) <= radius.numpy() * (1 + 1e-9)).all()
-    inside = np.linalg.norm(delta.numpy(), ORDER[norm], axis=1) <= radius.numpy()
-    assert (near[inside] == delta.numpy()[inside]).all()
-    # (delta - near).(other - near) <= 0 for every other point of the ball: the projection.
-    other = random.normal(size=(20, 200, 7))
-    other *= (radius.numpy()[:, None] * random.random((20, 200)))[..., None] / np.linalg.norm(
-        other, ORDER[norm], axis=2, keepdims=True
-    )
-    gain = ((delta.numpy() - near)[:, None] * (other - near[:, None])).sum(2)
-    assert gain.max() <= 1e-9
-
-
-@pytest.mark.parametrize("norm", NORMS)
-def test_steepest_steps_have_norm_one_and_gain_the_dual_norm(norm):
-    gradient = torch.randn(5, 9, dtype=torch.float64)
-    step = norm_ball.steepest(gradient, norm)
-    assert norm_ball.length(step, norm).tolist() == pytest.approx([1.0] * 5)
-    dual = {"l1": np.inf, "l2": 2, "linf": 1}[norm]
-    gain = (step * gradient).sum(1).numpy()
-    assert gain == pytest.approx(np.linalg.norm(gradient.numpy(), dual, axis=1))
-
-
-@pytest.mark.parametrize("norm", NORMS)
 def test_a_point_in_float32_is_strictly_inside_the_open_ball(norm):
     x = torch.rand(50, 1, 8, 8) * 255  # far from 0: rounding of the sum is coarse
     radius = torch.rand(50, dtype=torch.float64) * 0.3
     radius[0] = 0.0
     stream = torch.Generator().manual_seed(0)
-    far = x + 2 * norm_ball.vertices((50, 1, 8, 8), norm, stream)
+    far = x + 2 * geometry.vertices((50, 1, 8, 8), norm, stream)
     moved = norm_ball.within(x, far, radius, norm)
     assert moved.dtype == torch.float32
     distance = norm_ball.length(moved.double() - x.double(), norm)

@@ -22,6 +22,7 @@ from smoothcert.papers.nongaussian import figure_linf, figures
 from smoothcert.papers.nongaussian.gain import gain, matched_scale, training
 from smoothcert.papers.nongaussian.study.ablation import Point, ablation, baseline_radius
 from smoothcert.papers.nongaussian.study.results import read_points, write_points
+from smoothcert.papers.nongaussian.study.settings import NongaussianSettings
 from smoothcert.papers.nongaussian.study.toy import BALL, ToyPoint, frontier, toy
 from smoothcert.papers.nongaussian.tables import LABELS, groups, rivals, table1, table2
 from smoothcert.report import claims, names
@@ -140,7 +141,7 @@ def test_a_person_reads_names_and_the_csv_has_slugs(runs):
     assert "| Zhang et al.: centripetal ℓ₁ |" in text
     assert "cohen-fs" not in text
     assert "Ours" not in text + csv_text
-    assert names.recipe("macer-ds2_n1-laplace") == "MACER-DS2 (n = 1), laplace"
+    assert names.recipe("macer-ds2_n1-laplace") == "MACER-DS2 (n = 1), Laplace"
 
 
 def test_a_baseline_without_the_scale_of_training_stands_for_any_scale(runs):
@@ -223,7 +224,7 @@ def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
     assert len(panels) == 2
     assert ["σ = 0.25" in axes.get_title() for axes in panels] == [True, False]
     labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
-    assert labels == ["Baseline: Gaussian", "Zhang et al.: centripetal ℓ∞ (eq. 12)"]
+    assert labels == ["Baseline: Gaussian for ℓ∞", "Zhang et al.: centripetal ℓ∞"]
     table = read_runs(paths[:1])[0].table
     exact = metrics.certified_accuracy(table, [4 / 255]).value[0]
     measured = picture.numbers
@@ -363,6 +364,18 @@ def test_points_survive_their_file_and_a_wrong_file_is_one_clear_line(tmp_path, 
     path.write_text("\n".join([text[0], text[1].replace("0.6", "six")]) + "\n")
     with pytest.raises(SmoothcertError, match=r"toy\.csv:2: "):
         read_points(path, ToyPoint)
+
+
+def test_the_configuration_has_the_points_that_its_figure_draws():
+    points = {"ablation": {"p": [0.9, 0.99]}, "toy": {"k": [0, 4.5]}}
+    assert NongaussianSettings.check(points, "configuration").toy.k == (0.0, 4.5)
+    for wrong, message in (
+        ({"ablation": {"p": [0.9]}}, "expected 0.99 among them"),
+        ({"ablation": {"seed": 1}}, r"ablation\.seed: unknown key"),
+        ({"toy": {"k": [5]}}, r"toy\.k\.0: expected less than 5"),
+    ):
+        with pytest.raises(SmoothcertError, match=message):
+            NongaussianSettings.check(wrong, "configuration")
 
 
 def test_the_command_computes_and_draws(tmp_path, capsys, toy_points):

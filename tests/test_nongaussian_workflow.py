@@ -116,7 +116,7 @@ def test_a_run_leaves_every_table_figure_and_the_report(done: Path) -> None:
             assert (done / f"figures/nongaussian_{name}.{suffix}").stat().st_size > 5000
     html = (done / "reports/nongaussian.html").read_text()
     assert html.count("data:image/png") == len(FIGURES)
-    for text in ("Zhang et al.: mixed norm", "monte-carlo", "quadrature", "different data"):
+    for text in ("Zhang et al.: mixed-norm", "monte-carlo", "quadrature", "different data"):
         assert text in html
     assert "import json" not in html
     with (done / "tables/nongaussian_gain.csv").open() as handle:

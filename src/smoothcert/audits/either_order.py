@@ -15,6 +15,7 @@ import numpy as np
 from smoothcert.audits.overlap import overlaps
 from smoothcert.audits.pair_bounds import Floats, Ints
 from smoothcert.certificates import ABSTAIN, memory
+from smoothcert.compute.geometry import ORDERS
 
 # A trimmed ball touches the one it was trimmed for, up to the rounding of a difference.
 _TOUCH = 1 - 1e-12
@@ -59,7 +60,7 @@ def either_order(
         scan = overlaps(every, after.predict, after.radius * _TOUCH, norm)
         gap = np.linalg.norm(
             every[n:].astype(np.float64) - every[target].astype(np.float64),
-            ord={"l1": 1, "l2": 2, "linf": np.inf}[norm],
+            ord=ORDERS[norm],
             axis=1,
         )
         within = gap < after.radius[target]

@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from smoothcert.audits.norm_ball import length, project, steepest, vertices
+from smoothcert.audits.norm_ball import length
 from smoothcert.audits.settings import FalsificationSettings
 from smoothcert.audits.subset import evenly
 from smoothcert.certificates import CertificateTable
+from smoothcert.compute.geometry import DUAL, check, project, steepest, vertices
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.lbrs import norms
 from smoothcert.lbrs.attack import Target
 from smoothcert.lbrs.classifier import LBRS, Network
 from smoothcert.lbrs.image import load
@@ -110,7 +110,7 @@ def falsify(
     rows = evenly(np.flatnonzero(table.radius > 0), settings.max)
     x, y = model.x[rows], torch.as_tensor(side[rows]).double()
     d = x[0].numel()
-    widest = {"l1": float(d), "l2": float(np.sqrt(d)), "linf": 1.0}[norms.check(model.norm)]
+    widest = {"l1": float(d), "l2": float(np.sqrt(d)), "linf": 1.0}[check(model.norm)]
     radius = torch.as_tensor(np.minimum(factor * table.radius[rows], widest)) * _INSIDE
     point, broken = x.clone(), torch.zeros(len(x), dtype=torch.bool)
     target = model.target
@@ -161,7 +161,7 @@ def _run(
     """One ascent; fills ``point`` and ``broken`` in place."""
     each = [-1] + [1] * (x.dim() - 1)
     pairs = target.points[target.labels > 0][:, None] - target.points[target.labels < 0]
-    gap = length(pairs.flatten(0, 1), norms.DUAL[target.norm]).mean()
+    gap = length(pairs.flatten(0, 1), DUAL[target.norm]).mean()
     # The lead of one label over the other moves by at most twice this within a ball.
     width = (radius.mean() * gap).clamp_min(1e-6)
     judge = target.objective(y, width)

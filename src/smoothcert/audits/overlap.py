@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from smoothcert.audits.pair_bounds import ORDERS, UNIT, Bounds, Distances, Found, Products, exact
+from smoothcert.audits.pair_bounds import UNIT, Bounds, Distances, Found, Products, exact
 from smoothcert.certificates import ABSTAIN
+from smoothcert.compute.geometry import check
 from smoothcert.core.errors import SmoothcertError
 
 Floats = NDArray[np.float64]
@@ -67,8 +68,7 @@ def overlaps(
     are else the lower bounds of that filter. Memory: the points in float32 once more, and some
     blocks. Raises SmoothcertError for another norm or unequal lengths.
     """
-    if norm not in ORDERS:
-        raise SmoothcertError(f"norm {norm!r}: expected l1, l2 or linf")
+    check(norm)
     if not len(points) == len(predict) == len(radius):
         raise SmoothcertError(
             f"overlaps: {len(points)} inputs, {len(predict)} predictions, {len(radius)} radii"

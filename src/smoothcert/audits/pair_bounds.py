@@ -8,11 +8,12 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothcert.compute.geometry import ORDERS
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 UNIT = 2.0**-24  # rounding of float32
-ORDERS: dict[str, float] = {"l1": 1, "l2": 2, "linf": np.inf}
 _METRICS: dict[str, Literal["cityblock", "euclidean", "chebyshev"]] = {
     "l1": "cityblock", "l2": "euclidean", "linf": "chebyshev",
 }  # fmt: skip

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
+from smoothcert.audits.norm_ball import length, within
 from smoothcert.audits.settings import Ascent, Search
+from smoothcert.compute.geometry import ORDERS, project, steepest, vertices
 from smoothcert.compute.streams import generator
 from smoothcert.models.attacks import gradient_of, smoothed_cross_entropy
 from smoothcert.models.mode import evaluating, wide
@@ -166,8 +167,7 @@ def nearest_others(
     another class, nearest first: [B, k', ...] with k' the smaller of k and what every input has."""
     if k == 0:
         return x[:, None][:, :0]
-    order = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}[norm]
-    distance = torch.cdist(x.flatten(1).double(), pool.flatten(1).double(), p=order)
+    distance = torch.cdist(x.flatten(1).double(), pool.flatten(1).double(), p=ORDERS[norm])
     same = y[:, None] == classes[None]
     distance = distance.masked_fill(same, torch.inf)
     most = min(k, int((~same).sum(1).min()))

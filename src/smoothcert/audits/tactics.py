@@ -15,7 +15,8 @@ import torch
 from torch import Generator, Tensor
 
 from smoothcert.audits.deployed import Balls, Deployed
-from smoothcert.audits.norm_ball import length, project, steepest, vertices, within
+from smoothcert.audits.norm_ball import length, within
+from smoothcert.compute.geometry import project, steepest, vertices
 from smoothcert.models.attacks import Direction, gradient_of
 from smoothcert.models.mode import wide
 from smoothcert.noise.soft_radius import soft_radius

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.compute.geometry import ORDERS, check
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,7 @@ def survey(
     least distance in units of the sum of their radii, in rising order; exact in l2, and empty
     in other norms, for which :func:`nearest_misses` goes through all pairs.
     """
-    if norm not in ("l1", "l2", "linf"):
-        raise SmoothcertError(f"norm {norm!r}: expected l1, l2 or linf")
+    check(norm)
     n, d = points.shape
     shrink = np.sqrt(d) if norm == "linf" else 1.0
     x = (points - points.mean(0)).astype(np.float32)  # centred: smaller rounding errors
@@ -171,12 +170,11 @@ class _Misses:
 def _distances(
     points: NDArray, left: NDArray[np.int64], right: NDArray[np.int64], norm: str
 ) -> NDArray[np.float64]:
-    order = {"l1": 1, "l2": 2, "linf": np.inf}[norm]
     out = np.empty(len(left))
     for s in range(0, len(left), 1024):
         part = slice(s, s + 1024)
         gap = points[left[part]].astype(np.float64) - points[right[part]].astype(np.float64)
-        out[part] = np.linalg.norm(gap, ord=order, axis=1)
+        out[part] = np.linalg.norm(gap, ord=ORDERS[norm], axis=1)
     return out
 
 

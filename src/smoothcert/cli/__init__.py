@@ -33,14 +33,14 @@ COMMANDS = {
     "metrics": "certified accuracy, ACR, ... of certificate tables",
     "table": "a table as CSV, Markdown and LaTeX",
     "figure": "a figure as PDF and PNG",
-    "lbrs": "locally biased smoothing: its experiments, figures and certificates",
+    "lbrs": "locally biased smoothing: its experiments and certificates",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
     "overview": "papers beside ours, and the page of all results",
     "ship": "a run's tables, page and pictures, for the docs",
     "audit": "try to break certificates: one verdict a promise",
     "bench": "the throughput of this device",
     "plan": "what a target costs before it runs: jobs, hours, disk",
-    "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example, figures",
+    "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example",
 }
 
 

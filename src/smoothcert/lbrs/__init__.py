@@ -13,5 +13,5 @@ nothing is sampled, and its certificates hold with certainty.
 ``oracle`` is y(x) and how far it is from changing, ``certificate`` the closed forms of Theorems
 6 and 8, ``lipschitz`` the constant L that Theorem 8 needs, ``multiclass`` the extension to any
 number of classes, ``classifier`` the classifiers themselves, ``spiral`` and ``image`` the paper's
-experiments. Proofs are in docs/methods/lbrs.md.
+experiments with their ``settings``. Proofs are in docs/methods/lbrs.md.
 """

@@ -14,12 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from smoothcert.compute.geometry import DUAL, broadcast, length, steepest
 from smoothcert.lbrs.classifier import binary_logit
-from smoothcert.lbrs.norms import DUAL
 from smoothcert.lbrs.settings import Head
 from smoothcert.models.attacks import AttackNorm, gradient_of, pgd
-
-_ORDER = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}
 
 
 def transfer(
@@ -72,7 +70,7 @@ class Target:
         if DUAL[self.norm] == "l2":
             size = (flat.square().sum(1) + 1e-24).sqrt()
         else:
-            size = _length(flat, DUAL[self.norm])
+            size = length(flat, DUAL[self.norm])
         push = self.bias * size
         return z, push if self.head == "logit" else torch.asinh(push)
 
@@ -101,7 +99,7 @@ def adaptive(
     iterate is judged by the true classifier, not by the surrogate.
     """
     own, others = (target.points[target.labels == s] for s in (1, -1))
-    gap = _length((own[:, None] - others).flatten(0, 1), DUAL[target.norm]).mean()
+    gap = length((own[:, None] - others).flatten(0, 1), DUAL[target.norm]).mean()
     # The lead of one label over the other moves by at most 2 * radius * gap in the ball.
     width = (radius * gap).clamp_min(1e-6)
     begins = [*_towards_other_label(target, x, y, radius), *starts] if radius > 0 else []
@@ -125,7 +123,7 @@ def _towards_other_label(target: Target, x: Tensor, y: Tensor, radius: float) ->
     moved = []
     for rank in range(ranks):
         toward = target.points[order[:, rank]] - target.points[own]
-        moved.append((x + radius * _steepest(toward, target.norm)).clamp(0, 1))
+        moved.append((x + radius * steepest(toward, target.norm)).clamp(0, 1))
     return moved
 
 
@@ -147,11 +145,11 @@ def _run(
         if step == steps or radius == 0:
             break
         (gradient,) = torch.autograd.grad(loss.sum(), v)
-        delta = (v.detach() + 2 * radius / steps * _steepest(gradient, norm)).clamp(0, 1) - x
+        delta = (v.detach() + 2 * radius / steps * steepest(gradient, norm)).clamp(0, 1) - x
         if norm == "linf":
             delta = delta.clamp(-radius, radius)
         else:
-            delta = delta * (radius / _length(delta, "l2").clamp_min(radius)).view(-1, 1, 1, 1)
+            delta = delta * broadcast(radius / length(delta, "l2").clamp_min(radius), delta)
         v = x + delta
     return broken
 
@@ -182,13 +180,3 @@ def smoothed(
         return -y * votes.unflatten(0, (-1, copies)).mean(1)
 
     return pgd(gradient_of(objective), x, radius, steps, norm, step_size=2.5 * radius / steps)
-
-
-def _length(v: Tensor, norm: str) -> Tensor:
-    return torch.linalg.vector_norm(v.flatten(1), _ORDER[norm], dim=1)
-
-
-def _steepest(v: Tensor, norm: str) -> Tensor:
-    if norm == "linf":
-        return v.sign()
-    return v / _length(v, "l2").clamp_min(1e-30).view(-1, *[1] * (v.ndim - 1))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smoothcert.compute import geometry
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.lbrs import norms
 from smoothcert.lbrs.certificate import FORMS, Form, Radii
 from smoothcert.lbrs.oracle import Oracle
 from smoothcert.lbrs.settings import HEADS, Head
@@ -46,7 +46,7 @@ class Linear:
     def score_and_slope(self, x: ArrayLike, norm: str) -> tuple[NDArray, NDArray]:
         x = np.asarray(x, np.float64)
         score = x.reshape(len(x), -1) @ self.weight + self.intercept
-        return score, np.full(len(score), norms.dual_length(self.weight, norm))
+        return score, np.full(len(score), geometry.dual_length(self.weight, norm))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Kernel:
         offsets = x.reshape(len(x), 1, -1) - self.centers
         terms = self.weights * np.exp(-self.gamma * np.sum(offsets**2, axis=-1))
         gradient = -2 * self.gamma * np.einsum("nm,nmd->nd", terms, offsets)
-        return terms.sum(axis=1) + self.intercept, norms.dual_length(gradient, norm)
+        return terms.sum(axis=1) + self.intercept, geometry.dual_length(gradient, norm)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Network:
     def logit_and_slope(self, x: ArrayLike, norm: str) -> tuple[NDArray, NDArray]:
         """The logit z(x) and ||grad z(x)||_*: [N, ...] -> [N], [N] float64."""
         z, gradient = self.logit_and_gradient(x)
-        return z, norms.dual_length(gradient, norm)
+        return z, geometry.dual_length(gradient, norm)
 
     def logit_and_gradient(self, x: ArrayLike) -> tuple[NDArray, NDArray]:
         """The logit and its gradient, flat: [N, ...] -> [N], [N, d] float64."""
@@ -188,7 +188,7 @@ class LBRS:
     lipschitz: float | None = 0.0
 
     def __post_init__(self) -> None:
-        norms.check(self.norm)
+        geometry.check(self.norm)
         if not set(self.oracle.classes.tolist()) <= {-1, 1}:
             raise SmoothcertError(
                 f"reserved points of classes {self.oracle.classes.tolist()}: expected -1 and 1"

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from smoothcert.compute import geometry
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.lbrs import norms
 from smoothcert.lbrs.classifier import Kernel
 from smoothcert.lbrs.settings import Head
 
@@ -87,7 +87,7 @@ def network_bounds(module: nn.Module, shape: tuple[int, ...], norm: str) -> Boun
         SmoothcertError: a layer whose gradient is not Lipschitz (ReLU) or is not known here.
     """
     layers, curves = _layers(module, shape)
-    norms.check(norm)
+    geometry.check(norm)
     spectral = [layer.norm() for layer in layers[:-1]]
     last = layers[-1].matrix()
     weight = last[1] - last[0] if len(last) == 2 else last[0]
@@ -138,7 +138,7 @@ def _score_bound(
     product *= math.prod(spectral[1:]) * math.prod(c.first for c in curves)
     low, high = (curves[0].first * v for v in (np.minimum(first[0], 0), np.maximum(first[1], 0)))
     low, high = layers[0].transposed_interval(low, high)
-    return min(product, float(norms.dual_length(np.maximum(high, -low), norm)))
+    return min(product, float(geometry.dual_length(np.maximum(high, -low), norm)))
 
 
 def sampled(module: nn.Module, inputs: torch.Tensor, norm: str = "l2", steps: int = 20) -> float:
@@ -245,7 +245,7 @@ def _double(tensor: torch.Tensor) -> np.ndarray:
 
 def _l2_per_unit(norm: str, d: int) -> float:
     """sup ||u||_2 over ||u|| <= 1."""
-    return math.sqrt(d) if norms.check(norm) == "linf" else 1.0
+    return math.sqrt(d) if geometry.check(norm) == "linf" else 1.0
 
 
 class _Affine:

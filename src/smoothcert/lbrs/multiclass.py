@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smoothcert.compute import geometry
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.lbrs import norms
 from smoothcert.lbrs.certificate import root
 from smoothcert.lbrs.oracle import Oracle
 
@@ -25,7 +25,7 @@ def pair_slopes(gradients: ArrayLike, norm: str) -> NDArray:
     gradients = np.asarray(gradients, np.float64)
     out = np.zeros((*gradients.shape[:2], gradients.shape[1]))
     for c in range(gradients.shape[1]):
-        out[:, c] = norms.dual_length(gradients - gradients[:, c : c + 1], norm)
+        out[:, c] = geometry.dual_length(gradients - gradients[:, c : c + 1], norm)
     return out
 
 

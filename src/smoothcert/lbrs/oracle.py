@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smoothcert.compute import geometry
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.lbrs import norms
 
 _CHUNK = 4_000_000  # entries of the largest temporary array
 
@@ -93,7 +93,7 @@ class Oracle:
             raise SmoothcertError(f"k = {self.k}: the published neighbour term is for k = 1")
         d2 = self.squared_distances(x)
         i = np.argmin(d2, axis=1)
-        gaps = norms.dual_length(self.points[:, None] - self.points, norm)  # [K, K]
+        gaps = geometry.dual_length(self.points[:, None] - self.points, norm)  # [K, K]
         other = self.labels[i][:, None] != self.labels
         ratio = _ratio(d2 - d2[np.arange(len(d2)), i][:, None], gaps[i])
         return np.where(other, ratio, np.inf).min(axis=1, initial=np.inf)
@@ -116,7 +116,7 @@ class Oracle:
         """
         x = _flat(x, self.points.shape[1])
         d2, answer, classes = self.squared_distances(x), self(x), self.classes
-        gaps = norms.dual_length(self.points[:, None] - self.points, norm)
+        gaps = geometry.dual_length(self.points[:, None] - self.points, norm)
         out = np.full((len(x), len(classes)), np.inf)
         m = (self.k + 1) // 2
         for own in classes:

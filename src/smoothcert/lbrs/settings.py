@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from smoothcert.core.settings import Count, Length, Natural, Positive, Settings, Several
+from smoothcert.datasets import DATASETS
 
 Head = Literal["logit", "tanh"]  # of the score that is smoothed; see classifier.head_score
 HEADS: tuple[Head, ...] = ("logit", "tanh")
@@ -20,6 +21,12 @@ def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     if any(a >= b for a, b in pairwise(values)):
         raise ValueError(f"expected ascending numbers, found {', '.join(map(str, values))}")
     return values
+
+
+def _known(name: str) -> str:
+    if name not in DATASETS:
+        raise ValueError(f"expected one of {', '.join(DATASETS)}, found {name!r}")
+    return name
 
 
 Lengths = Annotated[tuple[Length, ...], Field(min_length=1), AfterValidator(_ascending)]
@@ -59,7 +66,7 @@ class SpiralSettings(Settings):
 class Images(Settings):
     """One class against the rest, from a named data set; what the paper leaves open."""
 
-    dataset: str = Field(description="a name of smoothcert.datasets")
+    dataset: Annotated[str, AfterValidator(_known)] = Field(description="its name")
     positive: str = Field(description="the class labelled +1, by name or number")
     train: Count = Field(default=5000, description="images of each label, at most")
     test: Count = Field(default=500, description="images of each label, at most")

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from smoothcert.compute.geometry import broadcast, length, project
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.mode import wide
 
@@ -60,20 +61,20 @@ def pgd(
     if random_start:
         if stream is None:
             raise SmoothcertError("attack: a random start needs a stream")
-        delta = _project(_uniform_in_ball(x, norm, stream) * bound, bound, norm)
+        delta = project(_uniform_in_ball(x, norm, stream) * bound, bound.flatten(), norm)
         delta = _into_box(delta, x, box)
     for _ in range(steps):
         ascent = direction(x + delta).detach()
         if norm == "linf":
             delta = delta + pace * ascent.sign()
         else:
-            length = _length(ascent)
-            if stream is not None and not bool((length > 0).all()):
+            size = _length(ascent)
+            if stream is not None and not bool((size > 0).all()):
                 other = torch.randn(x.shape, generator=stream, device=x.device, dtype=x.dtype)
-                ascent = torch.where(length > 0, ascent, other)
-                length = torch.where(length > 0, length, _length(other))
-            delta = delta + pace * ascent / length.clamp_min(torch.finfo(x.dtype).tiny)
-        delta = _project(_into_box(delta, x, box), bound, norm)
+                ascent = torch.where(size > 0, ascent, other)
+                size = torch.where(size > 0, size, _length(other))
+            delta = delta + pace * ascent / size.clamp_min(torch.finfo(x.dtype).tiny)
+        delta = project(_into_box(delta, x, box), bound.flatten(), norm)
     return x + delta
 
 
@@ -132,18 +133,11 @@ def smoothed_cross_entropy(model: nn.Module, y: Tensor, eps: Tensor) -> Objectiv
 
 def _length(delta: Tensor) -> Tensor:
     """The l2 norm of each input, shaped to broadcast."""
-    return delta.flatten(1).norm(dim=1).view(-1, *[1] * (delta.dim() - 1))
+    return broadcast(length(delta, "l2"), delta)
 
 
 def _into_box(delta: Tensor, x: Tensor, box: tuple[float, float] | None) -> Tensor:
     return delta if box is None else (x + delta).clamp(*box) - x
-
-
-def _project(delta: Tensor, bound: Tensor, norm: AttackNorm) -> Tensor:
-    if norm == "linf":
-        return delta.clamp(-bound, bound)
-    length = _length(delta)
-    return torch.where(length > bound, delta * (bound / length.clamp_min(1e-30)), delta)
 
 
 def _uniform_in_ball(x: Tensor, norm: AttackNorm, stream: Generator) -> Tensor:
@@ -153,5 +147,5 @@ def _uniform_in_ball(x: Tensor, norm: AttackNorm, stream: Generator) -> Tensor:
         return 2 * torch.rand(x.shape, **options) - 1
     towards = torch.randn(x.shape, **options)
     d = x[0].numel()
-    length = torch.rand((len(x), *[1] * (x.dim() - 1)), **options) ** (1 / d)
-    return towards / _length(towards) * length
+    share = torch.rand((len(x), *[1] * (x.dim() - 1)), **options) ** (1 / d)
+    return towards / _length(towards) * share

@@ -44,12 +44,12 @@ def training(slug: str) -> str:
 
 
 def recipe(slug: str) -> str:
-    """A training without its scale: ``cohen-fs-laplace`` -> "Cohen, laplace"."""
+    """A training without its scale: ``cohen-fs-laplace`` -> "Cohen, Laplace"."""
     try:
         one = Training.parse(f"{slug}-1.00")
     except SmoothcertError:
         return slug
-    return _recipe(one) + ("" if one.noise == "gaussian" else f", {one.noise}")
+    return _recipe(one) + ("" if one.noise == "gaussian" else f", {noise_family(one.noise)}")
 
 
 def _recipe(one: Training) -> str:
@@ -60,6 +60,11 @@ def _recipe(one: Training) -> str:
 def noise(slug: str) -> str:
     """``centripetal-l2_k48-1.00`` -> "centripetal ℓ₂, k = 48, σ = 1.00"."""
     return _title(NOISES, slug)
+
+
+def noise_family(name: str) -> str:
+    """A noise without k and scale: ``centripetal-l2`` -> "centripetal ℓ₂"."""
+    return NOISES[name].label or name if name in NOISES else name
 
 
 def scaling(slug: str) -> str:

@@ -18,6 +18,7 @@ from smoothcert.budget import BUDGETS
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.settings import Count, Length, Natural, Settings, Several, same
 from smoothcert.core.slugs import Training
+from smoothcert.lbrs.settings import LbrsSettings
 from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
 from smoothcert.papers.iss.options import CoverageOptions, ReplayTableOptions
@@ -209,7 +210,7 @@ class _Base(Settings):
     resources: StageResources
     iss: Iss
     nongaussian: NongaussianSettings
-    lbrs: Config
+    lbrs: LbrsSettings
 
 
 # config.yaml with a preset and what the command line adds

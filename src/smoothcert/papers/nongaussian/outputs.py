@@ -6,6 +6,7 @@ from pydantic import Field
 
 from smoothcert.core.settings import Probability
 from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.nongaussian.study.settings import DRAWN
 from smoothcert.report.output import Need, Options, Output, Section
 
 _FOLDER = "smoothcert.papers.nongaussian"
@@ -15,7 +16,7 @@ _NORMS = ("l1", "l2", "linf")
 class AblationOptions(Options):
     """What a reader may choose of the ablation's figure."""
 
-    p: Probability = Field(0.99, description="the class probability that it is drawn for")
+    p: Probability = Field(DRAWN, description="the class probability that it is drawn for")
 
 
 def _table(number: int, norm: str, symbol: str) -> Output:

@@ -55,15 +55,6 @@ CHOICES = {
     HELD_OUT: "chosen on the other half",
     ONE: "none: one run",
 }
-_NOISES = {
-    "laplace": "Laplace",
-    "gaussian": "Gaussian",
-    "gaussian-linf": "Gaussian",
-    "centripetal-l1": "centripetal ℓ₁",
-    "centripetal-l2": "centripetal ℓ₂ (eq. 11)",
-    "centripetal-linf": "centripetal ℓ∞ (eq. 12)",
-    "mixed-linf": "mixed norm (eq. 13)",
-}
 
 
 def role(run: Run) -> str | None:
@@ -243,7 +234,7 @@ def noise_names(runs: Sequence[Run]) -> list[str]:
 
 def noise_titles(runs: Sequence[Run]) -> list[str]:
     """The same in print."""
-    return [_NOISES.get(name, name) for name in noise_names(runs)]
+    return [names.noise_family(name) for name in noise_names(runs)]
 
 
 def _named(rival: str, noises: list[str]) -> str:

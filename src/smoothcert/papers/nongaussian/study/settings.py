@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from smoothcert.core.settings import Count, Natural, Positive, Probability, Settings, Several
 
+DRAWN = 0.99  # the class probability of the ablation's figure
 
-class AblationSettings(Settings):
+
+class AblationPoints(Settings):
     """Which points of the ablation are computed."""
 
     d: Several[Annotated[int, Field(ge=2)]] = Field(
@@ -25,10 +27,9 @@ class AblationSettings(Settings):
         default=300_000_000,
         description="drawn numbers that a point of the mixed noise rests on, at most",
     )
-    seed: Natural = Field(default=0, description="of all draws")
 
 
-class ToySettings(Settings):
+class ToyPoints(Settings):
     """Which points of the toy example are searched; the paper states none of these."""
 
     attacks: Several[Positive] = Field(default=(0.1, 0.2), description="linf attack radii")
@@ -39,11 +40,29 @@ class ToySettings(Settings):
     k: Several[Annotated[float, Field(ge=0, lt=5)]] = Field(
         default=(0, 0.25, 0.5, 1, 2, 3, 4, 4.5), description="exponents, real"
     )
+
+
+class AblationSettings(AblationPoints):
+    """The job of the ablation."""
+
+    seed: Natural = Field(default=0, description="of all draws")
+
+
+class ToySettings(ToyPoints):
+    """The job of the toy example."""
+
     seed: Natural = Field(default=0, description="of all draws")
 
 
 class NongaussianSettings(Settings):
     """The section ``nongaussian`` of the configuration; its seed is the configuration's."""
 
-    ablation: AblationSettings = AblationSettings()
-    toy: ToySettings = ToySettings()
+    ablation: AblationPoints = AblationPoints()
+    toy: ToyPoints = ToyPoints()
+
+    @field_validator("ablation")
+    @classmethod
+    def _drawn(cls, ablation: AblationPoints) -> AblationPoints:
+        if DRAWN not in ablation.p:
+            raise ValueError(f"p: expected {DRAWN:g} among them, for which the figure is drawn")
+        return ablation
