@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
@@ -13,12 +14,14 @@ from smoothcert.report.ledger import count, ledger, write_ledger
 from smoothcert.report.numbers import read_numbers, write_numbers
 from smoothcert.report.page import Page
 from smoothcert.report.style import save
+from smoothcert.report.summary import summary
 from smoothcert.workflow import catalogue
 
 KINDS = {
     "compare": "differences of a table from the paper's, as BASE.csv and a heat map",
     "claims": "every claim of the papers with a verdict, as BASE.csv and BASE.md",
     "page": "everything in a folder of results as one static page",
+    "summary": "what a folder of results comes to, on one screen",
 }
 
 
@@ -84,7 +87,21 @@ class ThePage(OfResults):
         print(self.out)
 
 
+class Summary(OfResults):
+    """What a folder of results comes to, on one screen: made, the one table, verdicts, the page."""
+
+    epilog: ClassVar[str] = "example: smoothcert overview summary results/smoke"
+
+    def run(self) -> None:
+        print(summary(self.page(), ("ddrs_appendix", "cohen_table")))
+
+
 def command(kind: str) -> type[Command]:
     """The command of a word of KINDS."""
-    kinds: dict[str, type[Command]] = {"compare": Compare, "claims": Claims, "page": ThePage}
+    kinds: dict[str, type[Command]] = {
+        "compare": Compare,
+        "claims": Claims,
+        "page": ThePage,
+        "summary": Summary,
+    }
     return kinds[kind]
