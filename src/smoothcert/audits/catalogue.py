@@ -16,7 +16,7 @@ class Kind:
     """What ``smoothcert audit NAME`` does: the class ``audit`` ("module:Class") with its
     ``settings``, of the files ``takes`` (fields of :class:`smoothcert.audits.base.Subject`).
 
-    It writes BASE.json, and what ``endings`` says beside it: rows (tsv, csv), witnesses (npz).
+    ``example`` is one of preset smoke. It writes BASE.json, and what ``endings`` says beside it: rows (tsv, csv), witnesses (npz).
     """
 
     name: str
@@ -25,6 +25,7 @@ class Kind:
     settings: type[Settings]
     takes: tuple[str, ...] = ()
     endings: tuple[str, ...] = ()
+    example: str = ""  # words after the command's name
 
     @property
     def key(self) -> str:
@@ -53,6 +54,13 @@ class Job:
 
 RUN = "{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}"
 
+# What examples are about: results of preset smoke
+_OF = "digits/tiny_cnn/cohen-fs-0.25"
+_CERTIFICATES = f"results/smoke/certificates/{_OF}"
+_FIXED = f"{_CERTIFICATES}/gaussian-0.25/fixed/fixed-10000.tsv"
+_VOTES = f"results/smoke/votes/{_OF}/gaussian-0.25/fixed/votes.npz"
+_MODEL = f"--model results/smoke/models/{_OF}/model.safetensors"
+
 MEMORY_SOUNDNESS = Kind(
     "memory-soundness",
     "certificates of input-dependent noise scales, with and without memory",
@@ -60,6 +68,7 @@ MEMORY_SOUNDNESS = Kind(
     s.MemorySoundnessSettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
     endings=("tsv", "npz"),
+    example=f"{_CERTIFICATES}/gaussian-0.25/ascent-K900/fixed-2000.tsv {_MODEL} --out soundness",
 )
 FALSIFICATION = Kind(
     "falsification",
@@ -68,6 +77,7 @@ FALSIFICATION = Kind(
     s.FalsificationSettings,
     takes=("tables", "model", "spiral", "data_dir", "device"),
     endings=("tsv", "npz"),
+    example=f"{_FIXED} {_MODEL} --out falsification",
 )
 ATTACK_ACCURACY = Kind(
     "attack-accuracy",
@@ -76,6 +86,7 @@ ATTACK_ACCURACY = Kind(
     s.AttackAccuracySettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
     endings=("csv",),
+    example=f"{_FIXED} {_MODEL} --out attack",
 )
 COVERAGE = Kind(
     "coverage",
@@ -83,6 +94,7 @@ COVERAGE = Kind(
     "smoothcert.audits.procedures:Coverage",
     s.CoverageSettings,
     endings=("csv",),
+    example="--n 10000 --runs 20000 --out coverage",
 )
 HONESTY = Kind(
     "honesty",
@@ -91,6 +103,7 @@ HONESTY = Kind(
     s.HonestySettings,
     takes=("tables", "votes"),
     endings=("csv",),
+    example=f"{_FIXED} --votes {_VOTES} --out honesty",
 )
 NUMERICS = Kind(
     "numerics",
@@ -99,12 +112,14 @@ NUMERICS = Kind(
     s.NumericsSettings,
     takes=("tables", "model", "data_dir"),
     endings=("csv",),
+    example=f"{_FIXED} {_MODEL} --max 10 --out numerics",
 )
 RADII = Kind(
     "radii",
     "radius formulas against the worst base classifier",
     "smoothcert.audits.extremal:Radii",
     s.RadiiSettings,
+    example="gaussian-1.00 laplace-1.00 --d 64 --out radii",
 )
 STREAMS = Kind(
     "streams",
@@ -112,6 +127,7 @@ STREAMS = Kind(
     "smoothcert.audits.reuse:Streams",
     s.StreamsSettings,
     takes=("model", "data_dir"),
+    example=f"{_MODEL} --dataset digits --noise gaussian-0.25 --out streams",
 )
 
 KINDS = (

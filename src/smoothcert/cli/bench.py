@@ -24,7 +24,9 @@ class Bench(Command):
     thread is measured, in processor time.
     """
 
-    epilog: ClassVar[str] = "example: smoothcert bench ddrs_table1 --preset paper --write"
+    epilog: ClassVar[str] = (
+        f"example: smoothcert bench ddrs_table1 --preset paper --write {DEFAULT}"
+    )
 
     targets: tuple[str, ...] = positional(("all",), "targets of the workflow", "TARGET")
     preset: str = place("smoke", "whose networks: a preset, or a file of your own", "NAME|FILE.yaml")

@@ -28,6 +28,10 @@ KINDS = {
 class Compare(Command):
     """Differences of a table from the paper's, as BASE.csv and a heat map."""
 
+    epilog: ClassVar[str] = (
+        "example: smoothcert overview compare results/smoke/numbers/ddrs_table1.csv --out table1"
+    )
+
     numbers: Path = positional(help="the numbers of a table", metavar="NUMBERS.csv")
     out: Path = place(help="writes BASE.csv, .pdf, .png", metavar="BASE")
 
@@ -45,6 +49,8 @@ class Compare(Command):
 
 class Claims(Command):
     """Every claim of the papers with a verdict, as BASE.csv and BASE.md."""
+
+    epilog: ClassVar[str] = "example: smoothcert overview claims results/smoke --out claims"
 
     results: Path = positional(help="a folder such as results/smoke", metavar="RESULTS")
     out: Path = place(help="writes BASE.csv and BASE.md", metavar="BASE")
@@ -77,6 +83,10 @@ class ThePage(OfResults):
 
     The page refers to pictures and tables in the folder.
     """
+
+    epilog: ClassVar[str] = (
+        "example: smoothcert overview page results/smoke --out results/smoke/index.html"
+    )
 
     out: Path = place(help="the page; results.csv stands beside it", metavar="FILE.html")
 

@@ -7,6 +7,7 @@ top-up all follow from that and from the digests of the model and the data.
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,8 @@ from smoothcert.votes.records import read_record, seconds_of, write_record
 def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, dict[str, Any]]:
     """A checkpoint, or ``package.module:function`` that returns a network of your own.
 
+    A module is looked for in the current folder, too.
+
     The network takes images in [0,1] and returns logits. Returns it with its record.
     """
     if Path(name).suffix == ".safetensors" or ":" not in name:
@@ -53,6 +56,8 @@ def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, 
             )
         return model, record
     module, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as python itself does: ./own.py is module own
     try:
         make = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
