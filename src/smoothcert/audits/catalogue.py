@@ -58,6 +58,8 @@ RUN = "{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}"
 _OF = "digits/tiny_cnn/cohen-fs-0.25"
 _CERTIFICATES = f"results/smoke/certificates/{_OF}"
 _FIXED = f"{_CERTIFICATES}/gaussian-0.25/fixed/fixed-10000.tsv"
+_OWN_SCALES = f"{_CERTIFICATES}/gaussian-0.25/ascent-K900/fixed-2000.tsv"
+_TWO = f"{_CERTIFICATES}/gaussian-0.25/fixed/fixed-2000.tsv {_OWN_SCALES}"
 _VOTES = f"results/smoke/votes/{_OF}/gaussian-0.25/fixed/votes.npz"
 _MODEL = f"--model results/smoke/models/{_OF}/model.safetensors"
 
@@ -68,7 +70,7 @@ MEMORY_SOUNDNESS = Kind(
     s.MemorySoundnessSettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
     endings=("tsv", "npz"),
-    example=f"{_CERTIFICATES}/gaussian-0.25/ascent-K900/fixed-2000.tsv {_MODEL} --out soundness",
+    example=f"{_OWN_SCALES} {_MODEL} --max 5 --out soundness",
 )
 FALSIFICATION = Kind(
     "falsification",
@@ -77,7 +79,7 @@ FALSIFICATION = Kind(
     s.FalsificationSettings,
     takes=("tables", "model", "spiral", "data_dir", "device"),
     endings=("tsv", "npz"),
-    example=f"{_FIXED} {_MODEL} --out falsification",
+    example=f"{_FIXED} {_MODEL} --max 10 --out falsification",
 )
 ATTACK_ACCURACY = Kind(
     "attack-accuracy",
@@ -86,7 +88,7 @@ ATTACK_ACCURACY = Kind(
     s.AttackAccuracySettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
     endings=("csv",),
-    example=f"{_FIXED} {_MODEL} --out attack",
+    example=f"{_FIXED} {_MODEL} --max 10 --out attack",
 )
 COVERAGE = Kind(
     "coverage",
@@ -103,7 +105,7 @@ HONESTY = Kind(
     s.HonestySettings,
     takes=("tables", "votes"),
     endings=("csv",),
-    example=f"{_FIXED} --votes {_VOTES} --out honesty",
+    example=f"{_TWO} --votes {_VOTES} --budget fixed-2000 --out honesty",
 )
 NUMERICS = Kind(
     "numerics",
