@@ -10,7 +10,7 @@ for job in AUDIT_JOBS:
 
     rule:
         name:
-            f"audit_{job.name}_run"
+            f"audit_{job.name}" + ("_run" if job.name == job.kind.key else "")
         input:
             unpack(audit_inputs(job)),
         output:

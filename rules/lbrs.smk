@@ -24,7 +24,7 @@ rule lbrs_spiral:
             config, "spiral", wildcards, code("smoothcert.lbrs.spiral")
         ),
     shell:
-        "smoothcert lbrs spiral --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        "python -m smoothcert lbrs spiral --spec {params.spec:q} --out {params.base} > {log} 2>&1"
 
 
 rule lbrs_image:
@@ -56,7 +56,7 @@ rule lbrs_image:
             ),
         ),
     shell:
-        "OMP_NUM_THREADS={threads} smoothcert lbrs image --spec {params.spec:q}"
+        "OMP_NUM_THREADS={threads} python -m smoothcert lbrs image --spec {params.spec:q}"
         " --out {params.base} > {log} 2>&1"
 
 
@@ -91,7 +91,7 @@ for lbrs_task in config["lbrs"]["tasks"]:
                 code("smoothcert.lbrs.smooth"),
             ),
         shell:
-            "OMP_NUM_THREADS={threads} smoothcert lbrs certify --spec {params.spec:q}"
+            "OMP_NUM_THREADS={threads} python -m smoothcert lbrs certify --spec {params.spec:q}"
             " --out {params.folder} > {log} 2>&1"
 
 

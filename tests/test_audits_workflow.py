@@ -91,7 +91,7 @@ def test_each_target_is_planned_without_any_data(folder: Path, preset: str) -> N
     assert all(jobs[target] == 1 for target in TARGETS)
     for job in ("memory_soundness", "falsification", "attack_accuracy"):
         assert jobs[f"audit_{job}_run"] >= 1
-    assert jobs["audit_falsification_lbrs_run"] == 1
+    assert jobs["audit_falsification_lbrs"] == 1
 
 
 def test_the_notebook_is_committed_without_outputs_and_paths() -> None:

@@ -16,8 +16,8 @@ from smoothcert.budget import BUDGETS, Fixed
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import Sampler, default_batch, sample
 from smoothcert.sampling.job import SampleSpec, run
+from smoothcert.sampling.sampler import Sampler, default_batch, sample
 from smoothcert.votes import VoteStore
 from smoothcert.votes.records import gather_files, read_record, seconds_of
 

@@ -33,8 +33,8 @@ def breakpoints(tables: Sequence[CertificateTable], most: int = 800) -> NDArray[
 
 
 def curve(
-    tables: Sequence[CertificateTable], strict: bool, also: ArrayLike = (), **labels: Label
-) -> Row:
+    tables: Sequence[CertificateTable], strict: bool, also: ArrayLike = ()
+) -> dict[Key, Label | Number]:
     """The accuracy of one table, or the envelope of several on the same inputs, at every step.
 
     ``also``: radii at which its value is wanted beside.
@@ -44,9 +44,7 @@ def curve(
         accuracy = metrics.certified_accuracy(tables[0], radii, strict)
     else:
         accuracy = metrics.envelope(tables, radii, strict)
-    row: dict[Key, Label | Number] = dict(labels.items())
-    row |= {Metric(ACCURACY, float(r)): share(accuracy[i]) for i, r in enumerate(radii)}
-    return row
+    return {Metric(ACCURACY, float(r)): share(accuracy[i]) for i, r in enumerate(radii)}
 
 
 def printed(row: PaperRow, **labels: Label) -> Row:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.progress import bar
@@ -35,7 +36,7 @@ def sample(
     ``jobs`` above 1 are processes that take every ``jobs``-th input each: on CPUs the fastest
     use of several cores, to the same bits. Raises SmoothcertError as :func:`job.run`.
     """
-    files = {"scales": scales, "top_up": top_up, "data_dir": data_dir}
+    files: dict[str, Any] = {"scales": scales, "top_up": top_up, "data_dir": data_dir}
     if jobs > 1:
         if shard != "0/1":
             raise SmoothcertError(f"--shard {shard}: expected without --jobs, which cuts the store")
@@ -64,7 +65,7 @@ def _in_parts(
     model: str,
     out: Path,
     jobs: int,
-    files: dict[str, Path | None],
+    files: dict[str, Any],
     device: str,
     quiet: bool,
 ) -> tuple[VoteStore, int | None]:

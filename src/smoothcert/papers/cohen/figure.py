@@ -12,13 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from smoothcert.certificates import metrics
+from smoothcert.certificates import CertificateTable, metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.cohen.table import same_but_sigma
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
 from smoothcert.report import curves
-from smoothcert.report.numbers import Label, Row, frame
+from smoothcert.report.numbers import Key, Label, Number, Row, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.reference import Row as PaperRow
@@ -42,16 +42,21 @@ def _curves(group: list[Run], strict: bool, title: str, panel: int) -> list[Row]
     rows: list[Row] = []
     for run in group:
         name = run.path.name if run.sigma is None else f"σ = {number(run.sigma)}"
-        own = {**common, **run.axes, "curve": "run"}
-        rows.append(curves.curve([run.table], strict, **own, series=name))
+        own = {**common, **run.axes}
+        rows.append(_row({**own, "curve": "run", "series": name}, [run.table], strict))
         reference = cohen_row(settings_of(run))
         if isinstance(reference, PaperRow):
-            rows.append(curves.printed(reference, **{**own, "curve": "paper"}))
+            rows.append(curves.printed(reference, curve="paper", **own))
     if len({run.sigma for run in group}) > 1:
         tables = metrics.common_inputs([run.table for run in group])
         best = {**common, "curve": "envelope", "series": "envelope: best σ at each radius"}
-        rows.append(curves.curve(tables, strict, **best))
+        rows.append(_row(best, tables, strict))
     return rows
+
+
+def _row(labels: dict[str, Label], tables: list[CertificateTable], strict: bool) -> Row:
+    row: dict[Key, Label | Number] = dict(labels.items())
+    return row | curves.curve(tables, strict)
 
 
 def _title(group: list[Run]) -> str:

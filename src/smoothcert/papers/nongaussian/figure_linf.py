@@ -45,23 +45,22 @@ def _curves(group: dict[str, list[Run]], strict: bool, several: bool, panel: int
     first = everything[0]
     title = f"{first.dataset}, {names.training(first.training or 'unknown')}"
     title += f", n = {first.n:,}" if several and first.n else ""
-    rows = []
+    rows: list[Row] = []
+    radii = metrics.parse_radii(RADII["linf"])
     for name, members in rivals(group).items():
         best = f" (best of {len(members)})" if len(members) > 1 else ""
         rows.append(
-            curves.curve(
-                [by_path[run.path] for run in members],
-                strict,
-                also=metrics.parse_radii(RADII["linf"]),
-                panel=panel,
-                title=title,
-                dataset=first.dataset,
-                arch=first.arch,
-                training=first.training,
-                norm="linf",
-                method=name,
-                series=f"{LABELS[name]}: {', '.join(noise_titles(members))}{best}",
-            )
+            {
+                "panel": panel,
+                "title": title,
+                "dataset": first.dataset,
+                "arch": first.arch,
+                "training": first.training,
+                "norm": "linf",
+                "method": name,
+                "series": f"{LABELS[name]}: {', '.join(noise_titles(members))}{best}",
+                **curves.curve([by_path[run.path] for run in members], strict, radii),
+            }
         )
     return rows
 

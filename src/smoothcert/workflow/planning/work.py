@@ -18,7 +18,8 @@ from smoothcert.workflow.planning.throughput import Network, Throughput
 
 # Commands that read files and write small ones: seconds on a CPU, whatever they are of.
 LIGHT = frozenset(
-    "data gather certify memory table figure metrics import-checkpoint overview".split()
+    {"data", "gather", "certify", "memory", "table", "figure", "metrics", "import-checkpoint"}
+    | {"overview"}
 )
 
 
