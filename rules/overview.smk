@@ -23,12 +23,7 @@ rule differences:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.comparison", "smoothcert.report.heat_map")),
     shell:
-<<<<<<< HEAD
         "python -m smoothcert overview compare {input} --out {params.base} > {log} 2>&1"
-=======
-        "python -m smoothcert overview compare {input} --out {params.base}"
-        " > {log} 2>&1"
->>>>>>> main
 
 
 # Every claim of the papers; a check reads the numbers, certificates and audits that are there.
@@ -52,12 +47,7 @@ rule claims:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.ledger", *CHECKS)),
     shell:
-<<<<<<< HEAD
         "python -m smoothcert overview claims {params.results} --out {params.base} > {log} 2>&1"
-=======
-        "python -m smoothcert overview claims {params.results}"
-        " --out {params.base} > {log} 2>&1"
->>>>>>> main
 
 
 # The page shows whatever lies in the folder of results: these are there when it is made.
@@ -88,13 +78,8 @@ rule page:
         preset=chosen.title,
         code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
-<<<<<<< HEAD
         "python -m smoothcert overview page {params.results} --preset {params.preset:q}"
         " --out {output.page} > {log} 2>&1"
-=======
-        "python -m smoothcert overview page {params.results} --out {output.page}"
-        " > {log} 2>&1"
->>>>>>> main
 
 
 # Results that lie in the repository, for a visitor who has run nothing

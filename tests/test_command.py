@@ -17,6 +17,7 @@ from smoothcert.cli import COMMANDS, command
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.settings import Count, Probability
 
+
 def every() -> dict[str, type[Command]]:
     """Every command and kind of a command, by its words."""
     found = {}

@@ -22,8 +22,8 @@ from smoothcert.workflow.progress import Job, Progress, failure
 
 # What Snakemake says of every run, and what is said here in other words
 _USUAL = re.compile(
-    r"Assuming unrestricted|host: |Building DAG|Using shell|Conda env|Singularity cont|Group jobs: in"
-    r"|Config file|Select jobs|Execute |Removing (temporary )?output|Complete log|Elapsed time"
+    r"Assuming unrestricted|host: |Building DAG|Using shell|Conda env|Singularity cont"
+    r"|Group jobs: in|Config file|Select jobs|Execute |Removing (temporary )?output|Complete log|Elapsed time"
     r"|Shutting down|RuleException:\s+CalledProcessError|Exiting because a job"
     r"|(WorkflowError:\s+)?At least one job"
 )
@@ -121,11 +121,11 @@ class LogHandler(LogHandlerBase):
             self.shown = len(line)
             return
         # ever more seldom: a run of a day needs no thousand lines
-        if time.monotonic() - self.said >= max(30.0, self.progress.elapsed / 20):
-            if line := self.progress.line():
-                self.stream.write(f"{line}\n")
-                self.stream.flush()
-                self.said = time.monotonic()
+        due = time.monotonic() - self.said >= max(30.0, self.progress.elapsed / 20)
+        if due and (line := self.progress.line()):
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
+            self.said = time.monotonic()
 
     def _clear(self) -> None:
         if self.shown:

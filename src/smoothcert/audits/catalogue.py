@@ -16,7 +16,8 @@ class Kind:
     """What ``smoothcert audit NAME`` does: the class ``audit`` ("module:Class") with its
     ``settings``, of the files ``takes`` (fields of :class:`smoothcert.audits.base.Subject`).
 
-    ``example`` is one of preset smoke. It writes BASE.json, and what ``endings`` says beside it: rows (tsv, csv), witnesses (npz).
+    It writes BASE.json, and what ``endings`` says beside it: rows (tsv, csv), witnesses (npz).
+    ``example`` is about results of preset smoke.
     """
 
     name: str

@@ -160,7 +160,7 @@ class StreamsSettings(Settings):
     dataset: DatasetName
     noise: str = Field(description="noise with its scale, such as gaussian-0.25")
     scaling: str = Field("fixed", description="which noise scales: fixed, ascent-K900, ...")
-    budget: str = Field("fixed-2000", description="how many samples: fixed-2000, iss_ad0.05-2000, ...")
+    budget: str = Field("fixed-2000", description="how many samples, such as fixed-2000")
     max: Count = Field(5, description="inputs")
     look: Count = Field(1000, description="votes of a look")
     seed: Natural = Field(0, description="of every step")

@@ -109,20 +109,12 @@ def command(name: str) -> type[Command]:
     base = _Recheckable if kind is MEMORY_SOUNDNESS else _Audit
     fields: dict[str, Any] = {place: _PLACES[place] for place in kind.takes}
     bases: Any = (base, kind.settings)
-<<<<<<< HEAD
-    made: type[_Audit] = create_model(
-        name, __base__=bases, __doc__=f"{kind.help.capitalize()}.", **fields
-    )
-    made.kind = kind
-    made.epilog = f"example: smoothcert audit {name} {kind.example}"
-    return made
-=======
     text = f"{kind.help.capitalize()}."
     make: Callable[..., type[_Audit]] = create_model
     audit = make(name, __base__=bases, __doc__=text, **fields)
     audit.kind = kind
+    audit.epilog = f"example: smoothcert audit {name} {kind.example}"
     return audit
->>>>>>> main
 
 
 def _say(what: str, done: int, of: int) -> None:

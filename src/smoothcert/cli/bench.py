@@ -29,7 +29,7 @@ class Bench(Command):
     )
 
     targets: tuple[str, ...] = positional(("all",), "targets of the workflow", "TARGET")
-    preset: str = place("smoke", "whose networks: a preset, or a file of your own", "NAME|FILE.yaml")
+    preset: str = place("smoke", "whose networks: a preset, or your own", "NAME|FILE.yaml")
     configfile: tuple[Path, ...] = place((), "laid over the preset", "YAML")
     config: tuple[str, ...] = place((), "laid over both, as snakemake takes them", "KEY=VALUE")
     arch: tuple[str, ...] = place((), "only these networks", "SLUG")

@@ -45,7 +45,7 @@ class _Experiment(Command):
 class Spiral(_Experiment, SpiralSettings):
     """Certify the test points of a spiral at every bias, with each form and norm."""
 
-    epilog: ClassVar[str] = "example: smoothcert lbrs spiral --bias 0 1 3 10 --grid 100 --out spiral"
+    epilog: ClassVar[str] = "example: smoothcert lbrs spiral --bias 0 1 3 --grid 100 --out spiral"
 
     out: Path = place(help="writes BASE.npz, .csv, .json", metavar="BASE")
 

@@ -56,10 +56,7 @@ class Plan(Command):
             return Throughput.read(self.throughput)
         print(f"{DEFAULT}: not there yet; measuring this device, about a minute", file=sys.stderr)
         wish = Bench(
-            targets=self.targets,
-            preset=self.preset,
-            configfile=self.configfile,
-            config=self.config,
+            targets=self.targets, preset=self.preset, configfile=self.configfile, config=self.config
         )
         throughput = measured(wish)
         throughput.write(DEFAULT)

@@ -18,8 +18,8 @@ def ship(page: Page, out: Path, made_by: str) -> list[Path]:
     """Copy the tables (CSV, Markdown) of a run to ``out``, with its page and lighter pictures.
 
     ``out`` is emptied first, so that nothing of an older run stays. A README there says what
-    command (``snakemake`` with the words ``made_by``), machine and time made it. Returns what was written.
-    Raises SmoothcertError for a folder without tables or page.
+    command (``snakemake`` with the words ``made_by``), machine and time made it. Returns what
+    was written. Raises SmoothcertError for a folder without tables or page.
     """
     results = page.results
     tables = sorted((results / "tables").glob("*.csv"))

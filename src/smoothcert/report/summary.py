@@ -1,4 +1,4 @@
-"""The closing screen of a run: what was made, the one table, verdicts counted, where the page is."""
+"""The closing screen of a run: what was made, one table, verdicts counted, where the page is."""
 
 from __future__ import annotations
 

@@ -94,10 +94,8 @@ class Progress:
             return None
         expected = sum(len(s) * _typical(rule) for rule, s in self._took.items())
         now = self._clock()
-        work = {
-            rule: sum(s) / len(s) if (s := self._took.get(rule)) else _typical(rule) * taken / expected
-            for rule in self._rules
-        }
+        work = {rule: _typical(rule) * taken / expected for rule in self._rules}
+        work |= {rule: sum(seconds) / len(seconds) for rule, seconds in self._took.items()}
         spent = [(job, now - job.since) for job in self.running.values()]
         rest = sum(n * work[rule] for rule, n in self._rules.items() if n > 0)
         rest -= sum(min(seconds, work.get(job.rule, 0.0)) for job, seconds in spent)
@@ -125,8 +123,8 @@ class Progress:
             names = ", ".join(job.name for job in self.failed[:3])
             more = f" and {len(self.failed) - 3} more" if len(self.failed) > 3 else ""
             return (
-                f"{len(self.failed)} failed ({names}{more}), {self.done} of {self.total} jobs done in"
-                f" {duration(self.elapsed)}. What is done is kept: the same command goes on from there."
+                f"{len(self.failed)} failed ({names}{more}), {self.done} of {self.total} jobs done"
+                f" in {duration(self.elapsed)}. What is done is kept: the same command goes on."
             )
         if self.done < self.total:
             return f"stopped: {self.done} of {self.total} jobs done in {duration(self.elapsed)}"

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -64,11 +64,7 @@ def dry_run(
     targets: Sequence[str],
     preset: str = "smoke",
     configfiles: Sequence[str | os.PathLike[str]] = (),
-<<<<<<< HEAD
     config: Sequence[str] = (),
-=======
-    config: Mapping[str, Any] | None = None,
->>>>>>> main
     everything: bool = False,
     folder: str | os.PathLike[str] = ".",
 ) -> list[Job]:
@@ -82,17 +78,18 @@ def dry_run(
         raise SmoothcertError(f"{Path(folder, 'Snakefile')}: not there; run this in the checkout")
     with tempfile.TemporaryDirectory() as scratch:
         out, files = Path(scratch, "jobs.jsonl"), list(map(str, configfiles))
-<<<<<<< HEAD
-=======
-        if config is not None:
-            files.append(str(Path(scratch, "config.json")))
-            Path(files[-1]).write_text(json.dumps(config), encoding="utf-8")
->>>>>>> main
         # Locks are for writers; a plan may be made beside a run.
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--quiet", "all"]
         command += ["--logger", "joblist", "--logger-joblist-out", str(out)]
         command += ["--configfile", *files] if files else []
-        command += ["--config", f"preset={preset}", *config, *["--forceall"] * everything, "--", *targets]
+        command += [
+            "--config",
+            f"preset={preset}",
+            *config,
+            *["--forceall"] * everything,
+            "--",
+            *targets,
+        ]
         path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path}
         try:
