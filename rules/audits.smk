@@ -48,22 +48,6 @@ for key, section_outputs in audits.shown(config).items():
         localrule: True
 
 
-rule audit_summary:
-    input:
-        [f"<results>/{path}" for path in audits.verdicts(config)],
-    output:
-        report("<results>/audits/summary.html", category="Audits", labels={"what": "every promise"}),
-    log:
-        "<logs>/audits/summary.log",
-    localrule: True
-    conda:
-        "../envs/smoothcert.yaml"
-    params:
-        code=code("smoothcert.audits.summary"),
-    shell:
-        "python -m smoothcert audit summary {input} --out {output} > {log} 2>&1"
-
-
 rule audit_report:
     input:
         "<results>/reports/audits.html",

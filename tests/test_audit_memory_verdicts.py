@@ -1,7 +1,6 @@
-"""Verdicts: their file, the summary page, and what the command ends with."""
+"""Verdicts: their file, and what the command ends with."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -52,26 +51,7 @@ def test_a_word_that_is_no_verdict_and_a_wrong_file_are_refused(tmp_path):
             read_verdicts(wrong)
 
 
-def test_the_page_shows_each_promise_its_word_and_a_link_that_leads_to_the_witness(
-    tmp_path, capsys
-):
-    (tmp_path / "audits" / "w").mkdir(parents=True)
-    (tmp_path / "audits" / "w" / "1.npz").touch()
-    write_verdicts(tmp_path / "audits" / "v.json", "memory-soundness", [PAPERS, OURS], {})
-    out = tmp_path / "reports" / "page.html"
-    assert cli.main(["audit", "summary", str(tmp_path / "audits/v.json"), "--out", str(out)]) == 0
-    text = out.read_text()
-    assert "&lt;b&gt;no overlap" in text  # nothing of a verdict is markup
-    assert re.findall(r"<td class='verdict'>(.*?)</td>", text) == ["BROKEN", "HOLDS"]
-    links = re.findall(r"href='([^']*)'", text)
-    assert all((out.parent / link).resolve().exists() for link in links)
-    assert any(link.endswith("1.npz") for link in links)
-    assert "http" not in text
-
-
 def test_an_unknown_kind_of_audit_is_one_line(capsys):
     with pytest.raises(SystemExit):
         cli.main(["audit", "nothing"])
     assert capsys.readouterr().err.startswith("error: ")
-    assert cli.main(["audit", "summary"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1

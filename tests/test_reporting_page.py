@@ -6,6 +6,7 @@ import html
 import re
 import shutil
 import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
@@ -19,6 +20,8 @@ from reporting import certificates
 from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report import show
+from smoothcert.report.claims import NOT_REPRODUCED, REPRODUCED
+from smoothcert.report.ledger import ledger
 from smoothcert.report.numbers import read_results
 from smoothcert.report.page import Page
 from smoothcert.report.ship import ship
@@ -104,20 +107,78 @@ def test_every_link_leads_somewhere_and_nothing_is_fetched(results):
     for _, attrs in page.of("a"):
         target = attrs["href"]
         assert target[1:] in names if target.startswith("#") else (results / target).exists()
-    fetched = [a for t, a in page.of("script", "link", "iframe") if a.get("href") != "data:,"]
-    assert fetched == []
+    loaded = [a.get("src", a.get("href")) for _, a in page.of("script", "link", "iframe")]
+    assert set(loaded) <= {None, "data:,"}  # its script stands in it
 
 
-def test_verdicts_come_first_and_a_break_says_whose_promise_it_was(results):
+def words(text):
+    """What a reader sees of HTML, in one line."""
+    plain = re.sub(r"<style>.*?</style>|<script>.*?</script>|<[^>]+>", " ", text, flags=re.DOTALL)
+    return re.sub(r" +([.,:;])", r"\1", " ".join(html.unescape(plain).split()))
+
+
+def head(text):
+    return words(text[: text.index("<main")])
+
+
+def test_it_begins_in_words_with_what_was_run_what_held_and_what_did_not(results):
+    said = head((results / "index.html").read_text(encoding="utf-8"))
+    assert "Preset smoke made 2 tables of certificates. Data: digits, scikit-learn's" in said
+    assert "The papers' tables are of CIFAR-10 and ImageNet, which were not run." in said
+    judged, held = map(
+        int, re.search(r"(\d+) claims? of the papers can .* (\d+) came", said).groups()
+    )
+    rows = ledger(results)
+    verdicts = Counter(row.finding.verdict for row in rows)
+    assert int(held) == verdicts[REPRODUCED]
+    assert int(judged) == verdicts[REPRODUCED] + verdicts[NOT_REPRODUCED]
+    for row in rows:
+        if row.finding.verdict == NOT_REPRODUCED:
+            assert row.claim.claim in said
+    assert "Of 2 promises that certificates make, 1 held for certain" in said
+    assert "sound: a ball <keeps> its class (ISS printed)" in said
+    assert "This project calls" not in said  # no alarm: nobody here called it sound
+
+
+def test_an_alarm_is_a_break_of_what_this_project_calls_sound(results, tmp_path):
+    shutil.copytree(results, tmp_path / "smoke")
+    lost = Verdict("our ball", "digits", BROKEN, "x2", ours=True, witness="w/1.npz")
+    write_verdicts(tmp_path / "smoke" / "audits" / "b.json", "test", [lost], {})
+    (tmp_path / "smoke" / "audits" / "w").mkdir()
+    (tmp_path / "smoke" / "audits" / "w" / "1.npz").touch()
+    text = page_of(tmp_path / "smoke").html()
+    assert '<div class="alarm">' not in (results / "index.html").read_text(encoding="utf-8")
+    assert '<div class="alarm">' in text
+    assert "This project calls sound what is not: our ball (ours)" in head(text)
+    assert '<a href="audits/w/1.npz">Witness</a>' in text
+
+
+def test_sections_open_and_every_claim_and_verdict_stands_in_its_own(results):
     text = (results / "index.html").read_text(encoding="utf-8")
-    head = text[: text.index("<main")]
-    assert "Claims of the papers by verdict" in head
-    assert '<div class="alarm">' in head
-    assert "a ball &lt;keeps&gt; its class (ISS printed) (1)" in head
-    assert "1 BROKEN, 1 HOLDS" in head
+    page = Reader(text)
+    sections = [a for t, a in page.of("details") if a.get("class") == "section"]
+    assert len(sections) == len(SECTIONS) + 1  # and what made it
+    assert not any("open" in attrs for attrs in sections)
+    for row in ledger(results):
+        assert f'id="{row.anchor}"' in text
     assert "failure at most alpha (ours)" in text
+    assert '<span class="ours">ours</span>' in text
     assert "audits/deep/a.json" in text
     assert "report on Gaussian smoothing" in text
+
+
+def test_a_table_says_once_what_is_the_same_in_every_row(results):
+    text = (results / "tables" / "cohen_table.html").read_text(encoding="utf-8")
+    said, _, table = text.partition("<table>")
+    assert "In every row: data digits, architecture tiny_cnn" in words(said)
+    assert "tiny_cnn" not in table
+    assert "<small>[" in table
+
+
+def test_a_picture_opens_by_itself(results):
+    page = Reader((results / "index.html").read_text(encoding="utf-8"))
+    sources = [attrs["src"] for _, attrs in page.of("img")]
+    assert set(sources) <= {attrs["href"] for _, attrs in page.of("a")}
 
 
 def test_provenance_is_what_the_records_say(results):
@@ -135,7 +196,7 @@ def test_the_data_line_names_data_that_no_certificate_has(results, tmp_path):
     path.write_text(text.replace("digits", "cifar10-jpeg"), encoding="utf-8")
     page = page_of(tmp_path / "smoke")
     assert page.datasets == ["digits", "cifar10-jpeg"]
-    assert "on digits, cifar10-jpeg." in page.html()
+    assert "a lossy JPEG copy of CIFAR-10 (not CIFAR-10)" in head(page.html())
 
 
 def test_every_number_of_the_run_stands_beside_the_page(results):
@@ -156,7 +217,8 @@ def test_the_snippet_of_the_results_folder_runs(results, monkeypatch, capsys):
 def test_an_empty_folder_says_what_to_run(tmp_path):
     text = page_of(tmp_path).html()
     assert "<code>snakemake audits</code>" in text
-    assert "no data yet" in text
+    assert "nothing yet; there is no data" in text
+    assert "<code>snakemake ddrs</code>" in text
 
 
 def test_files_that_are_none_of_theirs_are_one_line(tmp_path):
@@ -252,17 +314,21 @@ def test_every_text_has_a_contrast_of_4_5():
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed")
-@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("width", [390, 1400])
 def test_a_browser_shows_it_whole(results, tmp_path, width):
     """No error in the console, no missing picture, and the page itself never scrolls sideways."""
     script = """<script>addEventListener("load", () => {
       document.querySelectorAll("details").forEach((d) => (d.open = true));
       const page = document.documentElement, pictures = [...document.images];
+      const wide = [...document.querySelectorAll(".wide")]
+        .filter((d) => d.scrollWidth > d.clientWidth);
       const missing = pictures.filter((i) => !i.naturalWidth);
       parent.document.documentElement.dataset.seen = [innerWidth, page.clientWidth,
-        page.scrollWidth, pictures.length, missing.length].join(" ");
+        page.scrollWidth, pictures.length, missing.length, wide.length].join(" ");
     });</script></body>"""
     text = (results / "index.html").read_text(encoding="utf-8").replace("</body>", script)
+    text = text.replace('loading="lazy"', "")
+    text = text.replace("<head>", f'<head><base href="{results.as_uri()}/">')
     # In a frame: a window of its own is never narrower than 500 pixels.
     path = tmp_path / "frame.html"
     path.write_text(
@@ -280,10 +346,11 @@ def test_a_browser_shows_it_whole(results, tmp_path, width):
     )  # fmt: skip
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
     assert console == []
-    seen = re.search(r'data-seen="(\d+) (\d+) (\d+) (\d+) (\d+)"', done.stdout)
+    seen = re.search(r'data-seen="(\d+) (\d+) (\d+) (\d+) (\d+) (\d+)"', done.stdout)
     assert seen
-    inner, shown, scrolled, pictures, missing = map(int, seen.groups())
+    inner, shown, scrolled, pictures, missing, wide = map(int, seen.groups())
     assert inner == width
     assert scrolled <= shown
     assert pictures > 0
     assert missing == 0
+    assert width < 1400 or wide == 0  # every column of results is in sight

@@ -17,10 +17,7 @@ SECTION = Section(
         " sound is a fault."
     ),
     notebook="audits",
-    needs=(
-        Need("paths", f"{_JOBS}:verdicts", group=None),
-        Need("file", "audits/summary.html", group=None),
-    ),
+    needs=(Need("paths", f"{_JOBS}:verdicts", group=None),),
     outputs=(
         Output(
             name="audit_memory",

@@ -15,18 +15,12 @@ from pydantic import create_model
 
 from smoothcert.audits import catalogue
 from smoothcert.audits.catalogue import MEMORY_SOUNDNESS, Kind
-from smoothcert.audits.summary import page
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.files import write_text
-from smoothcert.report.verdict import read_verdicts
 from smoothcert.workflow.catalogue import function
 
 _AUDITS = {kind.name: kind for kind in catalogue.KINDS}
-KINDS = {
-    **{name: kind.help for name, kind in _AUDITS.items()},
-    "summary": "files of verdicts -> one page, a line a promise",
-}
+KINDS = {name: kind.help for name, kind in _AUDITS.items()}
 
 # The files that audits take, beside their settings
 _PLACES: dict[str, tuple[Any, Any]] = {
@@ -44,7 +38,7 @@ class _Audit(Command):
     kind: ClassVar[Kind]
 
     def run(self) -> int:
-        # Here, because an audit needs torch and `summary` and `--help` do not.
+        # Here, because an audit needs torch and `--help` does not.
         from smoothcert.audits.job import perform
 
         names = self.kind.settings.model_fields
@@ -81,30 +75,8 @@ class _Recheckable(_Audit):
         return recheck(self.recheck, self._subject(), given.seeds, seed, given.budget)
 
 
-class Summary(Command):
-    """All verdicts on one page.
-
-    Ends with 0 whatever they are: their own audits have failed.
-    """
-
-    epilog: ClassVar[str] = (
-        "example: smoothcert audit summary results/smoke/audits/radii.json --out audits.html"
-    )
-
-    files: tuple[Path, ...] = positional(..., "verdicts (.json) of audits", "FILE")
-    out: Path = place(help="the page", metavar="HTML")
-    title: str = place("Audits: one line a promise", "heading", "TEXT")
-
-    def run(self) -> None:
-        audits = [(f, read_verdicts(f)) for f in self.files]
-        write_text(self.out, page(audits, self.out, self.title))
-        print(self.out)
-
-
 def command(name: str) -> type[Command]:
     """The command of a kind: the flags are its settings and the files that it takes."""
-    if name == "summary":
-        return Summary
     kind = _AUDITS[name]
     base = _Recheckable if kind is MEMORY_SOUNDNESS else _Audit
     fields: dict[str, Any] = {place: _PLACES[place] for place in kind.takes}

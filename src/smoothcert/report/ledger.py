@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,12 @@ class Row:
     def paper(self) -> str:
         """The paper's name in print."""
         return PAPERS[self.claim.paper][1]
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page: a name that stays the same while the claim's words do."""
+        words = f"{self.claim.paper} {self.claim.section} {self.claim.claim}".lower()
+        return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
 
     @property
     def fields(self) -> tuple[str, ...]:

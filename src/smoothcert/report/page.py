@@ -1,13 +1,12 @@
-"""One static page: tables, figures, verdicts, audits and where it all came from.
+"""One static page: a summary in words, then sections that open: claims, tables, figures, audits.
 
 It needs no server; its pictures lie beside it, so a copy of the folder shows it whole. It reads
-well on a telephone, in print, by keyboard and by screen reader.
+well on a telephone, in print, by keyboard and by screen reader, and without its script.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,20 +15,29 @@ from typing import Any
 
 from markupsafe import Markup
 
-from smoothcert.report import comparison, parts, pictures
+from smoothcert.report import comparison, parts, pictures, verdict
 from smoothcert.report.claims import DIFFERENT, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Evidence
-from smoothcert.report.ledger import ledger
+from smoothcert.report.ledger import Row, ledger
 from smoothcert.report.made import Made, made
+from smoothcert.report.outcome import outcome
 from smoothcert.report.output import Output, Section
+from smoothcert.report.reference import PAPERS
 from smoothcert.report.render import render
-from smoothcert.report.verdict import BROKEN
+from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
 
 _MEANING = {
-    REPRODUCED: "on the paper's own data, architecture and settings, or where no data is needed",
-    NOT_REPRODUCED: "there, and it came out otherwise",
-    DIFFERENT: "the same comparison on other data, another model or other settings: nothing is"
-    " claimed, the direction is shown",
+    REPRODUCED: "came out as stated, on the paper's own data, network and settings, or where no"
+    " data is needed",
+    NOT_REPRODUCED: "came out otherwise, under the same conditions",
+    DIFFERENT: "compared on other data, another network or other settings: the direction is shown,"
+    " nothing is concluded",
     NOT_RUN: "nothing in this folder shows it",
+}
+_PROMISES = {
+    BROKEN: "a witness shows that it does not hold",
+    HOLDS: "shown, exactly or at the stated confidence",
+    NOT_FOUND: "searched for a break and found none; the evidence says how hard",
+    verdict.NOT_RUN: "the evidence says why",
 }
 
 
@@ -66,27 +74,20 @@ class Page:
             return Path(os.path.relpath(there, folder or root)).as_posix() if there.exists() else ""
 
         rows = ledger(self.results)
-        papers = dict.fromkeys(row.paper for row in rows)
         audited = self.evidence.audits
-        broken = [one for _, one in audited if one.verdict == BROKEN]
+        anchors = {PAPERS[s.paper][1]: s.key for s in self.sections if s.paper is not None}
         return render(
             "page.html",
             style="page.css",
             preset=self.preset,
-            datasets=self.datasets,
-            href=href,
-            claims={paper: [row for row in rows if row.paper == paper] for paper in papers},
-            claim_counts=parts.claim_counts(rows),
-            claims_of=lambda of: parts.claims(of, href),
+            outcome=outcome(rows, audited, self.made, self.datasets),
+            claim_counts=parts.claim_counts(rows, anchors),
             meaning=_MEANING,
             sections=[
-                self._section(section, href)
+                self._section(section, [r for r in rows if r.claim.paper == section.paper], href)
                 for section in self.sections
-                if section.key == "audits" or any(self.shown(section))
             ],
-            audited=Counter(one.verdict for _, one in audited),
-            broken=Counter(parts.promise(one) for one in broken).most_common(),
-            broken_word=BROKEN,
+            promise_meaning=_PROMISES,
             promise_counts=parts.promise_counts(audited),
             verdicts=parts.verdicts(audited, href),
             made=self.made,
@@ -130,10 +131,22 @@ class Page:
                 paths.append(self._heat_map(one))
         return paths
 
-    def _section(self, section: Section, href: parts.Href) -> dict[str, Any]:
+    def _section(self, section: Section, rows: list[Row], href: parts.Href) -> dict[str, Any]:
         shown = [self._shown(one, href) for one in self.shown(section)]
+        figures = sum(one["figure"] is not None for one in shown)
         report = f"reports/{section.notebook}.html" if section.notebook else ""
-        return {"about": section, "report": report and href(report), "shown": shown}
+        return {
+            "about": section,
+            "report": report and href(report),
+            "claims": parts.claims(rows, href) if rows else "",
+            "count": {
+                "claim": len(rows),
+                "promise": len(self.evidence.audits) if section.key == "audits" else 0,
+                "table": len(shown) - figures,
+                "figure": figures,
+            },
+            "shown": shown,
+        }
 
     def _shown(self, one: Shown, href: parts.Href) -> dict[str, Any]:
         path = self.results / one.path
@@ -163,7 +176,7 @@ class Page:
         if not one.output.compared or not (self.results / self._heat_map(one)).exists():
             return []
         verdicts = [cell.verdict for cell in comparison.differences(numbers)]
-        return [verdict for verdict in verdicts if verdict != comparison.OTHER]
+        return [word for word in verdicts if word != comparison.OTHER]
 
     def _differences(self, one: Shown, href: parts.Href) -> tuple[str, str, int, int] | None:
         """The heat map of a table with a comparable number, for the macro ``figure``."""

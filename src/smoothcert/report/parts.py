@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -12,19 +12,19 @@ from smoothcert.report.ledger import Row, count
 from smoothcert.report.render import part
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 
-AUDITED = (BROKEN, HOLDS, NOT_FOUND, NOT_RUN)  # in the order of the page
+VERDICTS = (BROKEN, HOLDS, NOT_FOUND, NOT_RUN)  # of the audits, in the order of the page
 
 Href = Callable[[str], str]  # a file's path below the results -> its address; "" for no link
-Found = Sequence[tuple[str, Verdict]]  # (file of an audit, verdict)
+Audited = Sequence[tuple[str, Verdict]]  # (file of an audit, verdict)
 
 
-def claim_counts(rows: Sequence[Row]) -> Markup:
-    """A line a paper, and one of all."""
+def claim_counts(rows: Sequence[Row], anchors: Mapping[str, str] | None = None) -> Markup:
+    """A line a paper, and one of all. ``anchors``: a paper's place on the page."""
     by = count(rows)
     if len(by) > 1:
         by["all"] = Counter(row.finding.verdict for row in rows)
     caption = "Claims of the papers by verdict"
-    return part("counts", caption, "paper", claim_words.VERDICTS, by.items())
+    return part("counts", caption, "paper", claim_words.VERDICTS, by.items(), anchors or {})
 
 
 def claims(rows: Sequence[Row], href: Href) -> Markup:
@@ -35,19 +35,20 @@ def claims(rows: Sequence[Row], href: Href) -> Markup:
 def promise(one: Verdict) -> str:
     """What is promised, and by whom."""
     whose = "ours" if one.ours else one.procedure
-    return f"{one.promise} ({whose})" if whose else one.promise
+    known = not whose or (whose in one.promise and not one.ours)
+    return one.promise if known else f"{one.promise} ({whose})"
 
 
-def promise_counts(found: Found) -> Markup:
-    """A line a promise, the most often broken first."""
+def promise_counts(audited: Audited) -> Markup:
+    """A line a promise, the most often broken first, then those that hold."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for _, one in found:
+    for _, one in audited:
         counts[promise(one)][one.verdict] += 1
-    rows = sorted(counts.items(), key=lambda item: (-item[1][BROKEN], item[0]))
-    return part("counts", "Promises by verdict", "promise", AUDITED, rows)
+    rows = sorted(counts.items(), key=lambda item: ([-item[1][v] for v in VERDICTS], item[0]))
+    return part("counts", "Promises by verdict", "promise", VERDICTS, rows)
 
 
-def verdicts(found: Found, href: Href) -> Markup:
+def verdicts(audited: Audited, href: Href) -> Markup:
     """Every verdict with its evidence, broken promises first."""
-    ordered = sorted(found, key=lambda item: AUDITED.index(item[1].verdict))
+    ordered = sorted(audited, key=lambda item: VERDICTS.index(item[1].verdict))
     return part("verdicts", "Every verdict of the audits", ordered, href)

@@ -113,10 +113,18 @@ def to_markdown(table: Table) -> str:
 
 
 def to_html(table: Table) -> str:
-    """A ``<table>`` with its caption, and its notes to unfold: a piece of a page."""
-    rows = [[" ".join(cell(row, c)) for c in table.columns] for row in table.rows]
-    values = {"title": table.title, "columns": table.columns, "rows": rows, "notes": table.notes}
-    return render("table.html", **values)
+    """A ``<table>`` with its caption, and its notes to unfold: a piece of a page.
+
+    Labels that are the same in every row stand in a line above it and empty columns are left out,
+    so that the numbers are in sight.
+    """
+    same = _same(table)
+    columns = [
+        c for c in table.columns if c not in same and any(cell(row, c) for row in table.rows)
+    ]
+    rows = [[cell(row, c) for c in columns] for row in table.rows]
+    values = {"title": table.title, "columns": columns, "rows": rows, "notes": table.notes}
+    return render("table.html", same=same.items(), **values)
 
 
 def to_latex(table: Table) -> str:
@@ -159,6 +167,17 @@ def cell(row: Row, column: Column) -> list[str]:
     if column.key not in row:
         return []
     return [printing.UNKNOWN if found is None else column.show(found)]
+
+
+def _same(table: Table) -> dict[Column, str]:
+    """Columns of labels that do not tell the rows apart, with what they say."""
+    if len(table.rows) < 2:
+        return {}
+    said = {
+        c: {" ".join(cell(row, c)) for row in table.rows} for c in table.columns if not c.numeric
+    }
+    same = {c: texts.pop() for c, texts in said.items() if len(texts) == 1}
+    return same if len(same) < len(said) else {}
 
 
 def _latex_cell(row: Row, column: Column) -> str:
