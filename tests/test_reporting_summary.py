@@ -32,7 +32,7 @@ def test_it_says_what_was_made_how_long_it_took_verdicts_and_where_the_page_is(
     said = capsys.readouterr().out
     assert "Preset smoke" in said
     assert "certificate tables, 1 table" in said
-    assert "took      2.5 minutes" in said
+    assert "took      2 minutes" in said
     assert "Cohen, σ = " in said
     assert "ACR [95%]" in said
     assert "not run" in said

@@ -23,8 +23,8 @@ from smoothcert.workflow.progress import Job, Progress, failure
 # What Snakemake says of every run, and what is said here in other words
 _USUAL = re.compile(
     r"Assuming unrestricted|host: |Building DAG|Using shell|Conda env|Singularity cont"
-    r"|Group jobs: in|Config file|Select jobs|Execute |Removing (temporary )?output|Complete log|Elapsed time"
-    r"|Shutting down|RuleException:\s+CalledProcessError|Exiting because a job"
+    r"|Group jobs: in|Config file|Select jobs|Execute |Removing (temporary )?output|Complete log"
+    r"|Elapsed time|Shutting down|RuleException:\s+CalledProcessError|Exiting because a job"
     r"|(WorkflowError:\s+)?At least one job"
 )
 
@@ -88,8 +88,9 @@ class LogHandler(LogHandlerBase):
             case LogEvent.JOB_FINISHED:
                 self.progress.finish(said["job_id"])
             case LogEvent.JOB_ERROR:
-                if job := self.progress.fail(said["jobid"]):
-                    self._print(failure(job))
+                failed = self.progress.fail(said["jobid"])
+                if failed is not None:
+                    self._print(failure(failed))
             case None | LogEvent.ERROR | LogEvent.GROUP_ERROR:
                 return False
         self._show()

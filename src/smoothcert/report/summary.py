@@ -13,9 +13,9 @@ from smoothcert.report import names
 from smoothcert.report.claims import VERDICTS, Evidence
 from smoothcert.report.ledger import ledger
 from smoothcert.report.numbers import Metric, Number, Row, rows_of
+from smoothcert.report.outcome import outcome
 from smoothcert.report.page import Page
 from smoothcert.report.printing import number, parts
-from smoothcert.report.verdict import BROKEN
 from smoothcert.report.verdict import VERDICTS as AUDITED
 
 _MOST = 10  # rows of the table
@@ -37,22 +37,23 @@ def summary(page: Page, tables: Sequence[str]) -> str:
     and, where there are any, the inputs' own, of the plain training runs.
     Raises SmoothcertError for a file that cannot be read.
     """
-    lines = [f"Preset {page.preset}, on {', '.join(page.datasets) or 'no data yet'}"]
+    rows = ledger(page.results) if page.evidence.outputs else []
+    run = outcome(rows, page.evidence.audits, page.made, page.datasets)
+    lines = [f"Preset {page.preset}, on {', '.join(run.data) or 'no data yet'}"]
     lines.append(f"  made      {_made(page.results)}")
-    if seconds := page.made.total:
-        lines.append(f"  took      {_minutes(seconds)} in the jobs that are timed, several at once")
+    if page.made.total:
+        lines.append(f"  took      {run.time} in the jobs that are timed, several at once")
     for name in tables:
-        if rows := _chosen(page.evidence, name):
-            lines += ["", *_table(rows), ""]
+        if chosen := _chosen(page.evidence, name):
+            lines += ["", *_table(chosen), ""]
             break
-    if page.evidence.outputs:
-        claims = Counter(row.finding.verdict for row in ledger(page.results))
-        lines.append(f"  claims    {_counts(claims, VERDICTS)}")
-    if audited := [one for _, one in page.evidence.audits]:
-        ours = sum(one.ours and one.verdict == BROKEN for one in audited)
+    if rows:
+        lines.append(f"  claims    {_counts(run.claims, VERDICTS)}")
+    if run.promises:
+        ours = sum(times for _, times in run.ours)
         lines.append(
-            f"  promises  {_counts(Counter(one.verdict for one in audited), AUDITED)}"
-            f"; of sound variants {ours or 'none'} broken"
+            f"  promises  {_counts(run.promises, AUDITED)}; of sound variants"
+            f" {ours or 'none'} broken"
         )
     index = page.results / "index.html"
     missing = "not made yet: snakemake makes it"
@@ -64,10 +65,6 @@ def _made(results: Path) -> str:
     counts = {name: sum(1 for _ in results.glob(where)) for name, where in _MADE.items()}
     said = [f"{n} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n]
     return ", ".join(said) or "nothing yet"
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.1f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def _counts(counts: Counter[str], order: Sequence[str]) -> str:
