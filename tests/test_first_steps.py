@@ -87,8 +87,8 @@ def test_the_line_says_jobs_done_of_all_what_is_running_and_time_left() -> None:
     progress.begin(2, Job("train", {"training": "cohen-fs-0.50"}))
     clock.now = 14.0
     # of the second training 6 s, and two samplings of 6.6 s: a train of 5 s took 10
-    assert progress.left == pytest.approx(6 + 2 * 3.3 * 10 / 5)
-    assert progress.line() == "1 of 4 jobs, about 19 s left; now train cohen-fs-0.50"
+    assert progress.left == pytest.approx(6 + 2 * 3.3 * (10 + 5) / (5 + 5))
+    assert progress.line() == "1 of 4 jobs, about 16 s left; now train cohen-fs-0.50"
     assert progress.line(20) == "1 of 4 jobs, abou..."
 
 

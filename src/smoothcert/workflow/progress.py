@@ -24,6 +24,7 @@ _TYPICAL = (
     (r"radius_table|_points$|_fig|figure|curves", 3.0),
     (r"", 1.0),
 )
+_WARM = 5.0  # seconds until what was measured outweighs what is typical
 _TAIL = 12  # lines of a log
 
 
@@ -40,6 +41,12 @@ class Job:
     @property
     def name(self) -> str:
         return " ".join([self.rule, *self.wildcards.values()])
+
+    @property
+    def short(self) -> str:
+        """Without what is the same for most jobs of a run."""
+        usual = ("dataset", "arch", "i", "n")
+        return " ".join([self.rule, *(v for k, v in self.wildcards.items() if k not in usual)])
 
 
 class Progress:
@@ -94,7 +101,8 @@ class Progress:
             return None
         expected = sum(len(s) * _typical(rule) for rule, s in self._took.items())
         now = self._clock()
-        work = {rule: _typical(rule) * taken / expected for rule in self._rules}
+        pace = (taken + _WARM) / (expected + _WARM)
+        work = {rule: _typical(rule) * pace for rule in self._rules}
         work |= {rule: sum(seconds) / len(seconds) for rule, seconds in self._took.items()}
         spent = [(job, now - job.since) for job in self.running.values()]
         rest = sum(n * work[rule] for rule, n in self._rules.items() if n > 0)
@@ -112,7 +120,7 @@ class Progress:
         if self.left is not None:
             said.append(f"about {duration(self.left)} left")
         jobs = sorted(self.running.values(), key=lambda job: job.since)
-        text = ", ".join(said) + ("; now " + ", ".join(job.name for job in jobs) if jobs else "")
+        text = ", ".join(said) + ("; now " + ", ".join(job.short for job in jobs) if jobs else "")
         return text if width is None or len(text) <= width else text[: max(width - 3, 0)] + "..."
 
     def closing(self) -> str:
