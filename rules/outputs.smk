@@ -61,12 +61,12 @@ for section in catalogue.SECTIONS:
             conda:
                 "../envs/smoothcert.yaml"
             params:
-                preset=chosen.title,
+                preset=chosen.name,
                 results=subpath(output[0], ancestor=2),
                 code=code(["smoothcert.report.show", *filter(None, [section.checks])]),
             shell:
                 "(papermill --cwd . -k python3 {input.notebook} {log.notebook}"
-                " -p preset {params.preset:q} -p results {params.results} &&"
+                " -p preset {params.preset} -p results {params.results} &&"
                 " jupyter-nbconvert --to html --no-input --stdout {log.notebook} > {output}.part &&"
                 " mv {output}.part {output}) > {log.text} 2>&1"
 

@@ -75,11 +75,9 @@ rule page:
         "../envs/smoothcert.yaml"
     params:
         results=subpath(output.page, parent=True),
-        preset=chosen.title,
         code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
-        "python -m smoothcert overview page {params.results} --preset {params.preset:q}"
-        " --out {output.page} > {log} 2>&1"
+        "python -m smoothcert overview page {params.results} --out {output.page} > {log} 2>&1"
 
 
 # Results that lie in the repository, for a visitor who has run nothing
@@ -94,8 +92,7 @@ rule ship:
     params:
         results=subpath(input[0], parent=True),
         out=f"docs/results/{chosen.name}",
-        preset=chosen.title,
         made_by=shlex.join(chosen.words),
     shell:
-        "python -m smoothcert ship {params.results} --preset {params.preset:q}"
-        " --made-by {params.made_by:q} --out {params.out} > {log} 2>&1"
+        "python -m smoothcert ship {params.results} --made-by {params.made_by:q}"
+        " --out {params.out} > {log} 2>&1"

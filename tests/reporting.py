@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.special import ndtr, ndtri
 
 from smoothcert.certificates import make_table, write_certificates
 from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.report.style import style
 
 
 def certificates(
@@ -43,3 +45,20 @@ def certificates(
         write_certificates(path, table, record or {"seed": 7, "device": "cpu"})
         paths.append(str(path))
     return paths
+
+
+def fits(figure):
+    """Whether nothing of a figure, its heading and legends included, leaves its page."""
+    with style():
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        box = figure.get_tightbbox(canvas.get_renderer())  # inches
+    width, height = figure.get_size_inches()
+    return min(box.x0, box.y0) > -0.02 and box.x1 < width + 0.02 and box.y1 < height + 0.02
+
+
+def words(figure):
+    """What the legends and texts of a figure say, one line each."""
+    legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes)]
+    said = [text.get_text() for one in legends if one for text in one.get_texts()]
+    return said + [text.get_text() for axes in figure.axes for text in axes.texts]

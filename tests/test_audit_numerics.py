@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from core_helpers import trained_digits_model
 from scipy.special import ndtr
 
 from smoothcert import cli, datasets, models
+from smoothcert.audits import numerics
 from smoothcert.audits.arithmetic import (
     Reads,
     bits_verdicts,
@@ -106,6 +108,27 @@ def test_the_reference_counts_the_votes_of_the_sampler_itself(digits):
     for outcome in found:
         assert outcome.table.columns["count"].tolist() == own.columns["count"].tolist()
         assert outcome.table.predict.tolist() == own.predict.tolist()
+
+
+def test_the_time_of_a_vote_has_neither_tracing_nor_the_drawing_of_noise(digits, monkeypatch):
+    _, model, data = digits
+
+    def slow(function):
+        def with_half_a_second(*given):
+            end = time.process_time() + 0.5
+            while time.process_time() < end:
+                pass
+            return function(*given)
+
+        return with_half_a_second
+
+    monkeypatch.setattr(numerics, "_traced", slow(numerics._traced))
+    monkeypatch.setattr(numerics, "lattice_noise", slow(numerics.lattice_noise))
+    what = data.images[:1], data.idx[:1], data.labels[:1], np.full(1, 0.5)
+    (traced,) = compare(model, Gaussian(0.5), *what, variants(256)[:1], 1000)
+    drawn = lattice(model, Gaussian(0.5), *what, 256, 512, 1000)
+    for outcome in (traced, drawn):
+        assert 0 < 1100 * outcome.seconds < 0.4
 
 
 def test_half_precision_moves_votes_and_double_precision_none(digits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
+from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.figure_images import STREAM, draw, examples, measure, read_scales
 from smoothcert.papers.ddrs.options import ImageOptions
 from smoothcert.papers.ddrs.outputs import SECTION
@@ -168,8 +170,38 @@ def test_controls_and_other_scales_are_not_drawn_as_data_dependent(tmp_path):
     ]
     figure = drawn("ddrs_fig3", paths)
     above, below = figure.axes
-    assert [text.split(" (")[0] for text in legend(below)[:-1]] == ["Cohen", "Cohen-DS, K = 100"]
+    assert [text.split(" (")[0] for text in legend(below)[:2]] == ["Cohen", "Cohen-DS, K = 100"]
     assert len([line for line in above.get_lines() if len(line.get_xdata()) > 2]) == 2
+
+
+def test_differences_are_scaled_to_radii_that_the_fixed_scale_can_reach(tmp_path):
+    votes: dict[str, Any] = {"n": 100}  # all agree for half of the inputs
+    paths = [
+        certificate(tmp_path, **votes),
+        certificate(tmp_path, scaling="ascent-K900", sigma=0.28, **votes),
+    ]
+    cap = 0.25 * ndtri(clopper_pearson_lower(100, 100, 0.001))
+    fixed, ascent = (read_run(path).table for path in paths)
+    gap = metrics.accuracy_difference(ascent, fixed, [cap, 1.0001 * cap])
+    assert gap.value[1] - gap.value[0] > 0.2  # the jump that is no gain at any radius below it
+    above, below = drawn("ddrs_fig3", paths).axes
+    for axes in (above, below):
+        (mark,) = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+        assert mark.get_xdata()[0] == pytest.approx(cap)
+    assert below.get_ylim()[1] < 100 * gap.value[1]
+    before = metrics.accuracy_difference(ascent, fixed, np.linspace(0, cap, 100))
+    assert below.get_ylim()[0] < 100 * before.low.min()
+    assert below.get_ylim()[1] > 100 * before.high.max()
+    assert "beyond the largest radius of the fixed scale at n = 100" in legend(below)
+
+
+def test_no_cap_is_marked_where_no_input_comes_near_it(tmp_path):
+    paths = [certificate(tmp_path, gain=-0.5), certificate(tmp_path, "cohen-fs-0.25", "ascent-K1")]
+    read = read_run(paths[1])
+    assert names.largest_radius(read, 0.25) == pytest.approx(max(read.table.radius), rel=0.05)
+    hard = [certificate(tmp_path, gain=-0.5), certificate(tmp_path, scaling="ascent-K1", gain=-0.5)]
+    _, below = drawn("ddrs_fig3", hard).axes
+    assert not any("beyond" in text for text in legend(below))
 
 
 def test_the_grid_search_is_beside_the_ascent_of_equal_cost(tmp_path):
@@ -212,6 +244,23 @@ def test_acr_against_k_starts_at_the_fixed_scale_and_has_its_controls(tmp_path):
         drawn("ddrs_fig7", paths[:2])
 
 
+def test_a_ramp_is_at_0_up_to_the_k_whose_scale_reaches_the_radius(tmp_path):
+    scale = 0.25 + 900e-4 * ndtri(0.98)
+    paths = [*sweep(tmp_path), certificate(tmp_path, scaling="ramp-K900", sigma=scale)]
+    reach = ndtri(clopper_pearson_lower(2000, 2000, 0.001))
+    radius = 0.35 * reach  # of the ramp at this scale, between K = 0 and 900
+    figure = drawn("ddrs_fig7", paths, radii=f"0.25,{radius:.6f}")
+    lines = figure.axes[1].get_lines()
+    low, high = (line for line in lines if line.get_linestyle() == "--")
+    least = (round(radius, 6) / reach - 0.25) / (1e-4 * ndtri(0.98))
+    np.testing.assert_allclose(high.get_xdata(), [0, least, 900])
+    assert list(high.get_ydata()[:2]) == [0, 0]
+    assert high.get_ydata()[2] > 0
+    assert high.get_markevery() == [0, 2]  # no run stands at the middle one
+    np.testing.assert_array_equal(low.get_xdata(), [0, 900])
+    assert "Marks are runs" in small_print(figure)
+
+
 def test_the_controls_are_paired_differences_to_the_fixed_scale_of_the_plain_model(tmp_path):
     paths = [
         certificate(tmp_path, scaling="ascent-K900", gain=0.02, seed=1),
@@ -228,9 +277,10 @@ def test_the_controls_are_paired_differences_to_the_fixed_scale_of_the_plain_mod
         "DS: ascent, K = 900",
         "constant ramp, K = 900",
         "fixed σ = 0.35",
-        "DS: ascent, K = 900",
-        "fixed σ = 0.25",
+        "DS2 model, DS: ascent, K = 900",
+        "fine-tuned model, fixed σ = 0.25",
     ]
+    assert len(set(names)) == len(names)
     plain = read_run(fixed).table
     for y, (path, bars) in enumerate(zip(paths, axes.containers, strict=True)):
         gap = metrics.acr_difference(read_run(path).table, plain)
@@ -244,6 +294,28 @@ def test_the_controls_are_paired_differences_to_the_fixed_scale_of_the_plain_mod
     assert len({bars[0].get_color() for bars in axes.containers}) == 3
     with pytest.raises(SmoothcertError, match="expected fixed smoothing"):
         drawn("ddrs_controls", paths)
+
+
+def test_the_acr_that_is_printed_stands_beside_the_papers_own_bounds_and_not_beside_ours(tmp_path):
+    figure = drawn("ddrs_acr", sweep(tmp_path))
+    cifar10, imagenet, ours = figure.axes
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["paper, CIFAR-10", "paper, ImageNet", "ours, digits, tiny_cnn"]
+    (printed,) = cifar10.get_lines()
+    rows = [text.get_text() for text in cifar10.get_yticklabels()]
+    found = dict(zip(rows, printed.get_xdata(), strict=True))
+    assert (found["Cohen"], found["Cohen-DS"], found["MACER-DS2"]) == (0.591, 0.784, 0.807)
+    single, _ = cifar10.containers
+    assert all(
+        bar.get_x() + bar.get_width() < x for bar, x in zip(single, found.values(), strict=True)
+    )
+    tables = [read_run(path).table for path in sweep(tmp_path)[1:]]
+    oracle = next(line for line in ours.get_lines() if line.get_marker() == "D")
+    expected = metrics.per_input_maximum(tables).value
+    assert oracle.get_xdata()[1] == pytest.approx(float(expected))
+    assert len(imagenet.get_yticklabels()) == 6
+    # Without runs the paper's panels stand alone.
+    assert len(drawn("ddrs_acr", []).axes) == 2
 
 
 def test_the_histogram_marks_who_gained_and_where_the_ramp_ends(tmp_path):

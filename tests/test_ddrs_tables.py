@@ -19,7 +19,7 @@ from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as ddrs_runs
 from smoothcert.papers.ddrs.cells import accuracy_at
 from smoothcert.papers.ddrs.controls import verdict
-from smoothcert.papers.ddrs.printed_acr import above
+from smoothcert.papers.ddrs.printed_acr import above, envelope, one_model
 from smoothcert.papers.ddrs.times import printed_seconds
 from smoothcert.report.numbers import Number
 from smoothcert.report.output import Files
@@ -481,6 +481,10 @@ def test_losses_and_changed_predictions_are_counted_input_by_input_before_the_me
 
 def test_every_acr_that_the_paper_prints_is_more_than_one_model_can_have():
     assert [above(f"table{n}") for n in (1, 2, 3)] == [(6, 6), (6, 6), (3, 3)]
+    # By hand from appendix H: accuracies held back and forth between the radii of its grid
+    assert one_model("cifar10", "Cohen")[1] == pytest.approx(0.573, abs=5e-4)
+    assert envelope("cifar10", "Cohen") == pytest.approx((0.429, 0.629), abs=1e-3)
+    assert envelope("cifar10", "MACER-DS2")[0] == pytest.approx(0.610, abs=5e-4)
 
 
 # --- times ---------------------------------------------------------------------------------

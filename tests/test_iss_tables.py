@@ -9,15 +9,24 @@ import numpy as np
 import pandas as pd
 import pytest
 from core_helpers import make_store
+from reporting import fits, words
 
 from smoothcert.budget import BUDGETS
+from smoothcert.budget.psi import Decline, psi
 from smoothcert.certificates import make_table, write_certificates
 from smoothcert.certificates.runs import read_run
 from smoothcert.cli import main
+from smoothcert.noise import Gaussian
 from smoothcert.papers.cohen.options import AccuracyOptions
-from smoothcert.papers.iss import closed_form, figures
+from smoothcert.papers.iss import closed_form, figure_coverage, figure_replay, figures
 from smoothcert.papers.iss.figure_coverage import WORST
-from smoothcert.papers.iss.options import MappingOptions, ScaleOptions
+from smoothcert.papers.iss.options import (
+    CoverageOptions,
+    MappingOptions,
+    ReplayOptions,
+    ScaleOptions,
+)
+from smoothcert.papers.iss.outputs import SECTION
 from smoothcert.papers.iss.settings_table import settings
 from smoothcert.papers.iss.tables import budgets, mapping_times, method_name, paper_row, samples_of
 from smoothcert.report.numbers import read_numbers, wide
@@ -32,8 +41,75 @@ def test_figure_3_has_the_sample_sizes_of_the_text() -> None:
     assert sizes == pytest.approx([35_000, 65_000], rel=0.02)
     assert sum(sizes) / 2 == pytest.approx(50_000, rel=0.02)
     assert closed_form.decline(0.99, 50_000) == pytest.approx(0.0075, abs=5e-5)
-    marks = figures.figure3(Files(), ScaleOptions()).numbers
+    picture = figures.figure3(Files(), ScaleOptions())
+    marks = picture.numbers
     assert marks[marks.series == "ISS"].k.tolist() == sizes
+    assert marks[marks.series == "paper"].k.tolist() == [35_000, 65_000]
+    shown = words(figures.draw_figure3(picture))
+    assert sum("ISS in the paper: 35,000 samples" in line for line in shown) == 1
+    assert sum("ISS in the paper: 65,000 samples" in line for line in shown) == 1
+
+
+def test_negative_radii_of_figure_3_are_drawn_as_abstentions() -> None:
+    picture = figures.figure3(Files(), ScaleOptions())
+    drawn = figures.draw_figure3(picture)
+    assert fits(drawn)
+    curve = picture.numbers[(picture.numbers.p == 0.51) & (picture.numbers.series == "curve")]
+    least = curve[curve.value < 0].k.max()
+    assert closed_form.radius_at(0.51, np.array([least + 300]), 0.5) > 0
+    solid, dotted = drawn.axes[0].get_lines()[:2]
+    assert solid.get_ydata().min() >= 0 > dotted.get_ydata().max()
+    assert dotted.get_linestyle() == ":"
+    (text,) = drawn.axes[0].texts
+    assert text.get_text() == "below about 24,000 samples:\nISS and IAS abstain, radius 0"
+    assert not drawn.axes[1].texts
+
+
+def test_figure_6_spreads_the_rise_at_1_and_has_the_papers_sizes() -> None:
+    picture = figures.figure6(Files(), ScaleOptions())
+    numbers = picture.numbers
+    for kind, bound, kbar in (("ad", 0.05, 100_000), ("rd", 0.01, 50_000)):
+        part = numbers[
+            (numbers.kind == kind) & (numbers.bound == bound) & (numbers.kbar == kbar)
+        ].astype({"p": float})
+        exact = psi(part.p, Decline(**{kind: bound}), Gaussian(1.0), 0.5, 1, kbar=kbar)
+        assert part.value.tolist() == exact.tolist()
+    for paper in numbers[numbers.series == "paper"].itertuples():
+        assert closed_form.size(float(paper.p), 0.0042) == pytest.approx(paper.value, rel=0.02)
+    drawn = figures.draw_figure6(picture)
+    assert fits(drawn)
+    for axes in drawn.axes:
+        ticks = dict(
+            zip((t.get_text() for t in axes.get_xticklabels()), axes.get_xticks(), strict=True)
+        )
+        assert (ticks["1"] - ticks["0.99"]) / (ticks["1"] - ticks["0.5"]) > 0.4
+    # At another scale the bound of figure 3 has other sizes: no number of the paper stands there.
+    assert "paper" not in set(figures.figure6(Files(), ScaleOptions(scale=1.0)).numbers.series)
+
+
+def test_no_curve_of_the_coverage_is_hidden() -> None:
+    """Two a panel, the first wide behind the second; the worst cases of a search are in sight."""
+    options = CoverageOptions(kbar=2000, points=3, rounds=0)
+    picture = figure_coverage.measure(Files(), options)
+    drawn = figure_coverage.draw(picture)
+    assert fits(drawn)
+    for axes in drawn.axes:
+        wide, narrow = [line for line in axes.get_lines() if len(line.get_xdata()) > 10]
+        assert wide.get_linewidth() > 3 * narrow.get_linewidth()
+        searched = [line for line in axes.get_lines() if line.get_marker() == "v"]
+        tops = [line.get_ydata()[0] for line in searched if len(line.get_ydata())]
+        assert len(tops) == 2
+        assert max(tops) < axes.get_ylim()[1]
+
+
+def test_the_heading_of_a_narrow_figure_fits(votes: Path) -> None:
+    titles = {one.name: one.title for one in SECTION.outputs if one.kind == "figure"}
+    options = ReplayOptions(repeats=1, title=titles["iss_fig1"])
+    files = Files({"": (votes,)})
+    drawn = figure_replay.draw_trade_off(figure_replay.figure1(files, options))
+    assert drawn.get_suptitle().replace("\n", " ") == titles["iss_fig1"]
+    assert fits(drawn)
+    assert fits(figure_replay.draw_figure6_lower(figure_replay.figure6_lower(files, options)))
 
 
 def test_figure_4_crosses_near_0_994_and_not_at_0_94() -> None:
@@ -158,6 +234,15 @@ def test_replayed_votes_trade_samples_for_radius(name: str, votes: Path, tmp_pat
     assert set(numbers.model) == {"digits, Cohen, σ = 0.50"}
     points = wide(numbers[numbers.series == "IAS (fixed)"]).sort_values("samples")
     assert points.acr.iloc[0] < points.acr.iloc[-1]
+
+
+def test_figure_4_says_where_iss_is_ahead_as_the_claim_does(votes: Path) -> None:
+    drawn = figures.draw_figure4(figures.figure4(Files({"": (votes,)}), ReplayOptions()))
+    assert fits(drawn)
+    assert f"{closed_form.crossing(0.5):.3f}" == "0.994"  # what the claim prints
+    assert {"σ = 0.5: ahead from 0.994", "the paper: ahead from 0.94"} <= set(words(drawn))
+    left, right = drawn.axes
+    assert left.get_xlim() == right.get_xlim()
 
 
 def test_figure_4_and_6_have_the_numbers_of_one_model(votes: Path, tmp_path: Path) -> None:

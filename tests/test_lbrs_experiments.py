@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from reporting import fits, words
 
 from smoothcert.certificates import read_certificates
 from smoothcert.cli import main
@@ -19,9 +21,10 @@ from smoothcert.lbrs.certificate import tight
 from smoothcert.lbrs.classifier import Network
 from smoothcert.lbrs.settings import LbrsSettings, Recipe, Spiral, Task
 from smoothcert.lbrs.train import fit
-from smoothcert.papers.lbrs import accuracies, verdicts
+from smoothcert.papers.lbrs import accuracies, figures, verdicts
 from smoothcert.report import claims
 from smoothcert.report.numbers import Number, frame, read_numbers, write_numbers
+from smoothcert.report.output import Files, Options
 
 TASK = Task(dataset="digits", positive="8", train=60, test=16, reserved=4, draws=2)
 SWEEP = {
@@ -137,6 +140,41 @@ def test_the_spiral_orders_published_tight_exact_and_the_base_radius():
     assert (out["base_linf"] <= out["base_l2"]).all()
 
 
+def check_figures(spiral, accuracies_of):
+    """Nothing leaves the page, and all that is drawn is named."""
+    regions = figures.draw_regions(figures.measure_regions(spiral, Options()))
+    assert fits(regions)
+    assert fits(figures.draw_radii(figures.measure_radii(spiral, Options())))
+    assert [axes.get_xlabel() for axes in regions.axes] == ["$x_1$"] * len(regions.axes)
+    assert regions.axes[0].get_ylabel() == "$x_2$"
+    assert {
+        "test points of class -1", "test points of class +1", "LBRS answers -1",
+        "LBRS answers +1", "boundary of the linear SVM",
+    } == set(words(regions))  # fmt: skip
+
+    explained = {
+        "mean over seeds and draws", "smallest to largest of them", "0.5: a constant answer",
+    }  # fmt: skip
+    picture = figures.measure_sweep(accuracies_of, Options())
+    sweep = figures.draw_sweep(picture)
+    assert fits(sweep)
+    assert explained | {"1-NN"} <= set(words(sweep))
+    beyond = "σ > 0.5: beyond the paper's range"
+    assert beyond not in words(sweep)  # no σ is above 0.5, so that nothing is grey
+    parameter = picture.numbers.parameter
+    farther = parameter.where((picture.numbers.method != "ns") | (parameter != 0.5), 2.0)
+    shifted = replace(picture, numbers=picture.numbers.assign(parameter=farther))
+    assert beyond in words(figures.draw_sweep(shifted))
+    picture = figures.measure_attack(accuracies_of, Options())
+    attack = figures.draw_attack(picture)
+    assert fits(attack)
+    assert explained <= set(words(attack))
+    # Attacks on each classifier are of fewer inputs: each panel says of how many.
+    titles = [axes.get_title() for axes in attack.axes]
+    assert "(32 inputs a seed, radii up to 1)" in titles[0]
+    assert "(8 inputs a seed, radii up to 0.1)" in titles[3]
+
+
 def test_the_command_line_writes_what_figures_and_claims_read(tmp_path, capsys):
     arms = {"spiral": {"train": 60, "reserved": 40, "test": 40}, "grid": 20, "exact": 5}
     npz = tmp_path / "spiral.npz"
@@ -163,6 +201,7 @@ def test_the_command_line_writes_what_figures_and_claims_read(tmp_path, capsys):
         assert call("figure", f"lbrs_fig{number}", *files, "--out", base) == 0
         assert base.with_suffix(".png").stat().st_size > 10_000
         assert base.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    check_figures(Files({"": (npz,)}), Files({"": tuple(names)}))
     numbers = tmp_path / "numbers/lbrs_claims.csv"
     numbers.parent.mkdir()
     named = [f"spiral={npz}", *(f"first={path}" for path in names)]

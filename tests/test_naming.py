@@ -74,7 +74,6 @@ def test_a_run_says_what_chose_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     overlay = (str(tmp_path / "my.yaml"), {"seed": 3})
     one = run("laptop", [overlay], {"target": "all", "preset": "laptop", "sampling": {"look": 5}})
-    assert one.title == 'laptop with my.yaml and sampling={"look": 5}'
     assert one.words == [
         "--config", "preset=laptop", 'sampling={"look": 5}', "--configfile", "my.yaml",
     ]  # fmt: skip

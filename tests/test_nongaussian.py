@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from reporting import fits, words
 from scipy.special import gammainc, ndtr
 
 from smoothcert import cli
@@ -20,6 +21,7 @@ from smoothcert.noise.mixed_table import extremes, log_ratio
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.nongaussian import figure_linf, figures
 from smoothcert.papers.nongaussian.gain import gain, matched_scale, training
+from smoothcert.papers.nongaussian.outputs import AblationOptions
 from smoothcert.papers.nongaussian.study.ablation import Point, ablation, baseline_radius
 from smoothcert.papers.nongaussian.study.results import read_points, write_points
 from smoothcert.papers.nongaussian.study.settings import NongaussianSettings
@@ -27,8 +29,9 @@ from smoothcert.papers.nongaussian.study.toy import BALL, ToyPoint, frontier, to
 from smoothcert.papers.nongaussian.tables import LABELS, groups, rivals, table1, table2
 from smoothcert.report import claims, names
 from smoothcert.report.numbers import Metric, Number, frame, write_numbers
-from smoothcert.report.output import Files, Options
+from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.write import to_csv, to_markdown
+from smoothcert.workflow.catalogue import find
 
 D = 64
 LOOK = AccuracyOptions()
@@ -220,11 +223,16 @@ def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
         for slug in (f"gaussian-linf-{scale}", f"centripetal-linf_k3-{scale}")
     ]
     picture = figure_linf.measure_fig4(files(paths), LOOK)
-    panels = [axes for axes in figure_linf.draw_fig4(picture).axes if axes.has_data()]
+    figure = figure_linf.draw_fig4(picture)
+    assert fits(figure)
+    panels = [axes for axes in figure.axes if axes.has_data()]
     assert len(panels) == 2
     assert ["σ = 0.25" in axes.get_title() for axes in panels] == [True, False]
     labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
-    assert labels == ["Baseline: Gaussian for ℓ∞", "Zhang et al.: centripetal ℓ∞"]
+    assert labels == [
+        "Baseline: Gaussian for ℓ∞", "Zhang et al.: centripetal ℓ∞",
+        "95% interval for the number of inputs",
+    ]  # fmt: skip
     table = read_runs(paths[:1])[0].table
     exact = metrics.certified_accuracy(table, [4 / 255]).value[0]
     measured = picture.numbers
@@ -277,6 +285,47 @@ def test_the_toy_is_judged_from_the_frontiers_of_figure_3(tmp_path, toy_points):
     finding = judged(tmp_path)["zhang_toy((11, 12))"]
     assert finding.verdict == claims.REPRODUCED
     assert "below at 0" in finding.ours
+
+
+def test_figure_3_says_the_best_k_and_why_two_curves_coincide(tmp_path, toy_points):
+    write_points(tmp_path / "toy.csv", toy_points)
+    picture = figures.measure_fig3(files([tmp_path / "toy.csv"]), Options())
+    drawn = figures.draw_fig3(picture)
+    assert fits(drawn)
+    assert [line.rpartition(", ")[2] for line in words(drawn)[:3]] == ["best k: 0"] * 3
+    heading = drawn.get_suptitle().replace("\n", " ")
+    assert heading.startswith("The best of k = 0, 2 at each accuracy: with k = 0, eq. 11 and 13")
+    # Where another k is best, the figure says so, and no longer that the two coincide.
+    numbers = picture.numbers
+    swapped = (numbers.family == "eq11") & (numbers.accuracy == 0.9)
+    other = numbers.assign(best=(numbers.k == 2) != swapped)
+    drawn = figures.draw_fig3(Picture(other))
+    assert words(drawn)[0].endswith("best k: 0, 2")
+    assert words(drawn)[2].endswith("best k: 2")
+    assert drawn.get_suptitle().endswith("at each accuracy")
+
+
+def test_the_ablation_shows_every_ratio_and_its_caption_holds(tmp_path):
+    """A panel falls from 1 to 0.01: no caption calls that no dependence on k."""
+    points = [
+        Point(noise, 150_528, k, 0.99, ratio, 0.001 * ratio)
+        for noise, least in (("mixed-linf", 0.008), ("centripetal-l1", 0.9), ("centripetal-l2", 1))
+        for k, ratio in ((0, 1.0), (75_264, max(least, 0.03)), (135_475, least))
+    ]
+    write_points(tmp_path / "a.csv", points)
+    caption = find("nongaussian_ablation", "figure").title
+    assert caption == "Ablation: certified radius against k at equal noise energy"
+    picture = figures.measure_ablation(files([tmp_path / "a.csv"]), AblationOptions())
+    drawn = figures.draw_ablation(picture)
+    assert fits(drawn)
+    low, high = drawn.axes[2].get_ylim()
+    assert 0 < low < 0.008 < 1 < high
+    assert drawn.axes[2].get_yscale() == "log"
+
+
+def test_figures_without_data_fit_their_page():
+    assert fits(figures.draw_fig1(figures.measure_fig1(files([]), Options())))
+    assert fits(figures.draw_fig2(figures.measure_fig2(files([]), Options())))
 
 
 def test_norm_moments_of_figure_1_are_those_of_the_noise():

@@ -278,7 +278,7 @@ def test_a_notebook_shows_what_the_page_shows(results):
     page = (results / "index.html").read_text(encoding="utf-8")
     assert show.table(results, "cohen_table").text in page
     figure = show.figure(results, "cohen_figure")._repr_html_()
-    assert 'alt="Certified accuracy against the l2 radius' in figure  # kept in the file itself
+    assert 'alt="Certified accuracy against the ℓ₂ radius' in figure  # kept in the file itself
     assert 'src="data:image/png;base64,' in figure
     assert len(show.numbers(results, "cohen_table").query("metric == 'acr'")) == 4
     assert "a ball &lt;keeps&gt; its class (ISS printed)" in show.audits(results).text

@@ -11,9 +11,10 @@ from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.training.figure import QUANTILES, draw, measure, read_log
 from smoothcert.report.output import Files
 from smoothcert.training.log import write_log
+from smoothcert.workflow.catalogue import find
 
 
-def write(root, training, epochs=8, first=None, seed=0, dataset="digits"):
+def write(root, training, epochs=8, first=None, seed=0, dataset="digits", end=None):
     """A log on its path under models/; ``first`` is the epoch from which scales are its own."""
     rng = np.random.default_rng(seed)
     common = np.random.default_rng(99)  # what a branch shares with the run it left
@@ -27,6 +28,8 @@ def write(root, training, epochs=8, first=None, seed=0, dataset="digits"):
             scales = np.sort(0.2 + 0.2 * rng.random(len(QUANTILES)))
             row |= {f"scale_{name}": s for name, s in zip(QUANTILES, scales, strict=True)}
             row["scale_mean"] = scales.mean()
+        if end is not None:  # an accuracy that is reached after the first epoch
+            row["noisy_accuracy"] = 0.4 if epoch == 1 else end
         rows.append(row)
     path = root / "models" / dataset / "tiny_cnn" / training / "model.log.csv"
     path.parent.mkdir(parents=True)
@@ -47,11 +50,14 @@ def test_one_log_is_drawn_as_it_was_written_under_its_name(tmp_path):
     log, figure = read_log(path), training_curves(path, title="Training")
     assert figure.get_suptitle() == "Training (digits, tiny_cnn)"
     assert figure.axes[0].get_title() == "Cohen, σ = 0.25"
-    loss, accuracy, scale = figure.axes
-    for axes, values in ((loss, log.columns["loss"]), (accuracy, log.columns["noisy_accuracy"])):
+    loss, error, scale = figure.axes
+    for axes, values in (
+        (loss, log.columns["loss"]),
+        (error, 100 - 100 * log.columns["noisy_accuracy"]),
+    ):
         (line,) = lines(axes)
         np.testing.assert_array_equal(line.get_xdata(), np.arange(1, 9))
-        np.testing.assert_allclose(line.get_ydata(), values * (100 if axes is accuracy else 1))
+        np.testing.assert_allclose(line.get_ydata(), values)
     middle, low, high = lines(scale)
     np.testing.assert_allclose(middle.get_ydata()[:3], 0.25)  # before: the one scale of all
     np.testing.assert_array_equal(middle.get_ydata()[3:], log.columns["scale_q50"][3:])
@@ -129,3 +135,25 @@ def test_the_command_writes_both_files(tmp_path, capsys):
     assert (tmp_path / "curves.png").stat().st_size > 5000
     assert main([*command, str(tmp_path / "no.csv")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_errors_of_2_and_5_percent_are_apart_on_one_axis_for_all_methods(tmp_path):
+    paths = [
+        write(tmp_path, f"{method}-fs-0.25", end=accuracy)
+        for method, accuracy in (("cohen", 0.98), ("macer", 0.95))
+    ]
+    figure = training_curves(*paths)
+    errors = figure.axes[2:4]
+    assert errors[0].get_ylim() == errors[1].get_ylim()
+    heights = [
+        float(axes.transAxes.inverted().transform(axes.transData.transform((1, error)))[1])
+        for axes, error in zip(errors, (2.0, 5.0), strict=True)
+    ]
+    assert heights[1] - heights[0] > 0.2  # of the panel
+
+
+def test_a_title_names_the_noise_and_its_files_its_slug():
+    output = find("training_curves_gaussian-0.25", "figure")
+    assert output.name == "training_curves_gaussian-0.25"
+    assert "Gaussian, σ = 0.25" in output.title
+    assert "gaussian-0.25" not in output.title

@@ -1,6 +1,7 @@
 """Certified accuracy beside the accuracy that an attack on the smoothed classifier leaves.
 
-What lies between the two curves is undecided: neither certified nor attacked with success.
+What lies between the two at a radius is undecided: neither certified nor attacked with success.
+Only the radii that were attacked are shown.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from smoothcert.audits.described import about, described
 from smoothcert.audits.rows import read_rows
 from smoothcert.certificates import metrics
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.report import curves
 from smoothcert.report.numbers import Metric, Row, frame, share
 from smoothcert.report.output import Files, Options, Picture
+from smoothcert.report.printing import norm as symbol
 from smoothcert.report.style import COLOURS, PANEL, style
 
-_MATH = {"l1": r"$\ell_1$", "l2": r"$\ell_2$", "linf": r"$\ell_\infty$"}
 _LINES = (
-    ("certified", COLOURS[0], "-", "o", "certified: no attack of norm r can succeed"),
-    ("robust", COLOURS[1], "--", "s", "left correct by our attack of norm r"),
+    ("certified", COLOURS[0], "o", -0.12, "certified: no attack of norm r can succeed"),
+    ("robust", COLOURS[1], "s", 0.12, "left correct by our attack of norm r"),
 )
 
 
@@ -60,25 +62,21 @@ def draw(picture: Picture) -> Figure:
 
 
 def _panel(axes: Axes, numbers: pd.DataFrame) -> None:
-    ends = {}
-    for name, colour, dash, marker, label in _LINES:
-        line = ends[name] = numbers[numbers.metric == name]
-        axes.plot(line.radius, line.value, color=colour, linestyle=dash, marker=marker,
-                  markersize=4, label=label)  # fmt: skip
-        axes.fill_between(line.radius, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
-    axes.fill_between(
-        ends["robust"].radius, ends["certified"].value.to_numpy(), ends["robust"].value.to_numpy(),
-        facecolor="none", edgecolor="0.75", hatch="///", linewidth=0, label="undecided",
-    )  # fmt: skip
-    axes.fill_between([], [], color="0.5", alpha=0.3, label="95% interval (inputs)")
+    radii = sorted(numbers.radius.unique())
+    ends = numbers.pivot(index="radius", columns="metric", values="value")
+    axes.bar(range(len(radii)), ends.robust - ends.certified, bottom=ends.certified, width=0.5,
+             color="0.88", label="undecided")  # fmt: skip
+    for name, colour, marker, shift, label in _LINES:
+        curves.points(axes, numbers[numbers.metric == name], radii, shift, color=colour,
+                      marker=marker, markersize=4, label=label)  # fmt: skip
+    axes.plot([], [], color="0.5", marker="|", label="95% interval (inputs)")
     first = numbers.iloc[0]
     kind, _, _ = str(first.kind).rpartition(",")
     model = described(first.to_dict(), ("dataset", "arch", "training"))
     noise = described(first.to_dict(), ("noise",))
-    title = f"{kind or first.kind}\n{model}\n{noise} ({first.inputs:,} inputs)"
-    axes.set_title(title, fontsize=8)
-    norm, reach = _MATH.get(first.norm, first.norm), float(numbers.radius.max())
-    axes.set_xlabel(f"{norm} radius r (pixels in [0, 1])")
+    lines = [kind or str(first.kind), model, f"{noise} ({first.inputs:,} inputs)".strip()]
+    axes.set_title("\n".join(line for line in lines if line), fontsize="small")
+    axes.set_xlabel(f"{symbol(first.norm)} radius r (pixels in [0, 1])")
     axes.set_ylabel("correct (% of inputs)")
-    axes.set_ylim(0, 102)
-    axes.set_xlim(0, reach * 1.02 or 1.0)
+    axes.set_ylim(-2, 102)  # a mark at 0 is seen whole
+    curves.places(axes, radii)

@@ -1,17 +1,31 @@
-"""What a whole table is worth: certified accuracy at alpha and alpha / N, and optimism."""
+"""What a whole table is worth: certified accuracy at alpha and alpha / N, and optimism.
+
+A pair of panels a vote store: the accuracies, and what is lost where all certificates are to hold
+at once. Then the optimism of a choice on the test inputs, at the radii at which it was measured.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from smoothcert.audits.described import described
-from smoothcert.report import curves
+from smoothcert.report import curves, names
 from smoothcert.report.numbers import read_numbers
 from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.printing import norm as symbol
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+from smoothcert.report.style import COLOURS, PANEL, style
+
+_MOST = 3  # pairs in a row; the first stores are shown
+_LOOKS = {
+    "each": {"color": COLOURS[0], "linestyle": "-"},
+    "joint": {"color": COLOURS[1], "linestyle": "--"},
+    "corrected": {"color": COLOURS[2], "linestyle": "-."},
+}
 
 
 def measure(files: Files, options: Options) -> Picture:
@@ -21,51 +35,91 @@ def measure(files: Files, options: Options) -> Picture:
 
 
 def draw(picture: Picture) -> Figure:
-    """A panel of curves for the first vote stores, and one of optimism for the choices."""
-    parts = {"curve": _together, "optimism": _optimism}
-    numbers = [(parts[str(name)], part) for name, part in picture.numbers.groupby("part")]
+    """Accuracies above, losses below, a column a store; the last column is optimism."""
+    numbers = picture.numbers
+    stores = [part for _, part in numbers[numbers.part == "curve"].groupby("subject", sort=False)]
+    optimism = numbers[(numbers.part == "optimism") & (numbers.metric == "points")]
+    left_out = len(stores) - _MOST
+    stores = stores[:_MOST]
+    columns = len(stores) + (not optimism.empty)
     with style():
-        figure = Figure(figsize=(PANEL[0] * max(len(numbers), 1), PANEL[1] * 1.25))
-        panels = figure.subplots(1, max(len(numbers), 1), squeeze=False)[0]
-        for axes, (show, part) in zip(panels, numbers, strict=False):
-            show(axes, part)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), fontsize=7)
+        figure = Figure(figsize=(PANEL[0] * 0.86 * max(columns, 1), PANEL[1] + 1.9))
+        grid = figure.add_gridspec(2, max(columns, 1), height_ratios=[3.0, 1.6])
+        for column, store in enumerate(stores):
+            above, below = (figure.add_subplot(grid[row, column]) for row in (0, 1))
+            _together(above, below, store)
+        if not optimism.empty:
+            _optimism(figure.add_subplot(grid[:, -1]), optimism)
+        if left_out > 0:
+            figure.supxlabel(
+                f"The first {_MOST} vote stores of {_MOST + left_out}", fontsize="small"
+            )
     return figure
 
 
-def _together(axes: Axes, numbers: pd.DataFrame) -> None:
-    stores = list(numbers.groupby("subject", sort=False))[: len(COLOURS)]
-    for colour, (_, store) in zip(COLOURS, stores, strict=False):
-        name = described(store.iloc[0].to_dict(), ("dataset", "training", "noise", "scaling"))
-        for reading, part in store.groupby("reading", sort=False):
-            if reading == "corrected":
-                axes.plot(
-                    part.radius, part.value, drawstyle="steps-pre", color=colour, linestyle=":",
-                    linewidth=1.0, label=f"{name}: less what may be wrong",
-                )  # fmt: skip
-                continue
-            dash, level = DASHES[int(reading == "joint")], part.level.iloc[0]
-            curves.draw(axes, part, band=False, color=colour, linestyle=dash,
-                        label=f"{name}: {level}")  # fmt: skip
-    axes.set_xlabel(f"certified {symbol(numbers.norm.iloc[0])} radius r (pixels in [0, 1])")
+def _together(axes: Axes, losses: Axes, numbers: pd.DataFrame) -> None:
+    """One store: its accuracies, and their losses against those at alpha each."""
+    readings = {str(name): part for name, part in numbers.groupby("reading", sort=False)}
+    plain = readings["each"]
+    radii = np.unique(numbers.radius)
+    for reading, look in _LOOKS.items():
+        if reading not in readings:
+            continue
+        part = readings[reading]
+        label = "less what may be wrong" if reading == "corrected" else part.level.iloc[0]
+        curves.draw(axes, part, band=False, label=label, **look)
+        if reading != "each":
+            loss = curves.value_at(plain, radii) - curves.value_at(part, radii)
+            losses.plot(radii, loss, drawstyle="steps-pre", color=look["color"], linewidth=0.9)
+    end = float(readings.get("joint", plain).radius.max())
+    before = radii <= end
+    least = [curves.value_at(part, radii[before]) for part in readings.values()]
+    most = float(np.max(curves.value_at(plain, radii[before]) - np.min(least, axis=0)))
+    losses.set_ylim(-0.05 * (most or 1.0), 1.15 * (most or 1.0))
+    shade: dict[str, Any] = {
+        "facecolor": "0.97",
+        "edgecolor": "0.82",
+        "linewidth": 0,
+        "zorder": 0,
+        "hatch": "//",
+    }
+    reach = 1.03 * float(radii.max()) or 1.0
+    losses.axvspan(end, 2 * reach, label="beyond all certificates at α/N", **shade)
+    for one in (axes, losses):
+        one.set_xlim(-0.015 * reach, reach)
+    axes.tick_params(labelbottom=False)
+    store = numbers.iloc[0].to_dict()
+    axes.set_title(f"{described(store, ('dataset', 'training'))}\n{_certified(store)}")
     axes.set_ylabel("correct with radius ≥ r (% of inputs)")
     axes.set_ylim(0, 102)
-    axes.set_title("One by one, and all at once")
+    losses.set_ylabel("lost\n(% of inputs)")
+    losses.set_xlabel(f"certified {symbol(store['norm'])} radius r (pixels in [0, 1])")
+    above, below = axes.get_legend_handles_labels(), losses.get_legend_handles_labels()
+    losses.legend(
+        above[0] + below[0], above[1] + below[1], loc="upper center", bbox_to_anchor=(0.5, -0.32)
+    )
+
+
+def _certified(store: dict[Any, Any]) -> str:
+    return described(store, ("noise", "scaling"))
 
 
 def _optimism(axes: Axes, numbers: pd.DataFrame) -> None:
-    points = numbers[numbers.metric == "points"]
-    for i, (_, part) in enumerate(points.groupby("row", sort=False)):
-        colour, dash = COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]
+    """With its interval at each radius at which it was measured; nothing is said between them."""
+    radii = sorted(numbers.radius.unique())
+    rows = list(numbers.groupby("row", sort=False))
+    for i, (_, part) in enumerate(rows):
         first = part.iloc[0]
+        shift = 0.6 * ((i + 0.5) / len(rows) - 0.5)
         label = (
-            f"{first.dataset}, {first.arch}, {first.recipe}: best of {first.settings},"
-            f" {first.folds} folds"
+            f"{first.dataset}, {first.arch}, {names.recipe(first.recipe)}:"
+            f" best of {first.settings}, {first.folds} folds"
         )
-        axes.plot(part.radius, part.value, color=colour, linestyle=dash, marker="o",
-                  markersize=3.5, label=label)  # fmt: skip
-        axes.fill_between(part.radius, part.low, part.high, color=colour, alpha=0.13, linewidth=0)
-    axes.axhline(0, color="0.3", linewidth=0.9)
+        look = {"color": COLOURS[i % len(COLOURS)], "marker": "osD^vP"[i // len(COLOURS) % 6]}
+        curves.points(axes, part, radii, shift, markersize=4, label=label, **look)
+    axes.axhline(0, color="0.3", linewidth=0.9, zorder=1)
+    curves.places(axes, radii)
     axes.set_xlabel("radius r (pixels in [0, 1])")
     axes.set_ylabel("optimism (points of certified accuracy)")
-    axes.set_title("Choosing the best setting on the test inputs")
+    axes.set_title("Choosing the best setting\non the test inputs")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))

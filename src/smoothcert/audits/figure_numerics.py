@@ -19,7 +19,8 @@ def measure(files: Files, options: Options) -> Picture:
 
 
 def draw(picture: Picture) -> Figure:
-    """Left: votes and certificates that changed, logarithmic with 0 apart; right: time a vote."""
+    """Left: votes and certificates that changed, logarithmic with 0 apart; right: time a
+    vote, of the network alone."""
     rows = wide(picture.numbers)
     y = np.arange(len(rows))[::-1]
     inputs, n = int(picture.numbers.inputs.iloc[0]), int(rows.n.iloc[0])
@@ -35,6 +36,7 @@ def draw(picture: Picture) -> Figure:
         for i, (label, marker, shares) in enumerate(series):
             left.plot(np.maximum(shares, least), y + 0.2 * (1 - i), marker, color=COLOURS[i],
                       markersize=5, label=label)  # fmt: skip
+        left.annotate("the reference", (2 * least, y[0]), fontsize=7, va="center", color="0.35")
         for at in y[rows.votes_changed.isna()]:
             left.annotate("its own noise: not comparable vote by vote", (2 * least, at),
                           fontsize=7, va="center", color="0.35")  # fmt: skip
@@ -48,7 +50,11 @@ def draw(picture: Picture) -> Figure:
         left.set_xlabel("share changed by the arithmetic alone")
         left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         right.barh(y, 1e6 * rows.seconds, color=COLOURS[0], height=0.5)
-        right.set_xlabel("µs a vote")
+        for at, seconds in zip(y, rows.seconds, strict=True):
+            right.annotate(f"{1e6 * seconds:.3g}", (1e6 * seconds, at), (3, 0), va="center",
+                           textcoords="offset points", fontsize=7)  # fmt: skip
+        right.margins(x=0.12)
+        right.set_xlabel("µs a vote: the network alone,\nwithout tracing it and drawing noise")
         subject = described(rows.iloc[0].to_dict(), _AXES)
         figure.suptitle(f"{subject}, {inputs} inputs, {n:,} votes each", fontsize=9)
     return figure

@@ -39,6 +39,7 @@ from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.scaling import SCALINGS
+from smoothcert.votes.identity import ANSWERS
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +87,7 @@ class MemorySoundness(Audit[MemorySoundnessSettings]):
             "noise": of.noise.slug,
             "scaling": scaling.slug,
             "budget": slug,
-            "model_digest": of.run.record.get("model_digest"),
+            **{k: of.run.record[k] for k in ("model_digest", ANSWERS) if k in of.run.record},
             "subject": attack.name,
             "seed": settings.seed,
         }

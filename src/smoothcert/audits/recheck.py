@@ -10,6 +10,7 @@ from smoothcert import datasets
 from smoothcert.audits.base import Subject
 from smoothcert.audits.deployed import Deployed
 from smoothcert.audits.memory_soundness import fixed
+from smoothcert.audits.subjects import same_network
 from smoothcert.audits.witness import Witnesses, again
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
@@ -36,14 +37,9 @@ def recheck(
     info = datasets.info(about["dataset"])
     if subject.model is None:
         raise SmoothcertError(f"{path}: give the --model of the witnesses")
-    network, made = load_model(str(subject.model), info)
-    wanted = about.get("model_digest")
-    if wanted is not None and wanted != made["digest"]:
-        raise SmoothcertError(
-            f"{path}: witnesses against the model {wanted[:12]}; {subject.model} is"
-            f" {made['digest'][:12]}"
-        )
     where, noise = job_device(subject.device), NOISES.parse(about["noise"])
+    network, made = load_model(str(subject.model), info, where)
+    same_network(about, made, f"{path}: witnesses against", str(subject.model))
     shape = tuple(old.x1.shape[1:])
     batch = default_batch(int(np.prod(shape)), where)
     trace = isinstance(network, Classifier) and where.type == "cpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.job import load_model
 from smoothcert.sampling.sampler import Sampler, default_batch
+from smoothcert.votes.identity import ANSWERS, difference
 
 if TYPE_CHECKING:
     import torch
@@ -93,6 +95,20 @@ def images_of(run: Run, data_dir: str | None) -> torch.Tensor:
     return torch.stack([data.images[where[int(i)]] for i in run.table.idx])
 
 
+def same_network(about: Mapping[str, Any], made: Mapping[str, Any], what: str, model: str) -> None:
+    """Raise SmoothcertError unless ``about`` names the network of the record ``made``, or none.
+
+    ``what`` begins the message; ``model`` is the file.
+    """
+    wanted = about.get("model_digest")
+    if wanted is None:
+        return
+    if wanted != made["digest"]:
+        raise SmoothcertError(f"{what} the model {wanted[:12]}; {model} is {made['digest'][:12]}")
+    if said := difference({ANSWERS: about.get(ANSWERS)}, {ANSWERS: made.get(ANSWERS)}):
+        raise SmoothcertError(f"{what} another model than {model}: {said}")
+
+
 def certified(subject: Subject, table: Path, device: str | None = None) -> Certified:
     """Read a table and make its classifier again: same model, precision, batch and kernels.
 
@@ -106,13 +122,9 @@ def certified(subject: Subject, table: Path, device: str | None = None) -> Certi
     if run.noise is None:
         raise SmoothcertError(f"{table}: neither its record nor its columns say the noise")
     noise, images = NOISES.parse(run.noise), images_of(run, data_dir)
-    network, made = load_model(str(model), datasets.info(str(run.dataset)))
-    wanted = run.record.get("model_digest")
-    if wanted is not None and wanted != made["digest"]:
-        raise SmoothcertError(
-            f"{table}: certified for the model {wanted[:12]}; {model} is {made['digest'][:12]}"
-        )
     where = job_device(device)
+    network, made = load_model(str(model), datasets.info(str(run.dataset)), where)
+    same_network(run.record, made, f"{table}: certified for", str(model))
     record: dict[str, Any] = run.record
     batch = int(record.get("batch") or default_batch(int(np.prod(images.shape[1:])), where))
     precision = record.get("precision") or "float32"

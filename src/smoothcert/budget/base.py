@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ class Budget(Part):
 
     Raises SmoothcertError unless n, n0 >= 1, 0 < alpha < 1 and n votes can certify at alpha.
     """
+
+    # Whether the bound holds at all sizes at once, also one that was chosen after a look.
+    anytime_valid: ClassVar[bool] = False
 
     n: int = main(kind=int, title="n = {}")
     alpha: float = arg("a", 0.001, title="α = {}")

@@ -285,6 +285,8 @@ class Anytime(Adaptive):
     what it has: the rule takes all samples there are, up to ``n``.
     """
 
+    anytime_valid = True
+
     def decide(self, stream: Stream, noise: Noise, scale: ArrayLike, d: int) -> Outcome:
         rows = np.arange(len(stream.first))
         available = getattr(stream, "available", None)

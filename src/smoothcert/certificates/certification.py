@@ -14,6 +14,7 @@ from smoothcert.budget.adaptive import Adaptive, Outcome
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.core.confidence import check_alpha
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import check_part
 from smoothcert.noise import NOISES, Noise
 from smoothcert.votes import VoteStore
 
@@ -28,13 +29,23 @@ def certify(
     ``predict``, on the open ball of ``radius`` (in the noise's norm) around the input. An
     abstention (``predict`` -1, radius 0) promises nothing.
 
-    ``noise`` defaults to the store's own. ``seconds`` [N] is the time of all the store's samples;
-    the time column gets the share of those that the budget draws. A fixed budget needs the n0 it
-    names; an adaptive one takes the selection votes there are, and ISS fills its first stage up
-    from the estimation samples. Raises SmoothcertError for another n0, or where the store has
-    fewer samples than the budget needs.
+    The number of samples must not have been chosen after a look at certificates of fewer: then
+    it can fail with nearly twice alpha, unless the budget is ``anytime`` (docs/methods/iss.md).
+
+    ``noise`` defaults to the store's own; another must be one of the same draws. ``seconds`` [N]
+    is the time of all the store's samples; the time column gets the share of those that the
+    budget draws. A fixed budget needs the n0 it names; an adaptive one takes the selection votes
+    there are, and ISS fills its first stage up from the estimation samples. Raises SmoothcertError
+    for a noise of other draws, another n0, votes of a single class, or where the store has fewer
+    samples than the budget needs.
     """
-    noise = NOISES.parse(store.identity["noise"]) if noise is None else noise
+    check_part(budget, Budget)
+    noise = read_as(store, noise)
+    if store.n_classes < 2 and "published" not in store.identity:
+        raise SmoothcertError(
+            f"votes of {store.n_classes} class: expected at least two, of a network with an output"
+            " for each"
+        )
     own = isinstance(budget, Adaptive) or "published" in store.identity
     if store.n0 and budget.n0 != store.n0 and not own:
         raise SmoothcertError(
@@ -64,16 +75,36 @@ def certify(
     )
 
 
+def read_as(store: VoteStore, noise: Noise | None = None) -> Noise:
+    """The noise that certifies the votes, by default their own.
+
+    Raises SmoothcertError if the votes are not draws of it: its radii would be wrong for them.
+    """
+    drawn = NOISES.parse(store.identity["noise"])
+    if noise is None:
+        return drawn
+    check_part(noise, Noise)
+    # By slug: a noise may hold a radius table as well, which changes no draw.
+    if noise.drawn_as.slug != drawn.drawn_as.slug:
+        raise SmoothcertError(
+            f"noise {noise.slug}: the votes are of {drawn.slug}, which draws differently"
+        )
+    return noise
+
+
 def predict(counts: ArrayLike, alpha: float) -> NDArray[np.int64]:
     """Cohen's PREDICT: the class with most votes, or -1 where the top two may be tied.
 
-    ``counts`` [N, C] are votes of n samples. With probability at least 1 - alpha the answer
-    is -1 or the class the smoothed classifier returns (Cohen et al. 2019, Proposition 2): a
-    two-sided exact binomial test of the top two counts against 1/2. Raises SmoothcertError
+    ``counts`` [N, C], C >= 2, are votes of n samples. With probability at least 1 - alpha the
+    answer is -1 or the class the smoothed classifier returns (Cohen et al. 2019, Proposition 2):
+    a two-sided exact binomial test of the top two counts against 1/2. Raises SmoothcertError
     for an (n, alpha) that can never answer, with the smallest n that can.
+
+    Votes of :func:`smoothcert.sample` with ``purpose="prediction"`` make it independent of
+    certificates with the same seed.
     """
     check_alpha(alpha)
-    counts = np.asarray(counts, np.int64)
+    counts = _counts(counts)
     n = int(counts.sum(1).max(initial=0))
     least = int(np.ceil(np.log2(2 / alpha) - 1e-12))
     if n < least:
@@ -82,8 +113,24 @@ def predict(counts: ArrayLike, alpha: float) -> NDArray[np.int64]:
         )
     top = counts.argmax(1)
     most = counts.max(1)
-    second = np.sort(counts, 1)[:, -2] if counts.shape[1] > 1 else np.zeros_like(most)
+    second = np.sort(counts, 1)[:, -2]
     total = most + second
     # P(Bin(total, 1/2) >= most) is a regularized incomplete beta; doubled for two sides.
     p_value = np.where(most > second, 2 * betainc(np.maximum(most, 1), second + 1, 0.5), 1.0)
     return np.where((total > 0) & (p_value <= alpha), top, ABSTAIN)
+
+
+def _counts(counts: ArrayLike) -> NDArray[np.int64]:
+    """Votes [N, C] as whole numbers; SmoothcertError for anything else."""
+    try:
+        given = np.asarray(counts)
+        whole = given.astype(np.int64)
+    except (TypeError, ValueError) as error:
+        raise SmoothcertError(f"votes: expected whole numbers [N, C]: {error}") from None
+    if whole.ndim != 2 or whole.shape[1] < 2:
+        raise SmoothcertError(
+            f"votes: expected [N, C] of at least two classes, found shape {whole.shape}"
+        )
+    if (whole != given).any() or (whole < 0).any():
+        raise SmoothcertError("votes: expected whole numbers of 0 or more")
+    return whole

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smoothcert.certificates import ABSTAIN, CertificateTable
+from smoothcert.certificates import ABSTAIN, CertificateTable, is_correct
 from smoothcert.certificates.balls import Neighbours, neighbours
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
@@ -117,7 +117,7 @@ def apply(
     columns.update(
         predict=after.predict,
         radius=after.radius,
-        correct=(after.predict == table.label).astype(np.int64),
+        correct=is_correct(after.predict, table.label),
         predict_raw=table.predict,
         radius_raw=table.radius,
         memory_event=after.event,

@@ -2,7 +2,7 @@
 
 An input is certified at radius r when its prediction is correct and its certified radius is at
 least r (Cohen et al. 2019; ``strict=True`` asks for more than r, as the ISS paper does). An
-abstention is wrong and has radius 0.
+abstention is wrong and has radius 0. Where labels are unknown, what rests on them is refused.
 
 Ties. Published logs print radii with three significant digits, so that many inputs share one
 radius (0.953 at sigma 0.25). Radii are compared as the doubles nearest to their decimals, which
@@ -139,7 +139,7 @@ def certified(table: CertificateTable, radii: Radii, strict: bool = False) -> ND
     """
     at = parse_radii(radii)[:, None]
     reaches = table.radius[None] > at if strict else table.radius[None] >= at
-    return reaches & (table.correct == 1)[None]
+    return reaches & is_right(table)[None]
 
 
 def certified_accuracy(
@@ -154,7 +154,7 @@ def certified_accuracy(
 
 def _counts(table: CertificateTable, radii: NDArray[np.float64], strict: bool) -> NDArray[np.int64]:
     """How many inputs are certified at each radius: int64 [R], by one sort."""
-    reached = np.sort(table.radius[table.correct == 1])
+    reached = np.sort(table.radius[is_right(table)])
     missed = np.searchsorted(reached, radii, side="right" if strict else "left")
     return np.asarray(len(reached) - missed, np.int64)
 
@@ -179,7 +179,21 @@ def clean_accuracy(table: CertificateTable, level: float = LEVEL) -> Estimate:
     Equal to certified accuracy at 0 with >=; a correct prediction whose radius was printed as
     0.0000 counts here and not in certified accuracy at 0 with >.
     """
-    return proportion(int((table.correct == 1).sum()), inputs(table), level)
+    return proportion(int(is_right(table).sum()), inputs(table), level)
+
+
+def is_right(table: CertificateTable) -> NDArray[np.bool_]:
+    """Which predictions are correct: bool [N]. All that rests on the true classes starts here.
+
+    Raises SmoothcertError where labels are unknown (-1): then there is no accuracy.
+    """
+    unknown = int((table.label < 0).sum())
+    if unknown:
+        raise SmoothcertError(
+            f"certificate table: {unknown} of {len(table)} labels are unknown (-1); expected the"
+            " true classes, without which there is neither accuracy nor ACR"
+        )
+    return table.correct == 1
 
 
 def inputs(table: CertificateTable) -> int:
@@ -190,8 +204,8 @@ def inputs(table: CertificateTable) -> int:
 
 
 def _certified_radius(table: CertificateTable) -> NDArray[np.float64]:
-    """The radius where correct, else 0: float64 [N]."""
-    return np.where(table.correct == 1, table.radius, 0.0)
+    """The radius where correct, else 0: float64 [N]; raises as :func:`is_right`."""
+    return np.where(is_right(table), table.radius, 0.0)
 
 
 # --- several tables on the same inputs -----------------------------------------------------

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic, write_text
@@ -56,6 +56,7 @@ _LARGEST = (1 << 63) - 1
 class CertificateTable:
     """One row an input, in the order of the data set; columns are arrays of equal length.
 
+    A label of -1 is unknown: such a table says what is certified, and no accuracy.
     ``time`` is in seconds; ``samples`` counts all noise drawn for the input, ``n0`` of it for its
     class, while the bound rests on ``count`` of ``n``; ``radius`` and ``sigma`` are in pixels of
     [0,1] images.
@@ -103,6 +104,13 @@ class CertificateTable:
         return column[0].item()
 
 
+def is_correct(predict: ArrayLike, label: ArrayLike) -> NDArray[np.int64]:
+    """1 where a class is predicted that is the label; an abstention is never correct, also
+    where the label is unknown (-1)."""
+    predict = np.asarray(predict)
+    return ((predict == np.asarray(label)) & (predict != ABSTAIN)).astype(np.int64)
+
+
 def make_table(**columns: Any) -> CertificateTable:
     """Assemble a table: scalars are repeated, ``correct`` and abstentions derived.
 
@@ -112,7 +120,7 @@ def make_table(**columns: Any) -> CertificateTable:
     columns["predict"] = np.asarray(columns["predict"], np.int64)
     abstain = columns["predict"] == ABSTAIN
     columns["radius"] = np.where(abstain, 0.0, np.asarray(columns["radius"], np.float64))
-    columns["correct"] = (columns["predict"] == np.asarray(columns["label"])).astype(np.int64)
+    columns["correct"] = is_correct(columns["predict"], columns["label"])
     columns.setdefault("time", 0.0)
     dtypes = {int: np.dtype(np.int64), float: np.dtype(np.float64), str: None}
     arrays = {
@@ -213,7 +221,8 @@ def _seconds(text: str) -> float:
 def _check_rows(path: Path, columns: dict[str, NDArray]) -> None:
     predict, radius = columns["predict"], columns["radius"]
     contradictions = {
-        "correct is not (predict == label)": columns["correct"] != (predict == columns["label"]),
+        "correct is not (predict == label)": columns["correct"]
+        != is_correct(predict, columns["label"]),
         "an abstention (predict -1) has radius 0": (predict == ABSTAIN) & (radius != 0),
         "a radius is not negative": radius < 0,
         "predict is -1 or a class": predict < ABSTAIN,

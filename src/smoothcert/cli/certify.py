@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -46,14 +47,16 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
 
     def run(self) -> None:
         spec = self.only(CertifySpec)
-        table = job.run(spec, self._votes(), self.out, self.radius_table)
+        table, warning = job.run(spec, self._votes(), self.out, self.radius_table)
         print(f"{self.out}\n{summary(table)}")
+        if warning:
+            print(f"warning: {warning}", file=sys.stderr)
 
     def _votes(self) -> Path:
         """The vote store: the one given, else what is sampled now."""
         if (self.votes is None) == (self.model is None):
             raise SmoothcertError("--votes, --model: expected one of the two")
-        sampling = set(SampleSpec.model_fields) - set(CertifySpec.model_fields)
+        sampling = set(SampleSpec.model_fields) - set(CertifySpec.model_fields) - {"purpose"}
         if self.votes is not None:
             for key in SampleSpec.model_fields:
                 if key in sampling & self.model_fields_set:
@@ -71,14 +74,20 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
 
 def summary(table: CertificateTable) -> str:
     """Two lines: what was certified, and how well."""
+    about = f"{len(table)} inputs, {table.single('noise')}, {table.single('budget')}"
+    about += f", alpha {table.single('alpha')}"
+    abstains = f"abstains {percent(abstention_rate(table).value)}%"
+    if (table.label < 0).any():
+        return (
+            f"{about}: mean radius {radius(table.radius.mean())}, {abstains}\n"
+            "labels are unknown: no accuracy"
+        )
     radii = [r for r in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0) if r <= table.radius.max(initial=0)]
     accuracy = certified_accuracy(table, radii)
     acr = average_certified_radius(table)
     unit = table.single("norm") or "l2"
     return (
-        f"{len(table)} inputs, {table.single('noise')}, {table.single('budget')},"
-        f" alpha {table.single('alpha')}: ACR {radius(acr.value)}"
-        f" {radius_interval(acr)} (95%), abstains {percent(abstention_rate(table).value)}%\n"
+        f"{about}: ACR {radius(acr.value)} {radius_interval(acr)} (95%), {abstains}\n"
         f"certified accuracy at {unit} radius: "
         + ", ".join(f"{r:g}: {percent(accuracy[i].value)}%" for i, r in enumerate(radii))
     )

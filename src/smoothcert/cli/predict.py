@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from smoothcert.certificates import is_correct
 from smoothcert.certificates.certification import predict
 from smoothcert.cli.command import model_place, place
 from smoothcert.cli.sample import Sampling
@@ -20,7 +21,8 @@ from smoothcert.votes import VoteStore
 class Predict(SamplingOptions, Sampling):
     """The smoothed classifier's answer for each input, or -1 where the top two may be tied.
 
-    A wrong answer has probability at most alpha, for each input by itself.
+    A wrong answer has probability at most alpha, for each input by itself. Its noise is none that
+    certifies, so that its answers are a check on certificates with the same seed.
     """
 
     epilog: ClassVar[str] = (
@@ -36,17 +38,20 @@ class Predict(SamplingOptions, Sampling):
     out: Path = place(help="columns idx, label, predict, correct", metavar="TSV")
 
     def run(self) -> None:
-        predict([[self.n]], self.alpha)  # refuses an (n, alpha) that can never answer
+        predict([[self.n, 0]], self.alpha)  # refuses an (n, alpha) that can never answer
         votes = self.out.with_suffix(".votes.npz")
         self.drawn(self._sampling(), self.model, votes)
         store = VoteStore.read(votes)
         answer = predict(store.estimation.dense(store.n_classes), self.alpha)
         lines = ["idx\tlabel\tpredict\tcorrect"]
-        for idx, label, p in zip(store.idx, store.label, answer, strict=True):
-            lines.append(f"{idx}\t{label}\t{p}\t{int(p == label)}")
+        correct = is_correct(answer, store.label)
+        for idx, label, p, c in zip(store.idx, store.label, answer, correct, strict=True):
+            lines.append(f"{idx}\t{label}\t{p}\t{c}")
         write_text(self.out, "\n".join(lines) + "\n")
-        correct, abstain = (answer == store.label).mean(), (answer == -1).mean()
-        print(f"{self.out}: {len(store)} inputs, correct {correct:.1%}, abstains {abstain:.1%}")
+        print(
+            f"{self.out}: {len(store)} inputs, correct {correct.mean():.1%}, abstains"
+            f" {(answer == -1).mean():.1%}"
+        )
 
     def _sampling(self) -> SampleSpec:
         """All n votes of an input in one look."""
@@ -57,6 +62,7 @@ class Predict(SamplingOptions, Sampling):
             noise=self.noise,
             budget=f"fixed{level}_s1-{self.n}",
             look=self.n,
+            purpose="prediction",
             code=self.code,
         )
 

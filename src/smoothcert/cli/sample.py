@@ -40,7 +40,8 @@ class Sampling(NetworkCommand):
 class Sample(SampleSpec, Sampling):
     """Class counts of a network under noise, into a vote store.
 
-    A killed run goes on where it was; a larger budget tops a store up.
+    A killed run goes on where it was; a larger budget tops a store up. Once its certificates were
+    looked at, more samples are for the budget anytime (docs/methods/iss.md, topping up).
     """
 
     epilog: ClassVar[str] = (

@@ -7,7 +7,7 @@ one-line errors all come from such models, each beside the code that it sets.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -71,8 +71,9 @@ class Settings(BaseModel):
     def only(self, model: type[S]) -> S:
         """The fields that ``model``, a base of this class, declares: a specification alone."""
         values = {name: getattr(self, name) for name in model.model_fields}
-        construct: Callable[..., S] = model.model_construct  # of values that are checked already
-        return construct(self.model_fields_set & set(model.model_fields), **values)
+        construct: Any = model.model_construct  # of values that are checked already
+        made: S = construct(self.model_fields_set & set(model.model_fields), **values)
+        return made
 
 
 S = TypeVar("S", bound=Settings)

@@ -105,6 +105,15 @@ def _parse_value(text: str, kind: type) -> Any:
     return int(text) if kind is int else float(text)
 
 
+def check_part(part: object, kind: type[Part]) -> None:
+    """Raise SmoothcertError unless ``part`` is a ``kind``, and no slug of one, say."""
+    if not isinstance(part, kind):
+        raise SmoothcertError(
+            f"{kind.__name__.lower()}: expected a {kind.__name__}, as"
+            f" {kind.__name__.upper()}S.parse makes one of a slug; found {part!r:.60}"
+        )
+
+
 class Family(Registry[T]):
     """A registry of interchangeable parts; ``parse`` is the inverse of ``Part.slug``."""
 

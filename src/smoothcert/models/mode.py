@@ -10,13 +10,17 @@ from smoothcert.compute.lazy import torch
 
 @contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Eval mode inside (batch normalization uses and changes no batch statistics)."""
-    training = model.training
+    """Eval mode inside (batch normalization uses and changes no batch statistics).
+
+    Afterwards every module is in the mode that it was in, also where some are frozen.
+    """
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
 
 
 def wide(logits: torch.Tensor) -> torch.Tensor:

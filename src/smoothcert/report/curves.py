@@ -72,6 +72,30 @@ def draw(axes: Axes, part: pd.DataFrame, band: bool = True, **line: Any) -> None
         axes.fill_between(part.radius, part.low, part.high, step="pre", **look)
 
 
+def value_at(part: pd.DataFrame, radii: ArrayLike) -> NDArray[np.float64]:
+    """The value of one curve of the frame at any radii: the next step's, 0 beyond the last."""
+    part = part.sort_values("radius")
+    values = np.append(part.value.to_numpy(float), 0.0)
+    return values[np.searchsorted(part.radius.to_numpy(float), np.asarray(radii), side="left")]
+
+
+def points(
+    axes: Axes, part: pd.DataFrame, radii: Sequence[float], shift: float, **look: Any
+) -> None:
+    """Values with their intervals at a few of the ``radii``, which stand side by side as places
+    (:func:`places`); ``shift``, of a place, keeps two series apart. Nothing is said between."""
+    part = part.sort_values("radius")
+    x = np.searchsorted(np.asarray(radii), part.radius) + shift
+    error = np.array([part.value - part.low, part.high - part.value])
+    axes.errorbar(x, part.value, np.nan_to_num(error), linestyle="none", capsize=2, **look)
+
+
+def places(axes: Axes, radii: Sequence[float]) -> None:
+    """An axis of these radii and no others."""
+    axes.set_xticks(range(len(radii)), [f"{r:.3g}" for r in radii])
+    axes.set_xlim(-0.5, len(radii) - 0.5)
+
+
 def mark(axes: Axes, part: pd.DataFrame, **marker: Any) -> None:
     """A paper's values, one mark a printed radius."""
     look = {"linestyle": "none", "markersize": 5, "markerfacecolor": "white",

@@ -61,7 +61,8 @@ class Output:
     configuration that sets them (``outputs.cohen_table``). ``parts``: members whose code decides
     it, beside those of the runs in ``needs`` (``budget.iss``). ``variants``: "module:function" of
     the configuration for an output that is made once each; its name, title and needs have
-    ``{variant}``, and ``select`` takes it as ``variant=``.
+    ``{variant}``, and ``select`` takes it as ``variant=``. ``called``: "module:function" of how a
+    variant reads in the title.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Output:
     config: str | None = None
     parts: tuple[str, ...] = ()
     variants: str | None = None
+    called: str | None = None
     compared: bool = False  # a table whose differences from the paper's are shown as a heat map
     page: bool = True  # shown on the page
     target: str | None = None  # its name to Snakemake, where that is not its own

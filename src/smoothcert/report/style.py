@@ -66,8 +66,9 @@ def panels(count: int, columns: int = 3, size: tuple[float, float] = PANEL) -> t
 
 
 def heading(figure: Figure, text: str | None) -> None:
-    """The heading of a whole figure, in lines that fit its width."""
-    figure.suptitle("\n".join(textwrap.wrap(text or "", int(10 * figure.get_figwidth()))))
+    """The heading of a whole figure, in lines that fit its width; None: it has none."""
+    if text:
+        figure.suptitle(textwrap.fill(text, int(10 * figure.get_figwidth())))
 
 
 def save(figure: Figure, base: str | os.PathLike[str], title: str = "") -> list[Path]:

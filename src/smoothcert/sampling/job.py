@@ -22,29 +22,36 @@ from smoothcert.budget import BUDGETS
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.scratch import Scratch, first_difference
+from smoothcert.core.scratch import Scratch
 from smoothcert.models.classifier import Classifier
+from smoothcert.models.own import answers, examine
 from smoothcert.noise import NOISES
 from smoothcert.sampling.sampler import (
     Inputs,
     Progress,
     Sampler,
+    check_arithmetic,
     check_look,
     collect,
     default_batch,
 )
 from smoothcert.sampling.spec import SampleSpec
 from smoothcert.votes import VoteStore
+from smoothcert.votes.identity import ANSWERS, difference
 from smoothcert.votes.journal import LookJournal
+from smoothcert.votes.readings import KEY, Readings, merged, read_readings
 from smoothcert.votes.records import read_record, seconds_of, write_record
 
 
-def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, dict[str, Any]]:
+def load_model(
+    name: str, info: datasets.DatasetInfo, device: torch.device | None = None
+) -> tuple[torch.nn.Module, dict[str, Any]]:
     """A checkpoint, or ``package.module:function`` that returns a network of your own.
 
-    A module is looked for in the current folder, too.
-
-    The network takes images in [0,1] and returns logits. Returns it with its record.
+    A module is looked for in the current folder, too. The network takes images in [0,1] and returns logits. Returns it, in eval mode, with its
+    record. One of your own is asked on ``device`` (default: where it is) for its answers on
+    fixed inputs, which stand in its record beside the digest of its weights. Raises
+    SmoothcertError for a model of another kind, and as :func:`models.own.examine`.
     """
     if Path(name).suffix == ".safetensors" or ":" not in name:
         model, record = models.load(name)
@@ -60,15 +67,32 @@ def load_model(name: str, info: datasets.DatasetInfo) -> tuple[torch.nn.Module, 
         sys.path.insert(0, str(Path.cwd()))  # as python itself does: ./own.py is module own
     try:
         make = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise SmoothcertError(f"model {name!r}: {error}") from None
-    own = make()
+    except Exception as error:  # importing runs what somebody else wrote
+        raise SmoothcertError(f"model {name!r}: {error}") from error
+    if not callable(make):
+        raise SmoothcertError(f"model {name!r}: expected a function, found {type(make).__name__}")
+    try:
+        own = make()
+    except Exception as error:  # whatever somebody else's function may raise
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise SmoothcertError(f"model {name!r}: {type(error).__name__}: {said}") from error
     if not isinstance(own, torch.nn.Module):
         raise SmoothcertError(
             f"model {name!r}: expected a function that returns a torch.nn.Module, it returns"
             f" {type(own).__name__}"
         )
-    return own, {"arch": name, "training": None, "digest": models.digest(own)}
+    own = (own if device is None else own.to(device)).eval()
+    try:
+        logits = examine(own, info.shape)
+    except SmoothcertError as error:
+        raise SmoothcertError(f"model {name!r}{str(error).removeprefix('model')}") from error
+    if logits.shape[1] != info.n_classes:
+        raise SmoothcertError(
+            f"model {name!r}: {logits.shape[1]} outputs; data set {info.name} has"
+            f" {info.n_classes} classes"
+        )
+    record = {"digest": models.digest(own), ANSWERS: answers(logits)}
+    return own, {"arch": name, "training": None, **record}
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -94,6 +118,7 @@ def subject(
         "model_digest": made["digest"],
         "arch": made.get("arch"),
         "training": made.get("training"),
+        **({ANSWERS: made[ANSWERS]} if ANSWERS in made else {}),
     }
 
 
@@ -168,16 +193,17 @@ def run(
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
-    network, made = load_model(model, info)
+    where = choose_device(device)
+    network, made = load_model(model, info, where)
+    check_arithmetic(network, spec.precision)
     if data is None:
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
-    where = choose_device(device)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
     ours = isinstance(network, Classifier)  # a network of the user's may branch on its input
     trace = ours and where.type == "cpu" and spec.precision == "float32"
     sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision, trace)
     identity = {
-        **{k: v for k, v in spec.only(SampleSpec).plain().items() if k != "budget"},
+        **_identifying(spec),
         "batch": batch,
         "traced": trace,
         "n0": budget.n0,
@@ -196,6 +222,10 @@ def run(
         ),
     )
     before = _existing(out, top_up, identity, inputs)
+    # The file of readings beside ``out`` stays; what its record says would be lost.
+    read_before = merged([read_record(out).get(KEY, {})])
+    if top_up is not None:
+        read_before = merged([read_before, read_readings(top_up, read_record(top_up))])
     work = {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
     with Scratch(out, work) as scratch, LookJournal(scratch.path("looks")) as journal:
         store, seconds = collect(
@@ -204,9 +234,15 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        _write_record(out, store, spec.budget, seconds, made, start, where)
+        _write_record(out, store, spec.budget, seconds, made, start, where, read_before)
         scratch.remove()
     return store
+
+
+def _identifying(spec: SampleSpec) -> dict[str, Any]:
+    """What of a specification stands in the identity; a purpose only if it is another."""
+    usual = {"budget"} if spec.purpose != "certification" else {"budget", "purpose"}
+    return {k: v for k, v in spec.only(SampleSpec).plain().items() if k not in usual}
 
 
 class _Lazy:
@@ -227,15 +263,15 @@ def _existing(
     for path in (top_up, out):
         if path is not None and path.exists():
             store = VoteStore.read(path)
-            difference = first_difference(store.identity, identity)
-            if difference and path == out:
-                raise SmoothcertError(f"{path} holds votes of another specification: {difference}")
+            said = difference(store.identity, identity)
+            if said and path == out:
+                raise SmoothcertError(f"{path} holds votes of another specification: {said}")
             if path == out and not np.isin(store.row, rows).all():
                 raise SmoothcertError(
                     f"{path} holds {len(store)} inputs of {store.rows} that are not all in this"
                     " shard; give another --out, or the store as --top-up"
                 )
-            if not difference and (path == out or _same_scales(store, inputs)):
+            if not said and (path == out or _same_scales(store, inputs)):
                 return store, read_record(path)
     return None
 
@@ -255,6 +291,7 @@ def _write_record(
     made: dict[str, Any],
     start: float,
     device: torch.device,
+    read_before: Readings,
 ) -> None:
     record = {
         "identity": store.identity,
@@ -262,6 +299,7 @@ def _write_record(
         "model": made,
         "surroundings": provenance.record(str(device)),
         "wall_seconds": round(time.time() - start, 3),
+        **({KEY: read_before} if read_before else {}),
         "seconds": {str(i): round(float(s), 6) for i, s in zip(store.idx, seconds, strict=True)},
     }
     write_record(out, record)

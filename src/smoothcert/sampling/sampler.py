@@ -8,6 +8,7 @@ not depend on which looks a killed run had already drawn.
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,16 +20,24 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.budget.base import Budget
+from smoothcert.compute.devices import choose_device
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.scratch import first_difference
+from smoothcert.core.slugs import check_part
+from smoothcert.datasets.lazy_images import LazyImages
+from smoothcert.models.mode import evaluating
+from smoothcert.models.own import arithmetic, check_module, device_of, examine, name_of
 from smoothcert.noise.base import Noise
+from smoothcert.sampling.spec import Purpose
 from smoothcert.votes import Counts, VoteStore
+from smoothcert.votes.identity import difference
 from smoothcert.votes.journal import ESTIMATION, SELECTION, Look, LookJournal
 
 Progress = Callable[[int, int, int], None]  # inputs done now, samples drawn now, all inputs
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {
+    name_of(kind): kind for kind in (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+}
 
 
 def default_batch(d: int, device: torch.device) -> int:
@@ -37,12 +46,24 @@ def default_batch(d: int, device: torch.device) -> int:
     return int(np.clip(1 << int(np.log2(max(values / d, 1))), 16, most))
 
 
+def check_arithmetic(model: torch.nn.Module, precision: str) -> None:
+    """Raise SmoothcertError where float32, the default, would change a model's arithmetic."""
+    own = name_of(arithmetic(model))
+    if precision == "float32" and own != precision:
+        wanted = f"; --precision {own} keeps it" if own in PRECISIONS else ""
+        raise SmoothcertError(
+            f"model: it computes in {own}, and precision float32 would certify another"
+            f" classifier{wanted}"
+        )
+
+
 @dataclass
 class Sampler:
     """Counts the votes of ``model`` (images in [0,1] -> logits) under ``noise``.
 
-    ``precision`` float32 or bfloat16 is part of the classifier that is certified: whoever
-    predicts with the model must use the same. ``trace`` compiles the network (constants
+    ``precision`` is part of the classifier that is certified: whoever predicts with the model
+    must use the same. float32, the default, is not taken for a wish to change a model that
+    computes in something else: that is refused. ``trace`` compiles the network (constants
     folded, layouts chosen by the CPU library: 1.3-2.5 times faster on CPUs); only for networks
     without data-dependent control flow. Moves the model to ``device`` in eval mode.
     """
@@ -62,7 +83,15 @@ class Sampler:
             )
         if self.batch < 1:
             raise SmoothcertError(f"batch {self.batch}: expected at least 1")
-        self.model = self.model.eval().to(self.device, PRECISIONS[self.precision])
+        if self.n_classes < 2:
+            raise SmoothcertError(f"classes {self.n_classes}: expected at least 2")
+        own, wanted = arithmetic(self.model), PRECISIONS[self.precision]
+        if own != wanted:
+            check_arithmetic(self.model, self.precision)
+            self.model = self.model.to(wanted)
+        self.model = self.model.eval()
+        if device_of(self.model) != self.device:
+            self.model = self.model.to(self.device)
         self._forward = self.model
 
     @torch.inference_mode()
@@ -203,9 +232,8 @@ def _known(
     """By row, the looks that need not be drawn again."""
     known: dict[int, Known] = {}
     if top_up is not None:
-        difference = first_difference(top_up.identity, identity)
-        if difference:
-            raise SmoothcertError(f"the store to top up is of another specification: {difference}")
+        if said := difference(top_up.identity, identity):
+            raise SmoothcertError(f"the store to top up is of another specification: {said}")
         wanted = {int(row): i for i, row in enumerate(inputs.row)}
         first = np.cumsum(top_up.looks) - top_up.looks
         for p, row in enumerate(top_up.row.tolist()):
@@ -257,8 +285,8 @@ def _collect_one(
             image = inputs.images[i]
             check_images(image[None], [idx])
         start = time.perf_counter()
-        seed = identity["seed"]
-        draws = [(generator(seed, stream, idx, j, device=sampler.device), size) for j in numbers]
+        seed, name = identity["seed"], stream_name(stream, identity.get("purpose"))
+        draws = [(generator(seed, name, idx, j, device=sampler.device), size) for j in numbers]
         counts = [_sparse(c) for c in sampler.votes(image, scale, draws)]
         took = (time.perf_counter() - start) / len(numbers)
         samples, seconds = samples + size * len(numbers), seconds + took * len(numbers)
@@ -289,6 +317,11 @@ def _collect_one(
     return _Drawn(selection, votes, samples, seconds)
 
 
+def stream_name(stream: str, purpose: str | None = None) -> str:
+    """What the noise of a stream is called: its own name where it certifies."""
+    return stream if purpose is None else f"{purpose}-{stream}"
+
+
 def _dense(votes: dict[int, int], n_classes: int) -> NDArray[np.int64]:
     out = np.zeros(n_classes, np.int64)
     for c, v in votes.items():
@@ -302,49 +335,156 @@ def _sparse(counts: NDArray[np.int64]) -> dict[int, int]:
 
 def sample(
     model: torch.nn.Module,
-    images: torch.Tensor,
+    images: torch.Tensor | NDArray | LazyImages,
     budget: Budget,
     noise: Noise,
     *,
     labels: ArrayLike | None = None,
     scales: ArrayLike | None = None,
+    idx: ArrayLike | None = None,
     seed: int = 0,
     look: int = 1000,
     batch: int | None = None,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
+    purpose: Purpose = "certification",
 ) -> VoteStore:
     """Votes of a model of your own, in memory: the first step of certifying it.
 
-    ``model`` maps images in [0,1] (normalization inside) to logits; ``images`` are
-    [N, *shape] float32; ``labels`` [N] default to -1 (unknown); ``scales`` [N] to the noise's
-    own. ``look`` is cut to the budget's n. Raises SmoothcertError for images outside [0,1],
-    NaN logits, a scale that is not positive, or an n that is no multiple of the look.
+    ``model`` maps images in [0,1] (normalization inside) to logits. It is asked in eval mode and
+    in its own arithmetic, where it is (or a copy of it on ``device``), and left as it was.
+    ``images`` are [N, *shape], floating-point, read as float32; ``labels`` [N] default to -1
+    (unknown); ``scales`` [N] (or one for all) to the noise's own. ``look`` is cut to the
+    budget's n.
+
+    The noise of an input is named by ``seed`` and its ``idx`` [N], by default 0 to N - 1. Whoever
+    samples a data set in several calls, batch by batch of a loader say, gives each its idx, as in
+    ``idx=range(start, start + len(images))``: else every call repeats the noise of the first.
+    The same seed and idx draw the same noise again; a larger n after having looked at a smaller
+    one is no fresh sample (docs/methods/iss.md, topping up). ``purpose`` "prediction" draws other
+    noise for the same names, so that ``predict`` of its votes is a check on certificates.
+
+    Raises SmoothcertError for a network that is no function of each image (see
+    models.own.examine), images outside [0,1], a scale that is not positive, labels that are no
+    classes, an n that is no multiple of the look, or arguments of another shape or type.
     """
-    where = torch.device(device)
+    check_module(model)
+    check_part(budget, Budget)
+    check_part(noise, Noise)
+    where = device_of(model) if device is None else choose_device(str(device))
     look = min(look, budget.n)
     check_look(budget, look)
+    images = _as_images(images)
     n, shape = len(images), tuple(images.shape[1:])
     check_images(images[:1], [0])
-    with torch.inference_mode():
-        n_classes = model.eval().to(where)(images[:1].to(where)).shape[-1]
     batch = batch or default_batch(int(np.prod(shape)), where)
-    rows = np.arange(n)
-    inputs = Inputs(
-        images=images,
-        row=rows,
-        idx=rows,
-        label=np.full(n, -1) if labels is None else np.asarray(labels, np.int64),
-        scale=np.broadcast_to(noise.scale if scales is None else np.asarray(scales), (n,)) * 1.0,
-    )
-    identity = {
-        "noise": noise.slug,
-        "seed": seed,
-        "look": look,
-        "n0": budget.n0,
-        "batch": batch,
-        "shape": list(shape),
-        "n_classes": n_classes,
-        "scaling": "fixed" if scales is None else "given",
-    }
-    sampler = Sampler(model, noise, n_classes, batch, where)
-    return collect(sampler, inputs, budget, identity, n)[0]
+    if _elsewhere(model, where):
+        model = copy.deepcopy(model).to(where)
+    else:
+        where = device_of(model)
+    with evaluating(model):
+        n_classes = examine(model, shape).shape[1]
+        inputs = Inputs(
+            images=images,  # type: ignore[arg-type]
+            row=np.arange(n),
+            idx=np.arange(n) if idx is None else _as_idx(idx, n),
+            label=np.full(n, -1) if labels is None else _as_labels(labels, n, n_classes),
+            scale=np.full(n, noise.scale) if scales is None else _as_scales(scales, n),
+        )
+        precision = name_of(arithmetic(model))
+        identity = {
+            "noise": noise.slug,
+            "seed": seed,
+            "look": look,
+            "n0": budget.n0,
+            "batch": batch,
+            "shape": list(shape),
+            "n_classes": n_classes,
+            "precision": precision,
+            "scaling": "fixed" if scales is None else "given",
+        }
+        if purpose != "certification":
+            identity["purpose"] = purpose
+        sampler = Sampler(model, noise, n_classes, batch, where, precision)
+        return collect(sampler, inputs, budget, identity, n)[0]
+
+
+def _elsewhere(model: torch.nn.Module, where: torch.device) -> bool:
+    now = device_of(model)
+    return now.type != where.type or where.index not in (None, now.index)
+
+
+def _as_images(images: Any) -> torch.Tensor | LazyImages:
+    """[N, *shape] float32 from a tensor, a NumPy array or a list of either."""
+    try:
+        if isinstance(images, list | tuple):
+            images = torch.stack([torch.as_tensor(image) for image in images])
+        elif isinstance(images, np.ndarray):
+            images = torch.from_numpy(np.ascontiguousarray(images))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SmoothcertError(f"images: expected numbers [N, *shape]: {error}") from None
+    if not isinstance(images, torch.Tensor | LazyImages):
+        raise SmoothcertError(
+            f"images: expected a tensor or an array [N, *shape], found {type(images).__name__}"
+        )
+    if len(images.shape) < 2 or 0 in images.shape:
+        raise SmoothcertError(
+            f"images: expected at least one, [N, *shape]; found shape {tuple(images.shape)}"
+        )
+    if isinstance(images, LazyImages):
+        return images
+    if not images.is_floating_point():
+        raise SmoothcertError(
+            f"images: expected floating-point numbers in [0, 1], found {name_of(images.dtype)}"
+        )
+    return images.detach().float()
+
+
+def _as_numbers(name: str, values: ArrayLike, n: int, one_for_all: bool = False) -> NDArray:
+    """``values`` [n] as numbers; SmoothcertError for another shape or anything else."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+    try:
+        array = np.asarray(list(values) if isinstance(values, range) else values)
+    except (TypeError, ValueError, RuntimeError):
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        shown = " ".join(repr(values).split())
+        raise SmoothcertError(f"{name}: expected {n} numbers, found {shown:.60}")
+    if array.shape != (n,) and not (one_for_all and array.shape == ()):
+        raise SmoothcertError(
+            f"{name}: expected one for each of {n} images, found shape {array.shape}"
+        )
+    return array
+
+
+def _whole(name: str, values: ArrayLike, n: int) -> NDArray[np.int64]:
+    array = _as_numbers(name, values, n)
+    wrong = ~np.isfinite(array) | (array != np.floor(array)) if array.dtype.kind == "f" else None
+    if wrong is not None and wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        raise SmoothcertError(f"{name}: expected whole numbers, found {array[i]:g} at {i}")
+    return array.astype(np.int64)
+
+
+def _as_labels(labels: ArrayLike, n: int, n_classes: int) -> NDArray[np.int64]:
+    array = _whole("labels", labels, n)
+    wrong = (array < -1) | (array >= n_classes)
+    if wrong.any():
+        i = int(np.flatnonzero(wrong)[0])
+        raise SmoothcertError(
+            f"labels: expected classes 0 to {n_classes - 1}, or -1 where unknown; found {array[i]}"
+            f" at {i}"
+        )
+    return array
+
+
+def _as_idx(idx: ArrayLike, n: int) -> NDArray[np.int64]:
+    array = _whole("idx", idx, n)
+    if (array < 0).any() or len(np.unique(array)) < n:
+        raise SmoothcertError("idx: expected numbers of 0 or more that differ: they name the noise")
+    return array
+
+
+def _as_scales(scales: ArrayLike, n: int) -> NDArray[np.float64]:
+    array = _as_numbers("scales", scales, n, one_for_all=True)
+    return np.array(np.broadcast_to(array, (n,)), np.float64)

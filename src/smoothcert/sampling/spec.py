@@ -11,7 +11,8 @@ from smoothcert.core.settings import Count, Seed
 from smoothcert.datasets.spec import DatasetName, Rows
 from smoothcert.noise import NOISES
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "float16", "float64"]
+Purpose = Literal["certification", "prediction"]
 
 
 class SamplingOptions(Rows):
@@ -26,7 +27,9 @@ class SamplingOptions(Rows):
         None, description="samples of one forward pass; default: by the input's size and device"
     )
     precision: Precision = Field(
-        "float32", description="arithmetic of the network, part of the classifier certified"
+        "float32",
+        description="arithmetic of the network, part of the classifier certified; a network of"
+        " your own that computes in another is not changed to the default",
     )
     seed: Seed = 0
 
@@ -44,5 +47,8 @@ class SampleSpec(SamplingOptions):
     )
     look: Count = Field(
         1000, description="samples of one look, the unit of resuming; n is a multiple of it"
+    )
+    purpose: Purpose = Field(
+        "certification", description="what the noise is for; prediction has streams of its own"
     )
     code: str | None = None

@@ -18,9 +18,11 @@ import torch
 from smoothcert import datasets
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
+from smoothcert.models.own import arithmetic, name_of
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.job import load_model, subject
 from smoothcert.sampling.sampler import check_images, default_batch
@@ -75,10 +77,14 @@ def run(
     wanted, noise = spec.parse(), NOISES.parse(spec.noise)
     saturated(noise, _CLAMP)  # refuses a noise without a soft radius
     info = datasets.info(spec.dataset)
-    network, made = load_model(model, info)
+    where = choose_device(device)
+    network, made = load_model(model, info, where)
+    if (own := arithmetic(network)) != torch.float32:
+        raise SmoothcertError(
+            f"model: it computes in {name_of(own)}; expected float32, in which scales are searched"
+        )
     if data is None:
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
-    where = choose_device(device)
     batch = spec.batch or default_inputs(int(np.prod(data.shape)), wanted[0].together, where)
     identity = {
         **spec.only(ScalesSpec).plain(),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.votes import VoteStore, gather
+from smoothcert.votes.readings import KEY, merged, read_readings
 
 
 def record_path(store: Path) -> Path:
@@ -46,12 +47,15 @@ def gather_files(shards: Sequence[Path], out: Path) -> VoteStore:
     """Join shard stores, and their records, into ``out``; raises as :func:`votes.gather`."""
     store = gather([VoteStore.read(path) for path in shards], [str(p) for p in shards])
     records = [r for r in map(read_record, shards) if r]
+    read_before = merged([read_readings(s, read_record(s)) for s in shards])
     if records:
-        merged = {
+        record = {
             **records[0],
             "wall_seconds": round(sum(r["wall_seconds"] for r in records), 3),
             "seconds": {idx: s for r in records for idx, s in r["seconds"].items()},
         }
-        write_record(out, merged)
+        if read_before:
+            record[KEY] = read_before
+        write_record(out, record)
     store.write(out)
     return store

@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
-from smoothcert.core.scratch import first_difference
+from smoothcert.votes.identity import difference
 
 Ints = NDArray[np.int64]
 
@@ -308,10 +308,10 @@ def gather(stores: Sequence[VoteStore], names: Sequence[str]) -> VoteStore:
         raise SmoothcertError("gather: no shards given")
     head = stores[0]
     for store, name in zip(stores[1:], names[1:], strict=True):
-        difference = first_difference(head.identity, store.identity)
-        if difference or store.rows != head.rows:
-            what = difference or f"rows: {head.rows} and {store.rows}"
-            raise SmoothcertError(f"{names[0]} and {name} are not shards of one store: {what}")
+        said = difference(head.identity, store.identity)
+        if said or store.rows != head.rows:
+            said = said or f"rows: {head.rows} and {store.rows}"
+            raise SmoothcertError(f"{names[0]} and {name} are not shards of one store: {said}")
     row = np.concatenate([s.row for s in stores])
     owner = np.repeat(np.arange(len(stores)), [len(s) for s in stores])
     order = np.argsort(row, kind="stable")

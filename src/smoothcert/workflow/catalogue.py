@@ -43,16 +43,18 @@ def expanded(config: Mapping[str, Any], section: Section) -> list[Output]:
 
 
 def variant(output: Output, name: str) -> Output:
-    """One variant of an output: its names and needs with ``name`` in place of ``{variant}``."""
+    """One variant of an output: its names and needs with ``name`` in place of ``{variant}``, its
+    title with what people call it."""
 
     def of(need: Need) -> Need:
         select = None if need.select is None else partial(need.select, variant=name)
         return replace(need, of=need.of.replace("{variant}", name), select=select)
 
+    called = name if output.called is None else function(output.called)(name)
     return replace(
         output,
         name=output.name.replace("{variant}", name),
-        title=output.title.replace("{variant}", name),
+        title=output.title.replace("{variant}", called),
         needs=tuple(of(need) for need in output.needs),
         variants=None,
     )

@@ -102,14 +102,6 @@ class Run:
         over = ["--configfile", *self.files] if self.overlays else []
         return ["--config", f"preset={self.preset}", *self.values, *over]
 
-    @property
-    def title(self) -> str:
-        """For people: ``smoke``, ``smoke with my.yaml and seed=1``."""
-        over = [path.name for path in self.changes]
-        over += [text for text in self.values if text.partition("=")[0] not in PLACES]
-        base = self.preset if self.preset in self.known else self.file.stem
-        return f"{base} with {' and '.join(over)}" if over else base
-
 
 def _checked(name: Any) -> str:
     if not isinstance(name, str) or not re.fullmatch(_NAME, name):

@@ -17,12 +17,12 @@ from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.cohen.table import same_but_sigma
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
-from smoothcert.report import curves
+from smoothcert.report import curves, names
 from smoothcert.report.numbers import Key, Label, Number, Row, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.reference import Row as PaperRow
-from smoothcert.report.style import COLOURS, DASHES, ENVELOPE, panels, style
+from smoothcert.report.style import COLOURS, DASHES, ENVELOPE, heading, panels, style
 
 
 def measure(files: Files, options: AccuracyOptions) -> Picture:
@@ -61,9 +61,10 @@ def _row(labels: dict[str, Label], tables: list[CertificateTable], strict: bool)
 
 def _title(group: list[Run]) -> str:
     run = group[0]
-    names = [run.dataset or run.path.name, run.arch, run.recipe if run.training else None]
+    recipe = names.recipe(run.recipe) if run.training else None
+    known = [run.dataset or run.path.name, run.arch, recipe]
     counts = " or ".join(f"{n:,}" for n in sorted({len(r.table) for r in group}))
-    return f"{', '.join(n for n in names if n)} ({counts} inputs)"
+    return f"{', '.join(name for name in known if name)} ({counts} inputs)"
 
 
 def draw(picture: Picture) -> Figure:
@@ -72,8 +73,7 @@ def draw(picture: Picture) -> Figure:
         figure, each = panels(picture.numbers.panel.nunique())
         for axes, (_, part) in zip(each, picture.numbers.groupby("panel"), strict=True):
             _panel(axes, part, picture.more["strict"], picture.more["reach"])
-        if picture.more["title"]:
-            figure.suptitle(picture.more["title"])
+        heading(figure, picture.more["title"])
     return figure
 
 
@@ -109,7 +109,7 @@ def _axes(axes: Axes, title: str, norm: str, strict: bool, reach: float) -> None
     axes.set_ylim(0, 102)
     axes.set_yticks(range(0, 101, 20))
     # Each radius by itself, for the sampling of the inputs.
-    band: dict[str, Any] = {"color": COLOURS[0], "alpha": 0.18, "linewidth": 0}
+    band: dict[str, Any] = {"color": "0.5", "alpha": 0.25, "linewidth": 0}
     axes.fill_between([], [], label="95% interval for the number of inputs", **band)
     # Below the axes: within them, the curves of easy data would run through it.
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

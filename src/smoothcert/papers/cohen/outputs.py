@@ -29,7 +29,7 @@ SECTION = Section(
         Output(
             name="cohen_figure",
             kind="figure",
-            title="Certified accuracy against the l2 radius, one curve a noise scale",
+            title="Certified accuracy against the ℓ₂ radius, one curve a noise scale",
             make="smoothcert.papers.cohen.figure:measure",
             draw="smoothcert.papers.cohen.figure:draw",
             needs=_NEEDS,

@@ -8,7 +8,7 @@ constant ramp, one scale for all, other fixed scales, grids) is due to the optim
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,7 +64,7 @@ def measure(files: Files, options: Titled) -> Picture:
     panels = _panels(read_runs(files.some()))
     for panel, (title, fixed, rest) in enumerate(panels):
         for run in rest:
-            colour, trained = _training(run)
+            colour, trained, _ = _training(run)
             rows.append({
                 **axes(run),
                 "panel": panel,
@@ -114,26 +114,38 @@ def _rank(run: Run) -> tuple[object, ...]:
     return (_training(run), place, samples, steps(run) or 0, sigma_0(run), str(run.scaling))
 
 
-def _training(run: Run) -> tuple[int, str]:
-    """Place and words of how the model was trained."""
+class _Training(NamedTuple):
+    """How a model was trained: its place, what the legend says and, unless usual, a run's name."""
+
+    place: int
+    words: str
+    model: str
+
+
+def _training(run: Run) -> _Training:
     trained = run.trained
     assert trained is not None
     if trained.schedule == "ds2":
         n = training_n(run)
-        return 1, "trained with DS (DS2)" if n == 1 else f"trained with DS (DS2, n = {n})"
+        samples = "" if n == 1 else f", n = {n}"
+        name = "DS2 model" if n == 1 else f"DS2 model (n = {n})"
+        return _Training(1, f"trained with DS (DS2{samples})", name)
     if "_ft" in trained.variant:
-        return 2, "fine-tuned with a fixed σ"
-    return 0, "trained with a fixed σ"
+        return _Training(2, "fine-tuned with a fixed σ", "fine-tuned model")
+    return _Training(0, "trained with a fixed σ", "")
 
 
 def _name(run: Run) -> str:
-    """``DS: ascent, K = 900``; for a fixed scale, which."""
+    """``DS: ascent, K = 900``; for a fixed scale, which; ``DS2 model, ...`` of another training."""
     how = scaling(run)
     words = WORDS.get(how.name, how.slug)
     if how.name == "fixed":
-        return f"{words} = {number(sigma_0(run))}"
-    text = with_settings(words, run)
-    return text if own_scale(run) else f"{text}, {start_text(run)}"
+        text = f"{words} = {number(sigma_0(run))}"
+    else:
+        text = with_settings(words, run)
+        text = text if own_scale(run) else f"{text}, {start_text(run)}"
+    model = _training(run).model
+    return f"{model}, {text}" if model else text
 
 
 def draw(picture: Picture) -> Figure:

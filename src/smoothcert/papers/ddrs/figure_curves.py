@@ -1,8 +1,10 @@
 """DDRS figures 3 to 5, and the grid search of its appendix: accuracy against radius.
 
 One row a data set: a panel for each starting scale, then the envelopes over scales and K; below
-each the difference to fixed smoothing, on the same inputs. The paper does not say which K its
-curves are of: in a panel it is that of the largest ACR on these inputs, named in the legend.
+each the difference to fixed smoothing, on the same inputs. Beyond the radius that n equal votes
+certify at the fixed scale, the difference is the other curve itself: there it is shaded and cut
+off. The paper does not say which K its curves are of: in a panel it is that of the largest ACR on
+these inputs, named in the legend.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +22,15 @@ from smoothcert.certificates import CertificateTable, metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
-from smoothcert.papers.ddrs.runs import label, order, own_scale, paper_best, paper_row, scaling
+from smoothcert.papers.ddrs.runs import (
+    label,
+    largest_radius,
+    order,
+    own_scale,
+    paper_best,
+    paper_row,
+    scaling,
+)
 from smoothcert.papers.ddrs.series import (
     Group,
     add_notes,
@@ -37,7 +48,7 @@ from smoothcert.papers.ddrs.series import (
     with_steps,
 )
 from smoothcert.report import curves
-from smoothcert.report.numbers import POINTS, Metric, Number, Row, acr, frame
+from smoothcert.report.numbers import POINTS, RADIUS, Metric, Number, Row, acr, frame
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import radius as printed_radius
 from smoothcert.report.reference import NotComparable
@@ -49,6 +60,7 @@ CURVE_NOTE = (
     " say which K it draws)."
 )
 ENVELOPE_NOTE = "Envelope: best starting scale and K at each radius, chosen on these inputs."
+CAP_NOTE = "Dotted: the largest radius at a fixed scale, of an input whose n votes all agree."
 PASSES_NOTE = "Passes: forward and backward ones of one noisy sample, as the paper counts them."
 DIFFERENCE = "accuracy_difference"
 
@@ -160,8 +172,8 @@ def _measured(
     output: str, groups: Sequence[tuple[Group, Sequence[Series]]], options: AccuracyOptions,
     note: str,
 ) -> Picture:  # fmt: skip
-    """Rows of curves (``kind`` run, paper or difference) by ``group`` and ``panel``, from 0; the
-    envelopes' panel is -1."""
+    """Rows of curves (``kind`` run, paper, difference or cap) by ``group`` and ``panel``, from 0;
+    the envelopes' panel is -1."""
     rows: list[Row] = []
     papers: list[PaperRow | NotComparable] = []
     envelopes = any(len(s.runs) > 1 for _, series in groups for s in series)
@@ -185,6 +197,7 @@ def _measured(
     everything = [run for _, series in groups for one in series for run in one.runs]
     notes = small_print(
         inputs_note(everything), note, ENVELOPE_NOTE if envelopes else "",
+        CAP_NOTE if any(row["kind"] == "cap" for row in rows) else "",
         memory_note(everything), paper_note(papers),
     )  # fmt: skip
     reach = None if options.radii is None else float(metrics.parse_radii(options.radii)[-1])
@@ -229,7 +242,20 @@ def _panel_rows(lines: Sequence[Line], strict: bool, panel: Row) -> list[Row]:
             rows.append({**labels, **curves.printed(line.paper), "kind": "paper"})
         if fixed is not None and line is not fixed:
             rows.append({**labels, "kind": "difference", **_difference(line, fixed, strict)})
-    return rows
+    return [*rows, *(_caps(fixed, panel) if fixed is not None else [])]
+
+
+def _caps(fixed: Line, panel: Row) -> list[Row]:
+    """How far each run of fixed smoothing can certify with its n."""
+    reach = [(run, largest_radius(run, sigma_0(run))) for run in fixed.runs]
+    return [
+        {
+            **panel, **names.axes(run), "norm": run.norm, "kind": "cap", "n": run.n,
+            "largest_radius": Number(cap, unit=RADIUS),
+        }
+        for run, cap in reach
+        if cap is not None
+    ]  # fmt: skip
 
 
 def _difference(line: Line, fixed: Line, strict: bool) -> Row:
@@ -296,19 +322,20 @@ def _panel(
     difference.axhline(0, color=COLOURS[0], linewidth=1.0)
     for _, part in numbers.groupby("row", sort=True):
         first = part.iloc[0]
-        look = _look(int(first.place))
+        look = {} if first.kind == "cap" else _look(int(first.place))
         if first.kind == "run":
             accuracy = part[part.metric == curves.ACCURACY]
             curves.draw(axes, accuracy, label=_legend(first.series, part), **look)
         elif first.kind == "paper":
             curves.mark(axes, part, color=look["color"], marker="o")
-        else:
+        elif first.kind == "difference":
             shade: dict[str, Any] = {"color": look["color"], "alpha": 0.18, "linewidth": 0}
             if part.low.notna().all():
                 difference.fill_between(part.radius, part.low, part.high, step="pre", **shade)
             difference.plot(part.radius, part.value, drawstyle="steps-pre", **look)
-    shown = numbers[numbers.kind != "difference"]
+    shown = numbers[numbers.kind.isin(["run", "paper"])]
     most = (shown.radius.max() if reach is None else reach) or 1.0
+    _beyond(axes, difference, numbers, most)
     for one in (axes, difference):
         one.set_xlim(-0.015 * most, 1.03 * most)
     axes.set_title(numbers.iloc[0].title)
@@ -325,6 +352,32 @@ def _panel(
     difference.legend(
         above[0] + below[0], above[1] + below[1], loc="upper center", bbox_to_anchor=(0.5, -0.42)
     )
+
+
+def _beyond(axes: Axes, difference: Axes, numbers: pd.DataFrame, most: float) -> None:
+    """Mark where fixed smoothing must end; the differences are scaled to what is before."""
+    caps = numbers[(numbers.kind == "cap") & (numbers.value < most)]
+    for cap in caps.value:
+        for one in (axes, difference):
+            one.axvline(cap, color="0.35", linewidth=0.8, linestyle=":", zorder=1)
+    if caps.empty or len(caps) < (numbers.kind == "cap").sum():
+        return
+    end = caps.value.max()
+    text = f"beyond the largest radius of the fixed scale at n = {int(caps.n.max()):,}"
+    shade: dict[str, Any] = {
+        "facecolor": "0.97",
+        "edgecolor": "0.82",
+        "linewidth": 0,
+        "zorder": 0,
+        "hatch": "//",
+    }
+    difference.axvspan(end, 2 * most, label=text, **shade)
+    before = numbers[(numbers.kind == "difference") & (numbers.radius <= end * (1 + 1e-9))]
+    values = before[["value", "low", "high"]].to_numpy(dtype=float)
+    if np.isfinite(values).any():
+        low, high = min(np.nanmin(values), 0.0), max(np.nanmax(values), 0.0)
+        room = 0.1 * (high - low) or 1.0
+        difference.set_ylim(low - room, high + room)
 
 
 def _legend(name: str, part: pd.DataFrame) -> str:

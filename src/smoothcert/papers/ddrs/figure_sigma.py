@@ -13,10 +13,18 @@ from matplotlib.ticker import MaxNLocator
 
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES
 from smoothcert.papers.cohen.options import Titled
 from smoothcert.papers.ddrs.controls import reach
-from smoothcert.papers.ddrs.runs import axes, is_fixed, label, order, own_scale, scaling, steps
+from smoothcert.papers.ddrs.runs import (
+    axes,
+    is_fixed,
+    label,
+    order,
+    own_scale,
+    ramp_speed,
+    scaling,
+    steps,
+)
 from smoothcert.papers.ddrs.series import (
     add_notes,
     groups,
@@ -108,12 +116,7 @@ def _ramp(run: Run) -> float:
     """sigma_0 + K steps of an input whose class probabilities are clamped throughout."""
     how = scaling(run)
     assert isinstance(how, Ascent)
-    assert run.noise is not None
-    noise = NOISES.parse(run.noise)
-    # Both class probabilities clamped: the derivative is the radius at scale 1 of 1 - clamp.
-    speed = float(noise.standard_radius(np.array(1 - how.clamp), 1))
-    end = noise.scale + how.K * how.step * speed
-    return min(end, how.bound * noise.scale)
+    return min(sigma_0(run) + how.K * ramp_speed(run), how.bound * sigma_0(run))
 
 
 def draw(picture: Picture) -> Figure:

@@ -1,8 +1,10 @@
 """DDRS figure 7: what the number of ascent steps K does, beside a constant shift of the scale.
 
 One row a model: accuracy against radius, one curve a K (the paper's figure); accuracy at a few
-radii against K; ACR against K. The ramp moves every input by what a confident one moves, the
-mean gives all inputs the mean of the ascent's scales: what ascent has above them is adaptation.
+radii against K; ACR against K. Marks are runs; at small K a ramp certifies nothing at a radius
+that its n votes cannot reach, which needs no run. The ramp moves every input by what a confident
+one moves, the mean gives all inputs the mean of the ascent's scales: what ascent has above them is
+adaptation.
 """
 
 from __future__ import annotations
@@ -16,13 +18,22 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
-from smoothcert.papers.ddrs.runs import label, own_scale, paper_row, scaling, steps
+from smoothcert.papers.ddrs.runs import (
+    label,
+    largest_radius,
+    own_scale,
+    paper_row,
+    ramp_speed,
+    scaling,
+    steps,
+)
 from smoothcert.papers.ddrs.series import (
     add_notes,
     groups,
@@ -30,11 +41,12 @@ from smoothcert.papers.ddrs.series import (
     memory_note,
     paper_note,
     radius_text,
+    sigma_0,
     small_print,
 )
 from smoothcert.report import curves
 from smoothcert.report import names as readable
-from smoothcert.report.numbers import Metric, Row, acr, frame, share
+from smoothcert.report.numbers import Metric, Number, Row, acr, frame, share
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.reference import NotComparable
@@ -49,7 +61,12 @@ LOOKS: dict[str, tuple[str, str, str, str]] = {
     "ascent-sound": (COLOURS[3], ":", "^", "ascent, sound"),
 }
 MOST_RADII = 4
+STEPS_NOTE = (
+    "Marks are runs (K = 0: the fixed scale); the lines between them guide the eye. Where the ramp"
+    " lies at 0, not even n equal votes reach the radius."
+)
 AT = "accuracy_percent_at"  # of the middle panel, beside the whole curves of the left one
+OUT_OF_REACH = "steps_out_of_reach"
 
 
 def figure7(files: Files, options: AccuracyOptions) -> Picture:
@@ -81,10 +98,15 @@ def figure7(files: Files, options: AccuracyOptions) -> Picture:
                     papers.append(paper := paper_row(run))
                     if isinstance(paper, PaperRow):
                         rows.append({**labels, **curves.printed(paper), "kind": "paper"})
+        ramps = [run for k, run in _sweep(members, "ramp") if k]
+        if ramps:
+            labels = {"group": group, "title": title, "search": "ramp", "kind": "cap"}
+            rows.append({**labels, **_out_of_reach(ramps[-1], radii)})
     everything = [run for _, members in models for run in members]
     notes = small_print(
         inputs_note(everything),
-        "K = 0 is the fixed scale. Bands: 95% intervals for the number of inputs.",
+        STEPS_NOTE,
+        "Upright lines: 95% intervals for the number of inputs.",
         memory_note(everything),
         paper_note(papers),
     )
@@ -120,6 +142,19 @@ def _sweep(members: Sequence[Run], name: str) -> list[tuple[int, Run]]:
     each = [(steps(run) or 0, run) for run in members if scaling(run).name in ("fixed", name)]
     each.sort(key=lambda pair: pair[0])
     return each if any(k for k, _ in each) else []
+
+
+def _out_of_reach(run: Run, radii: NDArray[np.float64]) -> Row:
+    """At each radius the K of a ramp up to which its n votes cannot certify it; none for K < 0."""
+    reach = largest_radius(run, 1.0)
+    if reach is None:
+        return {}
+    steps = (radii / reach - sigma_0(run)) / ramp_speed(run)
+    return {
+        Metric(OUT_OF_REACH, float(r)): Number(float(k))
+        for r, k in zip(radii, steps, strict=True)
+        if k > 0
+    }
 
 
 def _radii(members: Sequence[Run], options: AccuracyOptions) -> Any:
@@ -166,13 +201,20 @@ def _by_radius(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
 
 def _by_steps(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
     """Accuracy at a few radii against K, for ascent and the ramp."""
+    zero = numbers[numbers.metric == OUT_OF_REACH].set_index("radius").value
     numbers = numbers[(numbers.metric == AT) & numbers.search.isin(["ascent", "ramp"])]
     handles = []
     radius: Any
     for i, (radius, at) in enumerate(numbers.groupby("radius")):
         colour = COLOURS[i % 6]
         for search, sweep in at.groupby("search", sort=False):
-            _curve(axes, sweep, str(search), colour)
+            _curve(
+                axes,
+                sweep,
+                str(search),
+                colour,
+                zero=zero.get(radius) if search == "ramp" else None,
+            )
         sign = ">" if strict else "≥"
         handles.append(Line2D([], [], color=colour, label=f"r {sign} {number(float(radius))}"))
     if (numbers.search == "ramp").any():
@@ -182,7 +224,7 @@ def _by_steps(axes: Axes, numbers: pd.DataFrame, strict: bool) -> None:
             handles.append(Line2D([], [], color="0.3", label=words, **look))
     axes.set_xlabel("ascent steps K")
     axes.set_ylabel("certified accuracy (% of inputs)")
-    axes.set_ylim(0, 102)
+    axes.set_ylim(-2, 102)  # a mark at 0 is seen whole
     _legend(axes, ncols=3, handles=handles)
 
 
@@ -203,18 +245,22 @@ def _area(axes: Axes, numbers: pd.DataFrame) -> None:
 
 
 def _curve(
-    axes: Axes, sweep: pd.DataFrame, search: str, colour: str, words: str | None = None
-) -> None:
-    """Values against K; those of ascent with their intervals as a band."""
+    axes: Axes, sweep: pd.DataFrame, search: str, colour: str, words: str | None = None,
+    zero: float | None = None,
+) -> None:  # fmt: skip
+    """Values against K, those of ascent with their intervals; 0 up to K = ``zero``."""
     _, dash, mark, _ = LOOKS[search]
-    band = search == "ascent"
+    filled = search == "ascent"
     look: dict[str, Any] = {"color": colour, "linestyle": dash, "marker": mark, "markersize": 4}
-    look["markerfacecolor"] = colour if band else "white"  # so that equal curves are both seen
-    k = sweep.K.astype(int)
-    axes.plot(k, sweep.value, label=words, **look)
-    if band:
-        shade: dict[str, Any] = {"color": colour, "alpha": 0.14, "linewidth": 0}
-        axes.fill_between(k, sweep.low, sweep.high, **shade)
+    look["markerfacecolor"] = colour if filled else "white"  # so that equal curves are both seen
+    known = sweep.assign(K=sweep.K.astype(float), run=True)
+    if zero is not None and zero < known.K.max():
+        known = pd.concat([known, pd.DataFrame({"K": [zero], "value": [0.0], "run": [False]})])
+    known = known.sort_values("K")
+    runs = np.flatnonzero(known.run).tolist()
+    axes.plot(known.K, known.value, label=words, markevery=runs, linewidth=1.0, **look)
+    if filled:
+        axes.vlines(known.K, known.low, known.high, color=colour, linewidth=1.0, alpha=0.6)
 
 
 def _legend(axes: Axes, ncols: int, handles: Sequence[Line2D] | None = None) -> None:

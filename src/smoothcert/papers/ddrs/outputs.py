@@ -162,6 +162,11 @@ SECTION = Section(
             "Appendix B of DDRS: ascent against greedy grid search",
             "figure_curves:appendix_grid", "figure_curves:draw", "ddrs_grid",
         ),
+        _figure(
+            "ddrs_acr",
+            "The ACR that DDRS prints, beside what its appendix H allows; and ours",
+            "figure_acr:measure", "figure_acr:draw", *_TABLES_1_TO_3, options=Titled,
+        ),
         Output(
             name="ddrs_appendix_sigma",
             kind="figure",

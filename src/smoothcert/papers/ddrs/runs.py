@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from smoothcert.budget import BUDGETS, Fixed
 from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import AXES, Run
+from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import NOISES
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
 from smoothcert.report.numbers import Row
 from smoothcert.report.printing import number
 from smoothcert.report.reference import NotComparable, cells
 from smoothcert.report.reference import Row as PaperRow
-from smoothcert.scaling import SCALINGS, Ascent, Grid, Scaling
+from smoothcert.scaling import SCALINGS, Ascent, Grid, Ramp, Scaling
 
 BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
 YANG = "Yang"
@@ -71,11 +76,16 @@ def own_scale(run: Run) -> bool:
     return run.trained is not None and run.trained.scale == run.sigma
 
 
+def samples(base: str) -> int:
+    """Samples of an ascent step in the paper's tables 1 to 3."""
+    return _N.get(base, 1)
+
+
 def training_n(run: Run) -> int:
     """Samples of an ascent step in DS2 training, from the variant ``_n8``."""
     assert run.trained is not None
     variant = run.trained.variant.removeprefix("_n")
-    return int(variant) if variant.isdigit() else _N.get(base(run) or "", 1)
+    return int(variant) if variant.isdigit() else samples(base(run) or "")
 
 
 def label(run: Run) -> str:
@@ -84,7 +94,7 @@ def label(run: Run) -> str:
     assert trained is not None
     assert name is not None
     tuned = "_ft" in trained.variant
-    usual = _N.get(name, 1)
+    usual = samples(name)
     notes = []
     if isinstance(part, Ascent):
         if part != Ascent(part.K, n=part.n):
@@ -163,6 +173,33 @@ def is_fixed(run: Run) -> bool:
     return label(run) == base(run)
 
 
+# --- how far a scale can reach -----------------------------------------------------------------
+
+
+def largest_radius(run: Run, scale: float) -> float | None:
+    """The radius of an input of this scale whose n votes all agree: no input has a larger one.
+
+    None unless the run has one fixed n.
+    """
+    try:
+        budget = BUDGETS.parse(run.budget or "")
+    except SmoothcertError:
+        return None
+    if not isinstance(budget, Fixed) or run.noise is None:
+        return None
+    bound = clopper_pearson_lower(budget.n, budget.n, budget.alpha)
+    return scale * float(NOISES.parse(run.noise).standard_radius(bound, 1))
+
+
+def ramp_speed(run: Run) -> float:
+    """What one step adds to the scale of an input whose class probabilities are clamped."""
+    how = scaling(run)
+    assert isinstance(how, Ascent | Ramp)
+    assert run.noise is not None
+    # Both class probabilities clamped: the derivative is the radius at scale 1 of 1 - clamp.
+    return how.step * float(NOISES.parse(run.noise).standard_radius(np.array(1 - how.clamp), 1))
+
+
 # --- the paper's rows ----------------------------------------------------------------------
 
 
@@ -215,7 +252,7 @@ def paper_best(runs: Sequence[Run]) -> tuple[PaperRow | NotComparable, str]:
         reason = reason or NotComparable("not in the paper")
         return reason, reason.reason
     # The block n = 8 of the appendix is the one that table 3 prints.
-    if getattr(scaling(first), "n", None) not in (None, _N.get(name, 1)):
+    if getattr(scaling(first), "n", None) not in (None, samples(name)):
         return NotComparable("not in the paper"), "not in the paper's table: appendix only"
     searched = scaling(first).name != "fixed"
     method = _method(name, trained.schedule) if searched else name

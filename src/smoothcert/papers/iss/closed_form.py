@@ -25,6 +25,10 @@ KBAR = 100_000  # desired samples of figures 3 and 4
 FITTED_SCALE = 0.5
 BOUND = 0.0042  # of figure 3
 EXAMPLES = (0.51, 0.99)  # its class probabilities
+# The numbers of the paper's text beside figures 3 and 4: samples of ISS by class probability, and
+# the class probability above which ISS is said to be ahead.
+PRINTED_SIZES = {0.51: 35_000, 0.99: 65_000}
+PRINTED_CROSSING = 0.94
 
 
 def radius_at(p: float, n: Floats, scale: float) -> Floats:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from smoothcert.audits.coverage import exact_table, iss_procedure
@@ -12,15 +14,15 @@ from smoothcert.papers.iss.closed_form import ALPHA
 from smoothcert.papers.iss.options import CoverageOptions
 from smoothcert.report.numbers import Key, Label, Number, Row, frame
 from smoothcert.report.output import Files, Picture
-from smoothcert.report.style import COLOURS, PANEL, style
+from smoothcert.report.style import COLOURS, PANEL, heading, style
 
 _BLUE, _RED, _GREEN, _PINK, _SKY, _AMBER = COLOURS
-# Reading, whether the class is elected, look of the curve, words of the legend.
+# Reading, whether the class is elected, colour, words of the legend.
 _CURVES = (
-    ("reuse", True, _RED, "-", "published, class elected"),
-    ("reuse", False, _BLUE, "-", "published, class given"),
-    ("first", False, _AMBER, ":", r"first $\hat{k}$ of $k_0$, class given"),
-    ("fresh", True, _GREEN, "--", "fresh votes"),
+    ("reuse", True, _RED, "published, class elected"),
+    ("reuse", False, _BLUE, "published, class given"),
+    ("first", False, _AMBER, r"first $\hat{k}$ of $k_0$ votes, class given"),
+    ("fresh", True, _GREEN, "fresh votes, class elected"),
 )
 CURVE, WORST = "curve", "worst case"  # the label ``part`` of the rows
 _MEASURED = ("worst", "worst_p", "away", "away_p", "undefined")
@@ -90,25 +92,64 @@ def _mapping(decline: Decline, kbar: int) -> Mapping:
 
 
 def draw(picture: Picture) -> Figure:
-    """A panel a setting, a curve a reading."""
-    curves = picture.numbers[picture.numbers.part == CURVE]
+    """A column a setting; two readings a line, the first wide and pale behind the second.
+
+    What matters is next to 1/2, which the square root of p_A - 1/2 spreads. The failure
+    probability is a sawtooth, finer than any grid: points are exact, lines only lead the eye,
+    and triangles are the worst p_A that a search found.
+    """
+    numbers = picture.numbers
+    curves, worst = numbers[numbers.part == CURVE], numbers[numbers.part == WORST]
     with style():
-        figure = Figure(figsize=(PANEL[0] * 2.5, PANEL[1] * 1.05))
-        each = figure.subplots(1, curves.panel.nunique(), sharey=True)
-        for axes, (_, panel) in zip(each, curves.groupby("panel"), strict=True):
-            for reading, elected, colour, dash, label in _CURVES:
-                classes = "elected" if elected else "given"
-                curve = panel[(panel.reading == reading) & (panel.classes == classes)]
-                look = {"color": colour, "linestyle": dash, "linewidth": 1.0}
-                axes.plot(curve.p, curve.value, label=label, **look)
-            axes.axhline(1, color="0.3", linewidth=0.9)
-            axes.set_title(f"{panel.setting.iloc[0]}, σ = {panel.scale.iloc[0]:g}")
-            axes.set_xlabel("$p_A$")
-            axes.set_ylim(0, 2.05)
-        each[0].set_ylabel("failure probability / α")
-        handles, labels = each[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=4)
-        figure.suptitle(
-            f"Exact failure probability of ISS ({picture.more['kbar']:,} desired samples)"
-        )
+        columns = curves.panel.nunique()
+        figure = Figure(figsize=(PANEL[0] * 2.5, PANEL[1] * 1.9))
+        grid = figure.subplots(2, columns, sharex=True, sharey=True)
+        for column, (_, part) in zip(grid.T, curves.groupby("panel"), strict=True):
+            setting, scale = part.setting.iloc[0], part.scale.iloc[0]
+            searched = worst[(worst.setting == setting) & (worst.scale == scale)]
+            for axes, readings in zip(column, (_CURVES[1::-1], _CURVES[2:]), strict=True):
+                for i, (reading, elected, colour, label) in enumerate(readings):
+                    _reading(axes, part, searched, reading, elected, i, colour, label)
+                axes.axhline(1, color="0.3", linewidth=0.9)
+            column[0].set_title(f"{setting}, σ = {scale:g}")
+            column[1].set_xlabel("$p_A$ (square-root scale)")
+        ticks = [0.5, 0.51, 0.55, 0.6, 0.7, 0.8, 0.9, 1]
+        for axes in grid.flat:
+            axes.set_xscale("function", functions=(_spread, _gather))
+            axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+            axes.set_xlim(0.5 - 1e-4, 1.01)
+            axes.set_ylim(0, None)
+        for axes in grid[:, 0]:
+            axes.set_ylabel("failure probability / α")
+            axes.plot([], [], "v", color="0.3", markersize=5, label="worst $p_A$ of a search")
+            axes.legend(loc="lower left")
+        kbar = picture.more["kbar"]
+        heading(figure, f"Exact failure probability of ISS ({kbar:,} desired samples)")
     return figure
+
+
+def _reading(
+    axes: Axes,
+    curves: pd.DataFrame,
+    worst: pd.DataFrame,
+    reading: str,
+    elected: bool,
+    place: int,
+    colour: str,
+    label: str,
+) -> None:
+    classes = "elected" if elected else "given"
+    curve = curves[(curves.reading == reading) & (curves.classes == classes)]
+    look = ({"linewidth": 4, "alpha": 0.45}, {"linewidth": 0.8, "marker": ".", "markersize": 3})
+    axes.plot(curve.p, curve.value, color=colour, label=label, **look[place])
+    top = worst[(worst.reading == reading) & (worst.classes == classes)].set_index("metric").value
+    if "worst" in top:
+        axes.plot(top["worst_p"], top["worst"], "v", color=colour, markersize=5, zorder=3)
+
+
+def _spread(p: np.ndarray) -> np.ndarray:
+    return np.sign(p - 0.5) * np.sqrt(np.abs(p - 0.5))
+
+
+def _gather(x: np.ndarray) -> np.ndarray:
+    return 0.5 + np.sign(x) * x**2

@@ -14,7 +14,7 @@ from smoothcert.papers.iss.options import ReplayOptions
 from smoothcert.papers.iss.replays import families, read_recorded, replays, row, stage_one
 from smoothcert.report.numbers import Row, frame, wide
 from smoothcert.report.output import Files, Picture
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 _RADIUS = "average certified radius (pixels in [0, 1])"
 
@@ -71,8 +71,7 @@ def draw_trade_off(picture: Picture) -> Figure:
             axes.remove()
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5 if columns > 1 else 3)
-        if picture.more["title"]:
-            figure.suptitle(picture.more["title"])
+        heading(figure, picture.more["title"])
     return figure
 
 
@@ -109,5 +108,5 @@ def draw_figure6_lower(picture: Picture) -> Figure:
         right.yaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         left.legend(loc="lower right")
         what = f"How many samples to spend on stage 1 (U = 0.05): {points.model.iloc[0]}"
-        figure.suptitle(picture.more["title"] or what)
+        heading(figure, picture.more["title"] or what)
     return figure

@@ -6,17 +6,21 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
-from smoothcert.budget.psi import CELLS, Decline, table
+from smoothcert.budget.psi import Decline, psi
 from smoothcert.noise import Gaussian
 from smoothcert.papers.iss.closed_form import (
     ALPHA,
     BOUND,
     EXAMPLES,
+    FITTED_SCALE,
     KBAR,
+    PRINTED_CROSSING,
+    PRINTED_SIZES,
     ahead,
     crossing,
     radius_at,
@@ -26,11 +30,18 @@ from smoothcert.papers.iss.options import ReplayOptions, ScaleOptions
 from smoothcert.papers.iss.replays import read_recorded
 from smoothcert.report.numbers import GAIN, RADIUS, SAMPLES, Number, Row, frame
 from smoothcert.report.output import Files, Picture
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 _BLUE, _RED, _GREEN, *_ = COLOURS
 _PIXELS = "(pixels in [0, 1])"  # the unit of radii
-_MARKS = {"desired": ("0.35", "s"), "IAS": (_RED, "o"), "ISS": (_GREEN, "D")}
+_HOLLOW: dict[str, Any] = {"markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.2}
+# Colour, marker, words of a mark of figure 3.
+_MARKS: dict[str, tuple[str, str, str]] = {
+    "desired": ("0.35", "s", "desired"),
+    "IAS": (_RED, "o", "IAS, as in the paper"),
+    "ISS": (_GREEN, "D", "ISS"),
+    "paper": ("black", "D", "ISS in the paper"),
+}
 _IAS = 50_000  # samples of both inputs of figure 3
 _FIXED = 30_000  # samples that figure 4 compares with
 _SCALES = (0.25, 0.5, 1.0)
@@ -38,12 +49,16 @@ _END = 4.6  # where p_A = 1 stands on the normal scale
 
 
 def figure3(files: Files, options: ScaleOptions) -> Picture:
-    """Radius by samples for each class probability: the curve, and three sizes on it."""
+    """Radius by samples for each class probability: the curve, and sizes on it.
+
+    ``paper`` are the sizes of the paper's text for ISS; its size for IAS is ours.
+    """
     rows: list[Row] = []
     for p in EXAMPLES:
         curve = [("curve", float(k)) for k in np.linspace(5_000, 110_000, 400)]
         ours = size(p, BOUND, options.scale)
         sizes = [("desired", float(KBAR)), ("IAS", float(_IAS)), ("ISS", float(ours))]
+        sizes.append(("paper", float(PRINTED_SIZES[p])))
         for series, k in (*curve, *sizes):
             radius = float(radius_at(p, np.array([k]), options.scale)[0])
             rows.append({"p": p, "series": series, "k": k, "radius_of_k": _radius(radius)})
@@ -55,28 +70,48 @@ def _radius(value: float) -> Number:
 
 
 def draw_figure3(picture: Picture) -> Figure:
-    """A panel a class probability."""
+    """A panel a class probability; where the bound is below 1/2, no class is certified."""
     with style():
-        figure = Figure(figsize=(PANEL[0] * 2, PANEL[1]))
+        figure = Figure(figsize=(PANEL[0] * 2, PANEL[1] * 1.15))
         for axes, (p, part) in zip(
             figure.subplots(1, 2), picture.numbers.groupby("p"), strict=True
         ):
             curve = part[part.series == "curve"]
-            axes.plot(curve.k, curve.value, color=_BLUE)
+            certified = curve[curve.value >= 0]
+            axes.plot(certified.k, certified.value, color=_BLUE)
+            _abstentions(axes, curve[curve.value < 0], certified.value.max())
             for mark in part[part.series != "curve"].itertuples():
-                colour, shape = _MARKS[str(mark.series)]
-                label = f"{mark.series}: {mark.k:,.0f} samples, radius {mark.value:.4f}"
-                axes.plot([mark.k], [mark.value], shape, color=colour, label=label)
+                colour, shape, name = _MARKS[str(mark.series)]
+                label = f"{name}: {mark.k:,.0f} samples, radius {mark.value:.4f}"
+                look = _HOLLOW if mark.series == "paper" else {}
+                axes.plot(
+                    [mark.k], [mark.value], shape, color=colour, label=label, zorder=3, **look
+                )
             axes.set_title(f"$p_A$ = {p:g}")
             axes.set_xlabel("samples k")
             axes.set_ylabel(rf"radius of $p_A k$ votes {_PIXELS}")
+            axes.set_xlim(0, 1.02 * curve.k.max())
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-            axes.legend(loc="lower right")
-        figure.suptitle(
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=1)
+        heading(
+            figure,
             f"Equal decline U = {BOUND:g} from {KBAR:,} samples (σ = {picture.more['scale']:g},"
-            f" α = {ALPHA:g})"
+            f" α = {ALPHA:g})",
         )
     return figure
+
+
+def _abstentions(axes: Axes, curve: pd.DataFrame, top: float) -> None:
+    """The sizes that certify nothing: the curve there, and what it means, below radius 0."""
+    if curve.empty:
+        return
+    bottom = -0.45 * top
+    axes.plot(curve.k, curve.value, color=_BLUE, linestyle=":")
+    axes.axhspan(bottom, 0, color="0.93", linewidth=0, zorder=0)
+    axes.axhline(0, color="0.5", linewidth=0.8)
+    words = f"below about {round(curve.k.max(), -3):,.0f} samples:\nISS and IAS abstain, radius 0"
+    axes.text(0.97, 0.03, words, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
+    axes.set_ylim(bottom, 1.15 * top)
 
 
 def figure4(files: Files, options: ReplayOptions) -> Picture:
@@ -107,11 +142,11 @@ def draw_figure4(picture: Picture) -> Figure:
     numbers = picture.numbers
     starts = numbers[numbers.series == "crossing"].set_index("scale").value
     with style():
-        figure = Figure(figsize=(PANEL[0] * 2, PANEL[1]))
+        figure = Figure(figsize=(PANEL[0] * 2, PANEL[1] * 1.08))
         left, right = figure.subplots(1, 2)
         curves = numbers[numbers.series == "curve"].groupby("scale")
         for (scale, curve), colour, dash in zip(curves, COLOURS, DASHES, strict=False):
-            label = f"σ = {scale:g}, ahead from {starts[scale]:.3f}"
+            label = f"σ = {scale:g}: ahead from {starts[scale]:.3f}"
             left.plot(
                 _normal(curve.p.astype(float)),
                 curve.value,
@@ -119,18 +154,24 @@ def draw_figure4(picture: Picture) -> Figure:
                 linestyle=dash,
                 label=label,
             )
+            left.plot(_normal(starts[scale]), 0, "o", color=colour, markersize=4)
         left.axhline(0, color="0.4", linewidth=0.9)
-        _probability_axis(left, "$p_A$ (normal scale)")
+        text = f"the paper: ahead from {PRINTED_CROSSING:g}"
+        left.axvline(_normal(PRINTED_CROSSING), color="black", linestyle=":", label=text)
         left.set_ylabel(f"mean radius of ISS minus that of IAS\n{_PIXELS}")
-        left.set_title(f"ISS ({KBAR:,}, U = 0.05) against IAS ({_FIXED:,})")
-        left.legend(loc="upper left")
+        left.set_title(f"ISS ({KBAR:,} desired, U = 0.05) against IAS ({_FIXED:,})")
+        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
         shares = numbers[numbers.series == "input"].value
         right.hist(_normal(shares), bins=40, color=_BLUE)
-        _probability_axis(right, "recorded share of votes for the class (normal scale)")
         right.set_ylabel("inputs")
-        right.set_title(
-            f"{picture.more['model']}\n{len(shares)} of {picture.more['inputs']} inputs"
-        )
+        every = picture.more["inputs"]
+        known = f"{every}" if len(shares) == every else f"{len(shares)} of {every}"
+        right.set_title(f"{picture.more['model']}: {known} inputs")
+        # One range for both, so that the inputs stand below the gains they have.
+        start = min(axes.get_xlim()[0] for axes in (left, right))
+        for axes, what in ((left, "$p_A$"), (right, "recorded share of votes for the class")):
+            _probability_axis(axes, f"{what} (normal scale)")
+            axes.set_xlim(start, _END + 0.15)
     return figure
 
 
@@ -141,53 +182,84 @@ def _normal(p: Any) -> Any:
 
 def _probability_axis(axes: Axes, label: str) -> None:
     """An axis in the normal quantile, labelled by probabilities."""
-    ticks = np.array([0.5, 0.7, 0.9, 0.99, 0.999, 0.9999])
+    ticks = np.array([0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 0.9999])
     axes.set_xticks([*ndtri(ticks), _END], [*(f"{t:g}" for t in ticks), "1"])
     axes.set_xlabel(label)
 
 
 def figure6(files: Files, options: ScaleOptions) -> Picture:
-    """Samples by class probability, decline and desired samples."""
-    grid = 0.5 + np.arange(CELLS + 1) / (2 * CELLS)
+    """Samples by class probability, decline and desired samples; and the paper's sizes.
+
+    The paper's text gives no value of this figure. Its two sizes are those of figure 3, whose
+    bound is drawn too at the scale that they fit.
+    """
+    grid = np.append(ndtr(np.linspace(0, 4.2, 421)), 1.0)
+    curves = [
+        (kind, bound, kbar)
+        for kind, bounds in (("ad", (0.02, 0.05, 0.1)), ("rd", (0.01, 0.05, 0.1)))
+        for kbar in (KBAR, 50_000)
+        for bound in bounds
+    ]
     rows: list[Row] = []
-    for kind, bounds in (("ad", (0.02, 0.05, 0.1)), ("rd", (0.01, 0.05, 0.1))):
-        for kbar in (100_000, 50_000):
-            for bound in bounds:
-                decline = Decline(**{kind: bound}).standard(options.scale)
-                sizes = table(decline, Gaussian(1.0), 1, kbar, ALPHA, 1)
-                rows += [
-                    {"kind": kind, "bound": bound, "kbar": kbar, "p": float(p),
-                     "samples": Number(int(n), unit=SAMPLES)}
-                    for p, n in zip(grid, sizes, strict=True)
-                ]  # fmt: skip
+    if options.scale == FITTED_SCALE:
+        curves.append(("ad", BOUND, KBAR))
+        rows += [
+            {"kind": "ad", "series": "paper", "bound": BOUND, "kbar": KBAR, "p": p,
+             "samples": Number(k, unit=SAMPLES)}
+            for p, k in PRINTED_SIZES.items()
+        ]  # fmt: skip
+    for kind, bound, kbar in curves:
+        decline = Decline(**{kind: bound})
+        sizes = psi(grid, decline, Gaussian(1.0), options.scale, 1, kbar=kbar, alpha=ALPHA)
+        rows += [
+            {"kind": kind, "series": "curve", "bound": bound, "kbar": kbar, "p": float(p),
+             "samples": Number(int(n), unit=SAMPLES)}
+            for p, n in zip(grid, sizes, strict=True)
+        ]  # fmt: skip
     return Picture(frame("iss_fig6", rows), {"scale": options.scale})
 
 
 def draw_figure6(picture: Picture) -> Figure:
     """A panel a kind of decline; a colour a bound, a dash a desired size."""
-    dashes = {100_000: "-", 50_000: "--"}
-    looks: dict[str, tuple[str, int, dict[str, Any]]] = {
-        "ad": ("absolute decline", 118_000, {"loc": "upper left", "ncols": 1}),
-        "rd": ("relative decline", 165_000, {"loc": "upper right", "ncols": 2}),
-    }
+    numbers = picture.numbers
+    looks = {"ad": ("absolute decline", (0.02, 0.05, 0.1)),
+             "rd": ("relative decline", (0.01, 0.05, 0.1))}  # fmt: skip
     with style():
-        figure = Figure(figsize=(PANEL[0] * 2, PANEL[1]))
-        for axes, (kind, (title, top, legend)) in zip(
-            figure.subplots(1, 2), looks.items(), strict=True
-        ):
-            part = picture.numbers[picture.numbers.kind == kind]
-            bounds = dict(zip(part.bound.unique(), COLOURS, strict=False))
-            for (kbar, dash), (bound, colour) in product(dashes.items(), bounds.items()):
-                curve = part[(part.kbar == kbar) & (part.bound == bound)]
-                label = f"{kind.upper()} = {bound:g}, {kbar:,} desired"
-                axes.plot(curve.p, curve.value, color=colour, linestyle=dash, label=label)
-            axes.set_xlabel("$p_A$")
-            axes.set_ylabel("samples")
-            axes.yaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        figure = Figure(figsize=(PANEL[0] * 2, PANEL[1] * 1.3))
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, (kind, (title, bounds)) in zip(panels, looks.items(), strict=True):
+            part = numbers[numbers.kind == kind]
+            for (kbar, dash), (bound, colour) in product(
+                ((KBAR, "-"), (50_000, "--")), zip(bounds, COLOURS, strict=False)
+            ):
+                label = f"U = {bound:g}, {kbar:,} desired"
+                _sizes(axes, part, bound, kbar, color=colour, linestyle=dash, label=label)
+            _sizes(axes, part, BOUND, KBAR, color="0.4", linestyle="-.",
+                   label=f"U = {BOUND:g}, {KBAR:,} desired")  # fmt: skip
+            printed = part[part.series == "paper"]
+            if len(printed):
+                axes.plot(_normal(printed.p.astype(float)), printed.value, "D", color="black",
+                          label="the paper's sizes (figure 3)", **_HOLLOW)  # fmt: skip
+            _probability_axis(axes, "$p_A$ (normal scale)")
+            axes.set_xlim(-0.1, _END + 0.15)
             axes.set_title(title)
-            axes.set_ylim(0, top)
-            axes.legend(**legend)
-        figure.suptitle(
-            f"Sample size for a bounded decline (σ = {picture.more['scale']:g}, α = {ALPHA:g})"
+            axes.set_ylim(0, 1.05 * KBAR)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2)
+        panels[0].set_ylabel("samples")
+        panels[0].yaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
+        heading(
+            figure,
+            f"Samples for a decline of at most U (σ = {picture.more['scale']:g}, α = {ALPHA:g});"
+            " none where U covers the radius",
         )
     return figure
+
+
+def _sizes(axes: Axes, numbers: pd.DataFrame, bound: float, kbar: int, **look: Any) -> None:
+    """A curve of sizes, from where one is needed: the decline to radius 0 is within U before."""
+    curve = numbers[(numbers.series == "curve") & (numbers.kbar == kbar) & (numbers.bound == bound)]
+    if curve.empty:
+        return
+    needed = curve[curve.value > 0]
+    x = _normal(needed.p.astype(float)).to_numpy()
+    axes.plot([-0.1, x[0], *x], [0, 0, *needed.value], **look)

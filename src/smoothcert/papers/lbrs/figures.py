@@ -2,7 +2,8 @@
 
 ``regions`` and ``radii`` are figures 1 and 2 (spiral), ``sweep`` figures 3 and 5, ``attack``
 figures 4 and 6. The bias is the paper's alpha. Lines of the image experiments are means over
-seeds and draws of the reserved points; bands reach from the smallest to the largest.
+seeds and draws of the reserved points; bands reach from the smallest to the largest. What is not
+a classifier is explained in a legend below the panels.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from smoothcert.lbrs.results import read_spiral
 from smoothcert.lbrs.spiral import NORMS, averages
@@ -23,10 +26,17 @@ from smoothcert.papers.lbrs.accuracies import complete, curve, pick, read_rows, 
 from smoothcert.report.numbers import RADIUS, Number, Row, each, frame, wide
 from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.printing import norm as norm_name
-from smoothcert.report.style import COLOURS, PANEL, style
+from smoothcert.report.style import COLOURS, PANEL, heading, style
 
 _BLUE, _RED, _GREEN, _PINK, _SKY, _AMBER = COLOURS
 _MARKERS = ("o", "s")
+_CLASSES = ((-1, _RED, "#F6D5BF", "s"), (1, _BLUE, "#BFD9EA", "o"))  # points, regions, marker
+_PAPERS_SIGMA = 0.5  # the largest of the paper's figures 3 and 5
+_CHANCE = 0.5  # accuracy of a constant answer, for classes are balanced
+# A classifier that others often are; the accuracy of a constant; what the paper does not show.
+_WIDE: dict[str, Any] = {"linewidth": 4, "alpha": 0.6}
+_CHANCE_LINE: dict[str, Any] = {"color": "0.6", "linewidth": 0.9, "zorder": 0}
+_BEYOND: dict[str, Any] = {"color": "0.94", "zorder": -1, "linewidth": 0}
 
 
 def measure_regions(files: Files, options: Options) -> Picture:
@@ -53,12 +63,12 @@ def draw_regions(picture: Picture) -> Figure:
         panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
         for axes, number, predict in zip(panels, shown, out["region"], strict=False):
             axes.pcolormesh(
-                axis, axis, predict, cmap=ListedColormap(["#F6D5BF", "#BFD9EA"]),
+                axis, axis, predict, cmap=ListedColormap([c[2] for c in _CLASSES]),
                 shading="nearest", rasterized=True, vmin=-1, vmax=1,
             )  # fmt: skip
-            for label, colour, marker in ((-1, _RED, "s"), (1, _BLUE, "o")):
+            for label, colour, _, marker in _CLASSES:
                 x = out["x"][out["label"] == label]
-                axes.plot(*x.T, marker, color=colour, markersize=1.6, markeredgewidth=0)
+                axes.plot(*x.T, marker, color=colour, markersize=1.8, markeredgewidth=0)
             a, b, c = out["weight"]
             if abs(b) > abs(a):
                 axes.plot(axis, -(a * axis + c) / b, "k", linewidth=1.8)
@@ -68,10 +78,24 @@ def draw_regions(picture: Picture) -> Figure:
             axes.set_xlim(axis[0], axis[-1])
             axes.set_ylim(axis[0], axis[-1])
             axes.set_aspect("equal")
+            axes.locator_params(nbins=5)
             axes.grid(visible=False)
+            axes.set_xlabel("$x_1$")
+        for axes in panels[::columns]:
+            axes.set_ylabel("$x_2$")
         for axes in panels[len(shown) :]:
             axes.set_axis_off()
-        figure.suptitle("Spiral: test points, boundary of the linear SVM, decision regions of LBRS")
+        points = [
+            Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4,
+                   label=f"test points of class {label:+d}")
+            for label, colour, _, marker in _CLASSES
+        ]  # fmt: skip
+        regions = [
+            Patch(color=pale, label=f"LBRS answers {label:+d}") for label, _, pale, _ in _CLASSES
+        ]
+        svm = Line2D([], [], color="black", linewidth=1.8, label="boundary of the linear SVM")
+        figure.legend(handles=[*points, *regions, svm], loc="outside lower center", ncols=5)
+        heading(figure, "Spiral: what LBRS answers as its bias (α in the paper) grows")
     return figure
 
 
@@ -150,14 +174,14 @@ def draw_radii(picture: Picture) -> Figure:
         axes.axhline(alone, color="0.35", linewidth=1.1, label="SVM alone")
         axes.set_title("clean accuracy")
         axes.set_ylabel("fraction of the test points")
-        axes.set_ylim(0.5, 1.02)
+        axes.set_ylim(min(0.5, points.accuracy.min()), 1.02)
         axes.legend(loc="lower right")
         for axes in panels:
             axes.set_xlabel("bias (α in the paper)")
             axes.set_xlim(lbrs.bias.min(), lbrs.bias.max())
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
-        figure.suptitle("Spiral: certified radii and accuracy of LBRS against its bias")
+        heading(figure, "Spiral: certified radii and accuracy of LBRS against its bias")
     return figure
 
 
@@ -185,7 +209,7 @@ def draw_sweep(picture: Picture) -> Figure:
     numbers = picture.numbers
     levels = sorted(numbers.radius.unique())
     with style():
-        figure = Figure(figsize=(PANEL[0] * 0.82 * len(levels), PANEL[1] * 1.85))
+        figure = Figure(figsize=(PANEL[0] * 0.82 * len(levels), PANEL[1] * 2))
         panels = figure.subplots(2, len(levels), squeeze=False, sharey=True)
         for column, radius in enumerate(levels):
             here = pick(numbers, radius=radius)
@@ -193,14 +217,15 @@ def draw_sweep(picture: Picture) -> Figure:
             for i, (head, colour) in enumerate((("tanh", _BLUE), ("hard", _AMBER))):
                 text = {"tanh": "NS, mean probability", "hard": "NS, majority vote"}[head]
                 line = pick(here, method="ns", head=head)
-                _line(top, line, "parameter", colour, text, marker=_MARKERS[i])
+                dash = ("-", "--")[i]  # they often agree
+                _line(top, line, "parameter", colour, text, marker=_MARKERS[i], linestyle=dash)
+            _level(bottom, pick(here, method="1nn"), _PINK, "1-NN", **_WIDE)
             for i, (head, colour) in enumerate((("logit", _RED), ("tanh", _GREEN))):
                 line = pick(here, method="lbrs", head=head)
                 _line(bottom, line, "parameter", colour, f"LBRS, {head} head", marker=_MARKERS[i])
-            _level(bottom, pick(here, method="1nn"), _PINK, "1-NN", ":")
             for axes in (top, bottom):
-                _level(axes, pick(here, method="cnn"), "0.25", "CNN", "--")
-                axes.axhline(0.5, color="0.7", linewidth=0.9, zorder=0)
+                _level(axes, pick(here, method="cnn"), "0.25", "CNN", linestyle="--")
+                axes.axhline(_CHANCE, **_CHANCE_LINE)
                 axes.set_ylim(0, 1.02)
             top.set_title(
                 "clean" if radius == 0 else f"PGD on the CNN, {norm_name('l2')} ≤ {radius:g}"
@@ -212,8 +237,8 @@ def draw_sweep(picture: Picture) -> Figure:
             top.set_xticks(ticks, [f"{s:g}" for s in ticks])
             top.minorticks_off()
             top.set_xlim(0, sigma[-1])
-            if sigma[-1] > 0.5:
-                top.axvspan(0.5, sigma[-1], color="0.94", zorder=-1, linewidth=0)
+            if sigma[-1] > _PAPERS_SIGMA:
+                top.axvspan(_PAPERS_SIGMA, sigma[-1], **_BEYOND)
             biases = sorted(pick(here, method="lbrs").parameter.unique())
             smallest = min(b for b in biases if b > 0)
             bottom.set_xscale("symlog", linthresh=smallest, linscale=0.5)
@@ -225,10 +250,25 @@ def draw_sweep(picture: Picture) -> Figure:
             bottom.set_xlabel("bias of LBRS (α in the paper)")
         for axes in panels[:, 0]:
             axes.set_ylabel("accuracy")
-        panels[0, 0].legend(loc="lower left")
-        panels[1, 0].legend(loc="lower left")
-        figure.suptitle(picture.more["title"])
+        for row in panels:
+            row[0].legend(loc="lower left")
+        named: list[Line2D | Patch] = [
+            Line2D([], [], label=f"{_CHANCE:g}: a constant answer", **_CHANCE_LINE)
+        ]
+        if pick(numbers, method="ns").parameter.max() > _PAPERS_SIGMA:
+            beyond = f"σ > {_PAPERS_SIGMA:g}: beyond the paper's range"
+            named.append(Patch(label=beyond, **_BEYOND))
+        _explain(figure, *named)
+        heading(figure, picture.more["title"])
     return figure
+
+
+def _explain(figure: Figure, *more: Line2D | Patch) -> None:
+    """A legend of what is not a classifier, below the panels."""
+    mean = Line2D([], [], color=_BLUE, marker="o", markersize=3.2,
+                  label="mean over seeds and draws")  # fmt: skip
+    band = Patch(color=_BLUE, alpha=0.25, linewidth=0, label="smallest to largest of them")
+    figure.legend(handles=[mean, band, *more], loc="outside lower center", ncols=4)
 
 
 def measure_attack(files: Files, options: Options) -> Picture:
@@ -256,13 +296,13 @@ def draw_attack(picture: Picture) -> Figure:
     sigma, bias = (pick(numbers, method=m).parameter.iloc[0] for m in ("ns", "lbrs"))
     lines = [
         ("1nn", None, _PINK, "1-NN", "-"),
-        ("cnn", None, "0.25", "CNN", "--"),
         ("ns", "tanh", _BLUE, f"NS, σ = {sigma:g}", "-"),
+        ("cnn", None, "0.25", "CNN", "--"),
         ("lbrs", "logit", _RED, f"LBRS, bias {bias:g}, logit head", "-"),
         ("lbrs", "tanh", _GREEN, f"LBRS, bias {bias:g}, tanh head", "-."),
     ]
     with style():
-        figure = Figure(figsize=(PANEL[0] * 1.05 * len(norms), PANEL[1] * 1.95))
+        figure = Figure(figsize=(PANEL[0] * 1.05 * len(norms), PANEL[1] * 2.1))
         panels = figure.subplots(2, len(norms), squeeze=False, sharey=True)
         for column, norm in enumerate(norms):
             reach = pick(numbers, norm=norm, attack="transfer").radius.max()
@@ -272,22 +312,30 @@ def draw_attack(picture: Picture) -> Figure:
                     chosen = pick(here, method=method, head=head)
                     if len(chosen):
                         # LBRS often is the 1-NN: a wide line stays visible behind it.
-                        wide = {"linewidth": 4, "alpha": 0.6} if method == "1nn" else {}
-                        look = {"linestyle": dash, "marker": ".", **wide}
+                        wide = _WIDE if method == "1nn" else {}
+                        look = {"linestyle": dash, "marker": "o", **wide}
                         _line(axes, chosen, "radius", colour, text, **look)
-                axes.set_xlim(0, reach)
+                axes.axhline(_CHANCE, **_CHANCE_LINE)
+                axes.set_xlim(-0.01 * reach, 1.01 * reach)
                 axes.set_ylim(0, 1.02)
-                what = (
-                    "made against the CNN" if kind == "transfer" else "made against each classifier"
-                )
-                axes.set_title(f"{norm_name(norm)} attacks {what}")
+                whom = "the CNN" if kind == "transfer" else "each classifier"
+                axes.set_title(f"{norm_name(norm)} attacks made against {whom}{_inputs(here)}")
                 axes.set_xlabel(f"attack radius ({norm_name(norm)}, pixels in [0, 1])")
         for axes in panels[:, 0]:
             axes.set_ylabel("accuracy")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
-        figure.suptitle(picture.more["title"])
+        panels[0, 0].legend(loc="lower left")
+        _explain(figure, Line2D([], [], label=f"{_CHANCE:g}: a constant answer", **_CHANCE_LINE))
+        heading(figure, picture.more["title"])
     return figure
+
+
+def _inputs(numbers: pd.DataFrame) -> str:
+    """How many inputs were attacked, and how far: attacks on each classifier take fewer."""
+    if numbers.empty:
+        return ": none were run"
+    least, most = int(numbers.inputs.min()), int(numbers.inputs.max())
+    inputs = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f"\n({inputs} inputs a seed, radii up to {numbers.radius.max():g})"
 
 
 def _line(
@@ -300,8 +348,8 @@ def _line(
     axes.fill_between(x, y.min(axis=1), y.max(axis=1), color=colour, alpha=0.15, linewidth=0)
 
 
-def _level(axes: Axes, numbers: pd.DataFrame, colour: str, label: str, dash: str) -> None:
+def _level(axes: Axes, numbers: pd.DataFrame, colour: str, label: str, **look: Any) -> None:
     """One value for all x, with its spread."""
     values = numbers.value
-    axes.axhline(values.mean(), color=colour, linestyle=dash, label=label, zorder=1)
+    axes.axhline(values.mean(), color=colour, label=label, **{"zorder": 1, **look})
     axes.axhspan(values.min(), values.max(), color=colour, alpha=0.08, linewidth=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +15,7 @@ from smoothcert.papers.nongaussian.tables import LABELS, RADII, groups, noise_ti
 from smoothcert.report import curves, names
 from smoothcert.report.numbers import Row, frame
 from smoothcert.report.output import Files, Picture
-from smoothcert.report.style import COLOURS, DASHES, panels, style
+from smoothcert.report.style import COLOURS, DASHES, heading, panels, style
 
 
 def measure_fig4(files: Files, options: AccuracyOptions) -> Picture:
@@ -71,8 +73,7 @@ def draw_fig4(picture: Picture) -> Figure:
         figure, each = panels(numbers.panel.nunique())
         for axes, (_, part) in zip(each, numbers.groupby("panel"), strict=True):
             _panel(axes, part, picture.more["strict"], picture.more["reach"])
-        if picture.more["title"]:
-            figure.suptitle(picture.more["title"])
+        heading(figure, picture.more["title"])
     return figure
 
 
@@ -87,4 +88,6 @@ def _panel(axes: Axes, numbers: pd.DataFrame, strict: bool, reach: float | None)
     most = numbers[numbers.value > 0].radius.max() if reach is None else 255 * reach
     axes.set_xlim(0, 1.03 * most if most > 0 else 1)
     axes.set_ylim(0, 102)
+    band: dict[str, Any] = {"color": "0.5", "alpha": 0.25, "linewidth": 0}
+    axes.fill_between([], [], label="95% interval for the number of inputs", **band)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))

@@ -19,7 +19,7 @@ from smoothcert.papers.nongaussian.study.results import read_points
 from smoothcert.papers.nongaussian.study.toy import BALL, DIMENSION, ToyPoint, frontier
 from smoothcert.report.numbers import RADIUS, Number, Row, each, frame, wide
 from smoothcert.report.output import Files, Options, Picture
-from smoothcert.report.style import COLOURS, DASHES, PANEL, style
+from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 EQUATIONS = {
     "eq11": r"eq. 11: $\|z\|_2^{-k}\,e^{-\|z\|_2^2/2\sigma^2}$",
@@ -162,7 +162,9 @@ def draw_fig2(picture: Picture) -> Figure:
             Line2D([], [], color="0.6", linewidth=6, label="overlap"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
-        figure.suptitle(rf"k = {k:g}, $\mathbb{{E}}\|z\|_2^2 = 2$ in all panels")
+        energy = r"$\mathbb{E}\|z\|_2^2 = 2$"
+        sketch = "the paper's sketch, without numbers, gives eq. 13 a larger overlap than eq. 11"
+        heading(figure, f"k = {k:g} and {energy} in all panels; {sketch}")
     return figure
 
 
@@ -196,7 +198,8 @@ def measure_fig3(files: Files, options: Options) -> Picture:
 def draw_fig3(picture: Picture) -> Figure:
     """Frontiers of accuracy and robustness on the toy, one panel an attack radius.
 
-    Below, the difference to the frontier of equation 11 with three standard errors.
+    Below, the difference to the frontier of equation 11 with three standard errors. Where the best
+    k is 0, equations 11 and 13 are the same Gaussian noise.
     """
     points = wide(picture.numbers).sort_values("accuracy", kind="stable")
     attacks = sorted(points.attack.unique())
@@ -212,18 +215,30 @@ def draw_fig3(picture: Picture) -> Figure:
                 look: dict[str, Any] = {"color": COLOURS[i], "linestyle": DASHES[i]}
                 if family == "eq11":
                     look.update(linewidth=3.5, alpha=0.5)
-                axes.plot(best.accuracy, best.robustness, label=EQUATIONS[family], **look)
+                label = f"{EQUATIONS[family]}, best k: {_best_k(points, family)}"
+                axes.plot(best.accuracy, best.robustness, label=label, **look)
                 if family == "eq13":
                     _difference(below, best[best.accuracy.isin(base.index)], base, look)
                     _fixed_k(axes, here)
             axes.set_title(rf"$\ell_\infty$ attack radius {attack:g}")
             axes.set_ylabel(r"robustness: $-D(\lambda = 1)$")
             below.axhline(0, color="0.5", linewidth=0.8)
-            below.set_ylabel("eq. 13 − eq. 11")
+            below.set_ylabel("eq. 13 − eq. 11\n(3 standard errors)")
             below.set_xlabel(rf"accuracy: $P(\|z\|_2 \leq {BALL})$, d = {DIMENSION}")
         handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2)
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(2, len(attacks)))
+        tried = ", ".join(f"{k:g}" for k in sorted(points.k.unique()))
+        text = f"The best of k = {tried} at each accuracy"
+        if {_best_k(points, "eq11"), _best_k(points, "eq13")} == {"0"}:
+            text += ": with k = 0, eq. 11 and 13 are one Gaussian noise and coincide"
+        heading(figure, text)
     return figure
+
+
+def _best_k(points: pd.DataFrame, family: str) -> str:
+    """The k on a family's frontiers: "0", or "0, 1"."""
+    best = points[(points.family == family) & points.best]
+    return ", ".join(f"{k:g}" for k in sorted(best.k.unique()))
 
 
 def _fixed_k(axes: Axes, points: pd.DataFrame) -> None:
@@ -298,7 +313,7 @@ def draw_ablation(picture: Picture) -> Figure:
         low = chosen[chosen.noise.isin(("centripetal-l1", "centripetal-l2"))].ratio.min()
         for axes in figure.axes[:2]:
             axes.set_ylim(min(0.9, low - 0.02), 1.02)
-        figure.axes[2].set_ylim(0, 1.05)
+        _logarithmic(figure.axes[2], chosen[chosen.noise.str.endswith("linf")].ratio)
         figure.axes[0].set_ylabel(f"certified radius / baseline's, p = {chosen.p.iloc[0]:g}")
         handles = [
             Line2D([], [], color=COLOURS[i], linestyle=DASHES[i], marker="o", markersize=3,
@@ -310,8 +325,18 @@ def draw_ablation(picture: Picture) -> Figure:
                    label="eq. 12 (right panel; filled: eq. 13)")
         )  # fmt: skip
         figure.legend(handles=handles, loc="outside lower center", ncols=5)
-        figure.suptitle("The certificate alone, at equal noise energy")
+        heading(figure, "The certificate alone, at equal noise energy")
     return figure
+
+
+def _logarithmic(axes: Axes, ratios: pd.Series) -> None:
+    """From 1 down to the least ratio: in high dimension it falls by orders of magnitude."""
+    axes.set_yscale("log")
+    ticks = [t for t in (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0) if t >= 0.5 * ratios.min()]
+    axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(0.7 * ratios.min(), 1.4)
+    axes.set_ylabel("(logarithmic scale)")
 
 
 def _curve(axes: Axes, points: pd.DataFrame, i: int, hollow: bool) -> None:

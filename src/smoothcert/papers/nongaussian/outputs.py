@@ -46,8 +46,8 @@ SECTION = Section(
     key="nongaussian",
     title="Non-Gaussian noise",
     claim=(
-        "Zhang et al. 2020: noise with more mass near its centre certifies more than Laplace (l1)"
-        " and Gaussian noise (l2, linf) at the same accuracy."
+        "Zhang et al. 2020: noise with more mass near its centre certifies more than Laplace (ℓ₁)"
+        " and Gaussian noise (ℓ₂, ℓ∞) at the same accuracy."
     ),
     paper="zhang",
     notebook="nongaussian",
@@ -70,8 +70,8 @@ SECTION = Section(
             make=f"{_FOLDER}.gain:training",
             needs=(Need("certificates", "nongaussian_training"),),
         ),
-        _figure("fig1", "Figure 1: where the noise puts its norm"),
-        _figure("fig2", "Figure 2: overlap of a density and its shift"),
+        _figure("fig1", "Figure 1: where the noise puts its norm, in closed form as in the paper"),
+        _figure("fig2", "Figure 2: overlap of a density and its shift, measured"),
         _figure(
             "fig3",
             "Figure 3: accuracy against robustness on the toy example",
@@ -79,14 +79,14 @@ SECTION = Section(
         ),
         _figure(
             "fig4",
-            "Figure 4: certified accuracy against the linf radius",
+            "Figure 4: certified accuracy against the ℓ∞ radius",
             "figure_linf",
             needs=(Need("certificates", "nongaussian_fig4"),),
             options=AccuracyOptions,
         ),
         _figure(
             "ablation",
-            "At equal noise energy: the certificate hardly depends on k",
+            "Ablation: certified radius against k at equal noise energy",
             needs=(Need("file", "nongaussian/ablation.csv"),),
             options=AblationOptions,
         ),

@@ -32,12 +32,13 @@ SECTION = Section(
         Output(
             name="training_curves_{variant}",
             kind="figure",
-            title="Training under {variant}: loss, noisy accuracy and noise scales by epoch",
+            title="Training curves ({variant}): loss, noisy error and noise scales by epoch",
             make="smoothcert.papers.training.figure:measure",
             draw="smoothcert.papers.training.figure:draw",
             needs=(Need("logs", "training", select=of_noise),),
             options=Titled,
             variants="smoothcert.workflow.experiments:training_noises",
+            called="smoothcert.report.names:noise",
         ),
     ),
 )

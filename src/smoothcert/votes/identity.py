@@ -1,0 +1,37 @@
+"""In what two specifications of votes differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from smoothcert.core.scratch import first_difference
+
+ANSWERS = "answers"  # of a network of a user's own, on fixed inputs (models/own.py)
+
+
+def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The first thing in which two identities differ, in words; '' if in nothing.
+
+    The answers of a network on fixed inputs are the same up to rounding, which differs from one
+    kind of processor to another.
+    """
+    rest = ({k: v for k, v in identity.items() if k != ANSWERS} for identity in (one, other))
+    if said := first_difference(*rest):
+        return said
+    first, second = one.get(ANSWERS), other.get(ANSWERS)
+    if first == second:
+        return ""
+    if first is None or second is None:
+        return "answers: what the network answers on fixed inputs is known of one of them only"
+    a, b = np.asarray(first), np.asarray(second)
+    if a.shape == b.shape:
+        allowed = 1e-3 * (a.max(0) - a.min(0)).max() + 1e-6 * np.abs(a).max()
+        if np.abs(a - b).max() <= allowed:
+            return ""
+    return (
+        "answers: on the same inputs the network answers otherwise, though its class and its"
+        " weights are the same"
+    )
