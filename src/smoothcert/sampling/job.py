@@ -48,10 +48,10 @@ def load_model(
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """A checkpoint, or ``package.module:function`` that returns a network of your own.
 
-    A module is looked for in the current folder, too. The network takes images in [0,1] and returns logits. Returns it, in eval mode, with its
-    record. One of your own is asked on ``device`` (default: where it is) for its answers on
-    fixed inputs, which stand in its record beside the digest of its weights. Raises
-    SmoothcertError for a model of another kind, and as :func:`models.own.examine`.
+    A module is looked for in the current folder, too. The network takes images in [0,1] and
+    returns logits. Returns it, in eval mode, with its record. One of your own is asked on
+    ``device`` (default: where it is) for its answers on fixed inputs, which stand in its record
+    beside the digest of its weights. Raises SmoothcertError for a model of another kind, and as :func:`models.own.examine`.
     """
     if Path(name).suffix == ".safetensors" or ":" not in name:
         model, record = models.load(name)
