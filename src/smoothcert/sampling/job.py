@@ -51,7 +51,8 @@ def load_model(
     A module is looked for in the current folder, too. The network takes images in [0,1] and
     returns logits. Returns it, in eval mode, with its record. One of your own is asked on
     ``device`` (default: where it is) for its answers on fixed inputs, which stand in its record
-    beside the digest of its weights. Raises SmoothcertError for a model of another kind, and as :func:`models.own.examine`.
+    beside the digest of its weights. Raises SmoothcertError for a model of another kind, and as
+    :func:`models.own.examine`.
     """
     if Path(name).suffix == ".safetensors" or ":" not in name:
         model, record = models.load(name)
