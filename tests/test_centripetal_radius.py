@@ -83,6 +83,42 @@ def test_a_table_never_promises_more_than_direct_quadrature(name, d, k):
     assert (np.diff(table.radius_at(np.linspace(0.5, 1, 2001))) >= 0).all()
 
 
+@pytest.mark.parametrize("name", [L1, L2, LINF])
+@pytest.mark.parametrize(("d", "k"), [(2, 1), (64, 63), (64, 62), (64, 61)])
+def test_no_table_promises_more_than_the_truth_near_radius_0(name, d, k):
+    # At k = d - 1 p*(r) - 1/2 is like r ln(1/r): above any chord that starts at 0.
+    table, law = noise(name, k).build_table(d, intervals=16), noise(name, k).law(d)
+    h = table.radius[max(table.steps, 1)]
+    for r in h * np.array([0.001, 0.02, 0.1, 0.25, 0.5, 0.8, 0.95, 1.3, 1.7, 2.4]):
+        low, width = failure_bound(law, float(r))
+        assert 1 - table.p_at(r) <= low + width
+    # Nor is it vacuous there: 10% above a radius, its p certifies that radius.
+    p = 1 - failure_bound(law, 0.33 * h)[0]
+    assert 0.29 * h < table.radius_at(p) <= 0.33 * h
+
+
+def test_the_radius_at_k_one_below_d_keeps_its_class_under_the_worst_shift():
+    # The witness by sampling: the region that votes least for the class after the shift.
+    d, k = 64, 63
+    part, rng, n = noise(L1, k), np.random.default_rng(0), 2_000_000
+    h = part.build_table(d, intervals=16).radius
+    r = 0.25 * h[h >= 1e-3][0]
+    p = float(part.standard_p(r, d))
+
+    def draw():  # (||z||_1, z_1) decides; the shift is (r, 0, ..., 0)
+        rho = rng.exponential(size=n)
+        return rho, rng.choice([-1.0, 1.0], n) * rho * rng.beta(1, d - 1, n)
+
+    def log_ratio(rho, first):
+        step = np.abs(first - r) - np.abs(first)
+        return -k * np.log1p(step / rho) - step
+
+    level = np.quantile(log_ratio(*draw()), p)
+    rho, first = draw()
+    moved = rho + np.abs(first + r) - np.abs(first), first + r
+    assert (log_ratio(*moved) <= level).mean() > 0.5 - 4 * 0.5 / np.sqrt(n)
+
+
 def test_cells_hold_the_mass_and_the_mean_of_the_gamma_law():
     for shape in (0.5, 5.0, 36.0, 1536.0, 75264.0):
         cells = GammaCells.cut(shape, 300)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ import pytest
 from smoothcert.certificates import (
     COLUMNS,
     make_table,
+    metrics,
     read_certificates,
     sidecar,
     write_certificates,
 )
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.cli import main
+from smoothcert.core.errors import SmoothcertError, SmoothcertWarning
 
 HEADER = "idx\tlabel\tpredict\tradius\tcorrect\ttime"
 
@@ -131,3 +134,93 @@ def test_missing_and_truncated_files_are_refused(tmp_path):
     (tmp_path / "cut.tsv.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SmoothcertError, match=r"cut\.tsv\.gz: cannot be read"):
         read_certificates(tmp_path / "cut.tsv.gz")
+
+
+# --- other people's tables -----------------------------------------------------------------
+
+ROWS = ("0\t3\t3\t0.5\t1\t0:00:01", "100\t2\t-1\t0.0\t0\t0:00:01", "200\t4\t6\t0.2\t0\t0:00:01")
+PLAIN = "\n".join((HEADER, *ROWS)) + "\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeff" + PLAIN,
+        PLAIN + "\n",
+        PLAIN + "\n  \n\t\n",
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace(HEADER, HEADER.replace("\t", " ")),
+        PLAIN.replace("\t", " "),
+        PLAIN.replace("\t1\t0:", "\tTrue\t0:").replace("\t0\t0:", "\tFalse\t0:"),
+        PLAIN.replace("-1\t0.0", "-1\t-1.0"),
+        PLAIN.replace("-1\t0.0", "-1\t-0.07"),
+        PLAIN.replace("\tcorrect\ttime", "\tcorrect\ttime "),
+    ],
+    ids=["BOM", "blank line", "blank lines", "CRLF", "header of blanks", "blanks", "True and False",
+         "radius -1", "negative radius of an abstention", "blank after a name"],
+)  # fmt: skip
+def test_the_fields_spellings_are_read_as_the_same_table(tmp_path, content):
+    path, plain = tmp_path / "t.tsv", tmp_path / "plain.tsv"
+    path.write_bytes(content.encode())
+    plain.write_text(PLAIN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read_certificates(path)
+    for name, column in read_certificates(plain).columns.items():
+        assert table.columns[name].tolist() == column.tolist(), name
+
+
+@pytest.mark.parametrize(
+    "summary", ["Certified accuracy: 0.33", "mean radius\t0.35", "=====\nACR 0.1"]
+)
+def test_a_summary_after_the_rows_is_left_out_with_a_warning(tmp_path, summary):
+    (tmp_path / "t.tsv").write_text(PLAIN + summary + "\n")
+    with pytest.warns(SmoothcertWarning, match=r"t\.tsv:5: no row, left out"):
+        table = read_certificates(tmp_path / "t.tsv")
+    assert len(table) == 3
+
+
+def test_a_cut_row_is_no_summary(tmp_path):
+    (tmp_path / "t.tsv").write_text(PLAIN + "300\t4\t6\n")
+    with pytest.raises(SmoothcertError, match=r"t\.tsv:5: expected 6 fields, found 3"):
+        read_certificates(tmp_path / "t.tsv")
+
+
+def test_repeated_rows_of_a_resumed_run_are_refused_with_both_lines(tmp_path):
+    (tmp_path / "t.tsv").write_text(PLAIN + ROWS[1] + "\n" + ROWS[2] + "\n")
+    with pytest.raises(
+        SmoothcertError, match=r"t\.tsv:5: idx 100 is there twice \(first in line 3\)"
+    ):
+        read_certificates(tmp_path / "t.tsv")
+
+
+def test_a_right_prediction_of_radius_0_that_is_not_correct_certifies_nothing(tmp_path):
+    (tmp_path / "t.tsv").write_text(PLAIN.replace("3\t3\t0.5\t1", "3\t3\t0.0\t0"))
+    with pytest.warns(SmoothcertWarning, match=r"t\.tsv:2: .*radius of 0 certifies nothing"):
+        table = read_certificates(tmp_path / "t.tsv")
+    assert metrics.certified_accuracy(table, "0").value[0] == 0
+    assert metrics.average_certified_radius(table).value == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("idx\tlabel\tpredict\tbasePredict\tcorrect\ttime\n0\t1\t1\t1\t1\t0:00:01\n",
+         "predictions without a radius, which certify nothing"),
+        ("idx\tlabel\tpredict\tcount\tcorrect\n0\t1\t1\t990\t1\n", "counts and no radius"),
+        ("990\t10\t0\t0\n10\t900\t90\t1\n", "no header"),
+        ("\t \t\t\n0\t1\t1\t1\n", "a blank header; expected idx, label"),
+    ],
+)  # fmt: skip
+def test_what_has_no_radii_says_so(tmp_path, content, says):
+    (tmp_path / "t.tsv").write_text(content)
+    with pytest.raises(SmoothcertError, match=rf"t\.tsv:1: .*{says}"):
+        read_certificates(tmp_path / "t.tsv")
+
+
+def test_a_warning_of_the_command_line_is_one_line(tmp_path, capsys):
+    (tmp_path / "t.tsv").write_text(PLAIN + "Certified accuracy: 0.33\n")
+    assert main(["metrics", str(tmp_path / "t.tsv")]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("warning: ")
+    assert error.count("\n") == 1

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from lbrs_helpers import steepest
 from torch import nn
 
+from smoothcert import models
 from smoothcert.compute import geometry
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs import lipschitz
 from smoothcert.lbrs.classifier import LBRS, Network, effective_bias, head_score, switching_bias
 from smoothcert.lbrs.oracle import Oracle
+from smoothcert.models import Normalization
 
 
 def mlp(activation, d=6, widths=(12,), seed=0, gain=1.0):
@@ -163,20 +167,129 @@ def test_a_relu_network_is_refused():
         lipschitz.network_bounds(mlp(nn.ReLU), (6,), "l2")
 
 
+def classifier(std):
+    part = models.build("small_cnn_softplus", 2, (1, 28, 28), Normalization((0.1,), (std,)))
+    return part.double().eval()
+
+
 def test_the_normalization_of_a_classifier_is_part_of_its_bounds():
-    class Wrapped(nn.Module):
-        def __init__(self, network, std):
-            super().__init__()
-            self.network, self.std = network, torch.full((2, 1, 1), std)
+    plain, scaled = classifier(1.0), classifier(0.5)
+    scaled.network.load_state_dict(plain.network.state_dict())
+    one = lipschitz.network_bounds(plain, (1, 28, 28), "l2")
+    two = lipschitz.network_bounds(scaled, (1, 28, 28), "l2")
+    assert two.gradient == pytest.approx(4 * one.gradient)
+    assert two.score == pytest.approx(2 * one.score)
 
-        def forward(self, x):
-            return self.network(x / self.std)
 
-    net = small_cnn(1)
-    plain = lipschitz.network_bounds(net, (2, 7, 7), "l2")
-    scaled = lipschitz.network_bounds(Wrapped(net, 0.5), (2, 7, 7), "l2")
-    assert scaled.gradient == pytest.approx(4 * plain.gradient)
-    assert scaled.score == pytest.approx(2 * plain.score)
+# --- activations with second derivatives of both signs; the order of the calls ----------------
+
+
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.Sigmoid, nn.Softplus])
+def test_two_units_that_bend_the_same_way_with_weights_of_both_signs(activation):
+    """z(x) = s(x + u) - s(x - u): at 0 both units have the largest |s''|, and the signs agree."""
+    top = {nn.Tanh: 4 / (3 * 3**0.5), nn.Sigmoid: 1 / (6 * 3**0.5), nn.Softplus: 0.25}[activation]
+    u = {nn.Tanh: np.arctanh(3**-0.5), nn.Sigmoid: 2 * np.arctanh(3**-0.5), nn.Softplus: 0.0}
+    net = nn.Sequential(nn.Linear(1, 2), activation(), nn.Linear(2, 1)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0], [1.0]]))
+        net[0].bias.copy_(torch.tensor([u[activation], -u[activation]]))
+        net[2].weight.copy_(torch.tensor([[1.0, -1.0]]))
+        net[2].bias.fill_(0.01 - 2 / 3**0.5)
+    point = torch.zeros(1, dtype=torch.float64)
+    curvature = abs(torch.autograd.functional.hessian(lambda v: net(v[None]).sum(), point).item())
+    bounds = {norm: lipschitz.network_bounds(net, (1,), norm).gradient for norm in ("l1", "l2")}
+    if activation is nn.Softplus:  # convex: the two can only cancel, and l2 knows it
+        assert curvature == pytest.approx(0, abs=1e-12)
+        assert bounds["l2"] == pytest.approx(top)
+    else:
+        assert curvature == pytest.approx(2 * top)
+        assert bounds["l2"] == pytest.approx(2 * top)
+        assert bounds["l2"] >= curvature
+    assert bounds["l1"] == pytest.approx(2 * top)
+
+
+@pytest.mark.parametrize("form", ["published", "tight"])
+@pytest.mark.parametrize("bias", [0.0, 0.02])
+def test_the_certificate_of_a_tanh_network_holds_up_to_its_radius(form, bias):
+    u = float(np.arctanh(3**-0.5))
+    net = nn.Sequential(nn.Linear(1, 2), nn.Tanh(), nn.Linear(2, 1)).double()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0], [1.0]]))
+        net[0].bias.copy_(torch.tensor([u, -u]))
+        net[2].weight.copy_(torch.tensor([[1.0, -1.0]]))
+        net[2].bias.fill_(0.01 - 2 / 3**0.5)
+    bound = lipschitz.network_bounds(net, (1,), "l2").gradient
+    oracle = Oracle(np.array([[-5.0], [5.0]]), np.array([1, 1]))
+    lbrs = LBRS(Network(net), oracle, "l2", bound)
+    radii = lbrs.certify(np.zeros((1, 1)), bias, form)
+    assert 0.02 < radii.radius[0] < 0.2
+    y = np.linspace(-radii.radius[0], radii.radius[0], 2001)[1:-1, None]
+    assert (lbrs.predict(y, bias) == radii.predict[0]).all()
+
+
+@pytest.mark.parametrize("activation", [nn.Tanh, nn.Softplus])
+def test_modules_that_are_used_several_times_count_each_time(activation):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        a, b, act = nn.Linear(4, 4), nn.Linear(4, 2), activation()
+        for part in (a, b):
+            nn.init.normal_(part.weight, std=2.0)
+        net = nn.Sequential(a, act, a, act, a, act, b).double()
+        copies = nn.Sequential(*(copy.deepcopy(part) for part in net))
+        x = 0.5 * torch.randn(60, 4, dtype=torch.float64)
+    assert lipschitz.network_bounds(net, (4,), "l2") == lipschitz.network_bounds(copies, (4,), "l2")
+    largest = np.linalg.norm(hessians(net, x), 2, axis=(1, 2)).max()
+    assert largest <= lipschitz.network_bounds(net, (4,), "l2").gradient
+    assert largest > 10
+
+
+class Doubled(nn.Sequential):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class SteepTanh(nn.Tanh):
+    def forward(self, x):
+        return torch.tanh(9 * x)
+
+
+def patched(net):
+    net.forward = lambda x: 3 * nn.Sequential.forward(net, x)
+    return net
+
+
+def hooked(net):
+    net[1].register_forward_hook(lambda module, args, out: 3 * out)
+    return net
+
+
+class Wrapped(nn.Module):
+    """Looks like a classifier of ours, and computes something else."""
+
+    def __init__(self):
+        super().__init__()
+        self.network, self.std = mlp(nn.Tanh), torch.ones(1)
+
+    def forward(self, x):
+        return 5 * self.network(x)
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        (Doubled(*mlp(nn.Tanh)), "layer Doubled: has a forward of its own"),
+        (mlp(SteepTanh), "layer SteepTanh: has a forward of its own"),
+        (patched(mlp(nn.Tanh)), "layer Sequential: has a forward of its own"),
+        (hooked(mlp(nn.Tanh)), "layer Tanh: has hooks"),
+        (Wrapped(), "layer Wrapped: not known here"),
+        (nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)), "one or two outputs, found 3"),
+        (nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), "expected an input of shape"),
+        (nn.Sequential(nn.Flatten(0), *mlp(nn.Tanh)), "Flatten of all but the batch"),
+    ],
+)
+def test_what_does_not_compute_what_its_class_says_has_no_bound(net, message):
+    with pytest.raises(SmoothcertError, match=message):
+        lipschitz.network_bounds(net, (6,), "l2")
 
 
 @pytest.mark.parametrize("head", ["logit", "tanh"])

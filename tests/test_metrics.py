@@ -196,9 +196,10 @@ def test_wilson_interval_inverts_the_score_test():
 
 
 def test_acr_interval_is_students_t():
-    table = synthetic(57)
+    table = synthetic(157)
     x = np.where(table.correct == 1, table.radius, 0)
-    low, high = stats.t.interval(0.95, 56, x.mean(), stats.sem(x))
+    assert len(x) > 25 * stats.skew(x) ** 2  # else it is another interval
+    low, high = stats.t.interval(0.95, 156, x.mean(), stats.sem(x))
     got = metrics.average_certified_radius(table)
     assert (got.low, got.high) == (pytest.approx(low), pytest.approx(high))
 
@@ -224,6 +225,132 @@ def test_intervals_cover_the_population_value():
         )
         hits += [g.low <= t <= g.high for g, t in zip(got, truth, strict=True)]
     assert (hits / draws > 0.95 - 4 * math.sqrt(0.05 * 0.95 / draws)).all(), hits / draws
+
+
+def zero_inflated(rng, n, share, shape):
+    """Radii as a table: a ``share`` of right ones of the given law, the others wrong."""
+    radius = {
+        "uniform": lambda: 1.9 * rng.random(n),
+        "exponential": lambda: np.minimum(rng.exponential(0.5, n), 1.9),
+        "all votes agree": lambda: np.full(n, 1.9),
+    }[shape]()
+    predict = (rng.random(n) >= share).astype(int)
+    return make_table(idx=np.arange(n), label=np.zeros(n, int), predict=predict, radius=radius)
+
+
+@pytest.mark.parametrize("shape", ["uniform", "exponential", "all votes agree"])
+@pytest.mark.parametrize(
+    ("n", "share"), [(20, 0.5), (100, 0.02), (100, 0.98), (500, 0.02), (500, 0.06)]
+)
+def test_acr_interval_covers_when_few_inputs_are_certified(n, share, shape):
+    """The t interval covers 60 to 90% of these; 95% is met within three standard errors."""
+    rng, draws, hits = np.random.default_rng(11), 300, 0
+    mean = {"uniform": 0.95, "exponential": 0.5 * (1 - math.exp(-3.8)), "all votes agree": 1.9}
+    for _ in range(draws):
+        got = metrics.average_certified_radius(zero_inflated(rng, n, share, shape))
+        assert got.low <= got.value <= got.high
+        hits += got.low <= share * mean[shape] <= got.high
+    assert hits / draws > 0.95 - 3 * math.sqrt(0.05 * 0.95 / draws), hits / draws
+
+
+def test_acr_interval_says_nothing_above_where_no_radius_tells_how_large_one_can_be():
+    rows = {"idx": np.arange(50), "label": np.zeros(50, int), "radius": np.zeros(50)}
+    abstain = make_table(predict=np.full(50, -1), **rows)
+    got = metrics.average_certified_radius(abstain)
+    assert (got.value, got.low, got.high) == (0, 0, math.inf)
+    # The noise and n of the table do: 3.7 in 50 of the radius of 1,000 agreeing votes.
+    known = make_table(
+        predict=np.full(50, -1), n=1000, alpha=0.001, sigma=0.5, noise="gaussian-0.50", **rows
+    )
+    top = 0.5 * stats.norm.ppf(0.001 ** (1 / 1000))
+    got = metrics.average_certified_radius(known)
+    assert got.low == 0
+    assert got.high == pytest.approx(top * (1 - 0.025 ** (1 / 50)), rel=5e-3)
+
+
+def test_two_tables_that_agree_on_every_input_may_differ_on_others():
+    one = zero_inflated(np.random.default_rng(0), 50, 0.5, "uniform")
+    other = type(one)(dict(one.columns))
+    got = metrics.acr_difference(one, other)
+    assert got.value == 0
+    assert -0.2 < got.low < 0 < got.high < 0.2
+    itself = metrics.acr_difference(one, one)
+    assert (itself.value, itself.low, itself.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("n", "share"), [(100, 0.02), (200, 0.1), (500, 0.02), (500, 0.1)])
+@pytest.mark.parametrize("worse", [0.0, 0.3])
+def test_the_interval_of_a_difference_covers_when_few_inputs_differ(n, share, worse):
+    """One method adds an exponential radius to a few inputs, and takes it from some of them."""
+    rng, draws, hits = np.random.default_rng(8), 300, 0
+    rows = {"idx": np.arange(n), "label": np.zeros(n, int), "predict": np.zeros(n, int)}
+    truth = share * (1 - 2 * worse) * 0.1
+    for _ in range(draws):
+        radius = 1 + 0.9 * rng.random(n)
+        more = rng.exponential(0.1, n) * np.where(rng.random(n) < worse, -1, 1)
+        more = np.where(rng.random(n) < share, more, 0.0)
+        a, b = (make_table(radius=r, **rows) for r in (radius + more, radius))
+        got = metrics.acr_difference(a, b)
+        hits += got.low <= truth <= got.high
+    assert hits / draws > 0.95 - 3 * math.sqrt(0.05 * 0.95 / draws), hits / draws
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 0), (20, 0), (20, 19), (100, 2), (500, 10), (10_000, 0)])
+def test_the_interval_of_a_bounded_mean_is_clopper_pearsons_for_a_proportion(n, k):
+    got = metrics.bounded_mean(1.0 * (np.arange(n) < k), 0.0, 1.0)
+    exact = stats.binomtest(k, n).proportion_ci(0.95, "exact")
+    assert got == pytest.approx((exact.low, exact.high), rel=5e-3)
+    assert metrics.bounded_mean(3 * (np.arange(n) < k) - 1.0, -1.0, 2.0) == pytest.approx(
+        (3 * got[0] - 1, 3 * got[1] - 1)
+    )
+
+
+def test_the_interval_of_a_bounded_mean_is_a_quantile_over_random_weights():
+    rng = np.random.default_rng(5)
+    for n in (3, 12, 60):
+        x = rng.random(n) ** 3
+        weight = rng.dirichlet(np.ones(n + 1), 200_000)
+        low, high = metrics.bounded_mean(x, 0.0, 1.0)
+        near = {"abs": 0.01 * (high - low)}
+        assert high == pytest.approx(np.quantile(weight @ np.append(x, 1), 0.975), **near)
+        assert low == pytest.approx(np.quantile(weight @ np.append(x, 0), 0.025), **near)
+
+
+@pytest.mark.parametrize("models", [2, 10])
+@pytest.mark.parametrize("n", [100, 400])
+def test_envelope_area_interval_covers_for_equally_good_models(n, models):
+    """True accuracy of each 0.6 (1 - r): an area of 0.3, whichever is chosen where."""
+    rng, draws, hits = np.random.default_rng(4), 200, 0
+    for _ in range(draws):
+        tables = [
+            make_table(
+                idx=np.arange(n),
+                label=np.zeros(n, int),
+                predict=(rng.random(n) < 0.4).astype(int),
+                radius=rng.random(n),
+            )
+            for _ in range(models)
+        ]
+        got = metrics.envelope_area(tables)
+        assert got.low <= got.value <= got.high
+        hits += got.low <= 0.3 <= got.high
+    assert hits / draws > 0.95 - 3 * math.sqrt(0.05 * 0.95 / draws), hits / draws
+
+
+def test_envelope_area_interval_covers_where_each_model_is_best_somewhere():
+    """One model has small radii for 90% of the inputs, one large radii for 40%: area 0.85."""
+    rng, n, draws, hits = np.random.default_rng(6), 200, 200, 0
+    idx, label = np.arange(n), np.zeros(n, int)
+    for _ in range(draws):
+        small = make_table(
+            idx=idx, label=label, predict=(rng.random(n) > 0.9).astype(int), radius=np.full(n, 0.5)
+        )
+        large = make_table(
+            idx=idx, label=label, predict=(rng.random(n) > 0.4).astype(int), radius=np.full(n, 1.5)
+        )
+        got = metrics.envelope_area([small, large])
+        hits += got.low <= 0.5 * 0.9 + 1.0 * 0.4 <= got.high
+    assert hits / draws > 0.95 - 3 * math.sqrt(0.05 * 0.95 / draws), hits / draws
 
 
 def test_envelope_interval_covers_although_the_best_is_chosen_on_the_test_set():

@@ -16,6 +16,7 @@ from smoothcert.certificates.published import (
     import_certificates,
     printed_interval,
 )
+from smoothcert.cli import main
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.votes import VoteStore
@@ -168,3 +169,118 @@ def test_a_radius_that_no_count_gives_is_named_with_its_line(tmp_path):
         )
         with pytest.raises(SmoothcertError, match=rf"t\.tsv:3: no count of 100000 .*{text}"):
             import_certificates(path, 0.25, alpha=0.001)
+
+
+# --- the scale, n and alpha that a table says; counts instead of radii -----------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cifar10_resnet110_gaussian_train0.50_sigma0.25.tsv",
+        "noise_0.50/test/sigma_0.25.tsv",
+        "noise_0.50/sigma_0.25/n_100000/certify.tsv",
+        "sigma_0.50/sigma_0.25/certify.tsv",
+        "SIGMA=0.25.tsv",
+    ],
+)
+def test_the_noise_scale_is_read_from_the_name_or_the_nearest_folder(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    synthetic(path, 0.25, 0.001, three_digits)
+    assert (import_certificates(path).scale == 0.25).all()
+    assert (import_certificates(path, 0.25).scale == 0.25).all()
+
+
+def with_column(path, name, value):
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([f"{head}\t{name}", *(f"{row}\t{value}" for row in rows)]) + "\n")
+
+
+def test_a_column_says_scale_n_or_alpha_and_a_flag_that_differs_is_refused(tmp_path):
+    path = tmp_path / "sigma_0.50.tsv"
+    synthetic(path, 0.25, 0.0123, three_digits, n=5000)
+    for name, value in (("sigma", "0.25"), ("n", "5000"), ("alpha", "0.0123")):
+        with_column(path, name, value)
+    store = import_certificates(path)
+    assert (store.scale == 0.25).all()
+    assert store.look == 5000
+    assert store.identity["published"]["alpha"] == 0.0123
+    with pytest.raises(SmoothcertError, match=r"column sigma says 0.25, --scale 0.5"):
+        import_certificates(path, 0.5)
+
+
+def test_a_scale_that_nothing_or_too_much_says_names_the_flag(tmp_path):
+    plain = tmp_path / "t.tsv"
+    synthetic(plain, 0.25, 0.001, three_digits)
+    with pytest.raises(SmoothcertError, match=r"t\.tsv: no noise scale .*--scale"):
+        import_certificates(plain)
+    twice = tmp_path / "sigma0.25_sigma0.50.tsv"
+    twice.write_text(plain.read_text())
+    with pytest.raises(SmoothcertError, match=r"names several sigma; .*--scale"):
+        import_certificates(twice)
+    mixed = tmp_path / "m.tsv"
+    head, *rows = plain.read_text().splitlines()
+    rows = [f"{row}\t{0.25 if i else 0.5}" for i, row in enumerate(rows)]
+    mixed.write_text("\n".join([f"{head}\tsigma", *rows]))
+    with pytest.raises(SmoothcertError, match="rows of several sigma"):
+        import_certificates(mixed)
+
+
+def test_an_alpha_that_cannot_be_told_names_the_flag(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t1\t1\t0.25\t1\t0:00:01\n")
+    with pytest.raises(SmoothcertError, match=r"alpha cannot be told .* give it with --alpha"):
+        import_certificates(path, 0.25)
+
+
+def test_counts_instead_of_radii_are_the_votes(tmp_path):
+    path = tmp_path / "sigma_0.25.tsv"
+    path.write_text("idx\tlabel\tpredict\tcount\n0\t3\t3\t990\n7\t1\t2\t700\n9\t1\t-1\t400\n")
+    with pytest.raises(SmoothcertError, match=r"how many votes\? give n \(--n\)"):
+        import_certificates(path)
+    store = import_certificates(path, n=1000)
+    table = certify(store, BUDGETS["fixed"](1000, 0.001))
+    assert table.idx.tolist() == [0, 7, 9]
+    assert table.predict.tolist() == [3, 2, -1]
+    bound = clopper_pearson_lower([990, 700], 1000, 0.001)
+    from scipy.stats import norm
+
+    assert table.radius[:2] == pytest.approx(0.25 * norm.ppf(bound))
+    assert store.extra["count_low"][:2].tolist() == [990, 700]
+    with pytest.raises(SmoothcertError, match=r"sigma_0\.25\.tsv:2: count 990 of n 500"):
+        import_certificates(path, n=500)
+
+
+@pytest.mark.parametrize(
+    ("blank", "first"), [("\t", False), (" ", False), (",", False), (" ", True)]
+)
+def test_class_counts_and_a_label_without_header_are_the_votes(tmp_path, blank, first):
+    votes = [[990, 10, 0], [100, 200, 700], [0, 1000, 0]]
+    labels = [0, 1, 1]
+    rows = [[c, *v] if first else [*v, c] for v, c in zip(votes, labels, strict=True)]
+    path = tmp_path / "t.txt"
+    path.write_text("\n".join(blank.join(map(str, row)) for row in rows) + "\n")
+    store = import_certificates(path, 0.5)
+    assert store.look == 1000
+    assert store.label.tolist() == labels
+    assert store.estimation.dense(3).tolist() == votes
+    assert store.top_class().tolist() == [0, 2, 1]
+    table = certify(store, BUDGETS["fixed"](1000, 0.001))
+    assert table.correct.tolist() == [1, 0, 1]
+    with pytest.raises(SmoothcertError, match="one sum of the counts, n = 999"):
+        import_certificates(path, 0.5, n=999)
+    path.write_text(path.read_text() + f"3{blank}4\n")
+    with pytest.raises(SmoothcertError, match=r"t\.txt:4: expected 4 fields .* found 2"):
+        import_certificates(path, 0.5)
+
+
+def test_the_command_reads_counts_and_finds_the_scale(tmp_path, capsys):
+    path = tmp_path / "sigma_0.50.tsv"
+    path.write_text("990 10 0 0\n100 200 700 1\n")
+    assert main(["import-certificates", str(path), "--out", str(tmp_path / "v.npz")]) == 0
+    assert "2 rows, 2 with a class, scale 0.5; counts known to within 1 of 1000" in (
+        capsys.readouterr().out
+    )
+    assert main(["replay", str(tmp_path / "v.npz"), "--budget", "fixed-1000"]) == 0
+    assert main(["replay", str(path), "--budget", "fixed-1000"]) == 0

@@ -67,6 +67,29 @@ def test_a_wrong_file_is_one_clear_line(table, tmp_path, change, message):
     assert "\n" not in str(caught.value)
 
 
+def test_an_old_table_that_certifies_too_much_at_k_one_below_d_is_refused():
+    part = NOISES.parse("centripetal-l2_k3-1.00")
+    table = part.build_table(4, intervals=8)
+    assert part.with_table(table).standard_radius(0.9, 4) > 0
+    keep = np.r_[0, table.steps : len(table.radius)]
+    old = RadiusTable(table.noise, 4, table.radius[keep], table.failure[keep], table.between)
+    with pytest.raises(SmoothcertError, match=r"certifies too much near 0 .*make it again"):
+        part.with_table(old)
+
+
+def test_a_table_with_steps_survives_its_file(tmp_path):
+    table = NOISES.parse("centripetal-l1_k2-1.00").build_table(3, intervals=8)
+    table.save(tmp_path / "t.json")
+    back = RadiusTable.load(tmp_path / "t.json")
+    p = np.linspace(0, 1, 301)
+    assert np.array_equal(back.radius_at(p), table.radius_at(p))
+    for steps in (-1, len(table.radius)):
+        content = json.loads((tmp_path / "t.json").read_text()) | {"steps": steps}
+        (tmp_path / "t.json").write_text(json.dumps(content))
+        with pytest.raises(SmoothcertError, match="steps"):
+            RadiusTable.load(tmp_path / "t.json")
+
+
 def test_a_truncated_or_foreign_file_is_one_clear_line(tmp_path):
     path = tmp_path / "t.json"
     for text in ('{"format": "smoothcert radius table 1"', "{}", "[]"):

@@ -19,6 +19,7 @@ _HOME = {
     "SmoothcertError": "core.errors",
     "average_certified_radius": "certificates.metrics",
     "certified_accuracy": "certificates.metrics",
+    "metrics": "certificates.metrics",
     "NOISES": "noise",
     "Gaussian": "noise",
     "import_certificates": "certificates.published",
@@ -32,4 +33,5 @@ __all__ = sorted(_HOME)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'smoothcert' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"smoothcert.{_HOME[name]}"), name)
+    module = importlib.import_module(f"smoothcert.{_HOME[name]}")
+    return module if _HOME[name].endswith(f".{name}") else getattr(module, name)

@@ -196,14 +196,14 @@ def choices(
     held, held_reach = held / repeats, held_reach / repeats
     best, top = _best(each, reach)
     chosen = each[best, np.arange(len(radii))].astype(np.float64)  # [R, N]
-    gaps = [metrics.mean(row) for row in chosen - held]
+    gaps = [metrics.mean_difference(*pair, most=1.0) for pair in zip(chosen, held, strict=True)]
     optimism = metrics.Estimate(
         np.array([float(g.value) for g in gaps]), np.array([float(g.low) for g in gaps]),
         np.array([float(g.high) for g in gaps]), n,
     )  # fmt: skip
     return Choice(
         folds, radii, chosen.mean(1), held.mean(1), optimism, float(reach[top].mean()),
-        metrics.mean(reach[top] - held_reach), len(np.unique(best[chosen.any(1)])),
+        metrics.mean_difference(reach[top], held_reach), len(np.unique(best[chosen.any(1)])),
     )  # fmt: skip
 
 

@@ -12,12 +12,21 @@ import os
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, ndtr
 
-from smoothcert.certificates import ABSTAIN, read_certificates, read_column_text
+from smoothcert.certificates.table import (
+    ABSTAIN,
+    CertificateTable,
+    check_once,
+    from_fields,
+    parse,
+    read_fields,
+    read_lines,
+)
 from smoothcert.core.confidence import check_alpha
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import sha256
@@ -93,41 +102,144 @@ def find_alpha(texts: list[str], n: int, scale: float, alphas: tuple[float, ...]
         shown = ", ".join(f"{a:g}" for a in (fits if sure.any() else alphas)) or "none"
         raise SmoothcertError(
             f"alpha cannot be told from the radii at n {n} and scale {scale:g}"
-            f" ({int(sure.sum())} radii above 3 scales; fitting: {shown}); give it"
+            f" ({int(sure.sum())} radii above 3 scales; fitting: {shown}); give it with --alpha"
+            + ("" if fits or not sure.any() else ", or another --n or --scale")
         )
     return fits[0]
 
 
+def find_scale(
+    path: str | os.PathLike[str], column: NDArray[np.float64] | None = None
+) -> float | None:
+    """The noise scale that a table's column ``sigma`` says, else its name, else its nearest
+    folder (``..._sigma0.25.tsv``, ``sigma_0.25/...``); None if none does.
+
+    Raises SmoothcertError where they say several.
+    """
+    if column is not None and len(column):
+        if (column != column[0]).any():
+            raise SmoothcertError(f"{path}: rows of several sigma; expected one noise scale")
+        return float(column[0])
+    for part in reversed(Path(path).parts):
+        scales = {float(text) for text in _SIGMA.findall(part)}
+        if len(scales) > 1:
+            raise SmoothcertError(
+                f"{path}: {part} names several sigma; give the noise scale (--scale)"
+            )
+        if scales:
+            return scales.pop()
+    return None
+
+
+_SIGMA = re.compile(r"sigma[_=-]?(\d+(?:\.\d+)?)", re.IGNORECASE)
+
+
 def import_certificates(
     path: str | os.PathLike[str],
-    scale: float,
-    n: int = 100_000,
+    scale: float | None = None,
+    n: int | None = None,
     alpha: float | None = None,
     n_classes: int | None = None,
 ) -> VoteStore:
     """A published l2 table as a store with one look of ``n`` samples.
 
-    The store's count is the lowest the printed radius allows, ``count_low`` .. ``count_high``
-    the interval. Selection votes were not published: a certified row holds one vote for its
-    class, an abstention none (and no estimation votes: its class is unknown).
+    Of radii: the store's count is the lowest the printed radius allows, ``count_low`` ..
+    ``count_high`` the interval. Of counts, which need no alpha: a column ``count`` of votes for
+    ``predict``, or lines without header of the votes for each class and a label (last or first;
+    the other numbers of each line have one sum, n). Selection votes were not published: a row
+    holds one vote for its class (of class counts, the class of most votes), an abstention none
+    (and no estimation votes: its class is unknown). So the store is to be replayed; a
+    certificate needs other votes for the choice of the class.
 
-    Raises SmoothcertError: an unreadable or empty table, a scale <= 0, n < 1, an alpha outside
-    (0, 1) or that cannot be told, or a radius that no count gives, with its line.
+    What is not given is taken from the table: scale as :func:`find_scale`, n and alpha from
+    columns of these names; else n is 100,000 for radii, and alpha is found from them.
+
+    Raises SmoothcertError: an unreadable or empty table, no or several scales or one <= 0, n < 1
+    or unknown for counts, an alpha outside (0, 1) or that cannot be told, or a radius that no
+    count gives, with its line.
     """
-    if not (scale > 0 and math.isfinite(scale)):
+    path = Path(path)
+    if scale is not None and not (scale > 0 and math.isfinite(scale)):
         raise SmoothcertError(f"{path}: noise scale {scale:g}: expected a positive number")
-    if n < 1:
+    if n is not None and n < 1:
         raise SmoothcertError(f"{path}: n {n}: expected at least 1 sample")
     if alpha is not None:
         check_alpha(alpha)
-    table = read_certificates(path)
-    if len(table) == 0:
+    votes = _class_counts(path, n)
+    if votes is not None:
+        return _of_class_counts(path, votes, _scale(path, scale, None), alpha, n_classes)
+    names, rows = read_fields(path)
+    if len(rows) == 0:
         raise SmoothcertError(f"{path}: no rows; expected at least one certificate")
+    column = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    said = {
+        name: parse(path, name, column[name])
+        for name in ("sigma", "n", "alpha", "count")
+        if name in names
+    }
+    scale = _scale(path, scale, said.get("sigma"))
+    n = _single(path, "n", said.get("n")) if n is None else n
+    alpha = _single(path, "alpha", said.get("alpha")) if alpha is None else alpha
+    if "radius" not in names and {"idx", "label", "predict", "count"} <= set(names):
+        if n is None:
+            raise SmoothcertError(f"{path}: counts of how many votes? give n (--n)")
+        idx, label, predict = (parse(path, k, column[k]) for k in ("idx", "label", "predict"))
+        check_once(path, idx)
+        wrong = np.flatnonzero((said["count"] < 0) | (said["count"] > n))
+        if len(wrong):
+            i = int(wrong[0])
+            raise SmoothcertError(f"{path}:{i + 2}: count {said['count'][i]} of n {n} votes")
+        low = high = said["count"]
+    else:
+        table, n = from_fields(path, names, rows), 100_000 if n is None else n
+        idx, label, predict = table.idx, table.label, table.predict
+        alpha, low, high = _counts(path, table, column["radius"], scale, int(n), alpha)
+    sure = predict != ABSTAIN
+    classes = [{int(c): int(k)} if s else {} for c, k, s in zip(predict, low, sure, strict=True)]
+    return _store(path, idx, label, predict, classes, low, high, scale, int(n), alpha, n_classes)
+
+
+def _scale(path: Path, given: float | None, column: NDArray[np.float64] | None) -> float:
+    """The scale that is given or that the table says; SmoothcertError if none or they differ."""
+    if given is not None and column is not None and len(column) and (column != given).any():
+        raise SmoothcertError(
+            f"{path}: column sigma says {find_scale(path, column):g}, --scale {given:g}"
+        )
+    scale = find_scale(path, column) if given is None else given
+    if scale is None:
+        raise SmoothcertError(
+            f"{path}: no noise scale in a column sigma, the name or the path (sigma_0.25);"
+            " give it with --scale"
+        )
+    if not scale > 0:
+        raise SmoothcertError(f"{path}: noise scale {scale:g}: expected a positive number")
+    return scale
+
+
+def _single(path: Path, name: str, column: NDArray | None) -> Any:
+    """The one value of a column, None without it; SmoothcertError where it has several."""
+    if column is None or len(column) == 0:
+        return None
+    if (column != column[0]).any():
+        raise SmoothcertError(
+            f"{path}: column {name} from {column.min()} to {column.max()}; expected one value"
+        )
+    return column[0].item()
+
+
+def _counts(
+    path: Path,
+    table: CertificateTable,
+    printed: list[str],
+    scale: float,
+    n: int,
+    alpha: float | None,
+) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
+    """The level of a table of radii, and the lowest and highest count of each row."""
     if np.isinf(table.radius).any():
         line = int(np.flatnonzero(np.isinf(table.radius))[0]) + 2
         raise SmoothcertError(f"{path}:{line}: an infinite radius is of no number of votes")
     certified = np.flatnonzero(table.predict != ABSTAIN)
-    printed = read_column_text(path, "radius")
     texts = [printed[i] for i in certified]
     try:
         level = find_alpha(texts, n, scale) if alpha is None else alpha
@@ -147,11 +259,66 @@ def import_certificates(
     count_low = np.zeros(len(table), np.int64)
     count_high = np.full(len(table), first - 1, np.int64)
     count_low[certified], count_high[certified] = low, high
-    classes = max(int(table.label.max()), int(table.predict.max())) + 1
-    sure = table.predict != ABSTAIN
+    return level, count_low, count_high
+
+
+def _class_counts(path: Path, n: int | None) -> NDArray[np.int64] | None:
+    """Votes for each class and a label, [N, k + 1] with the label last; None for other files.
+
+    The label is the column, last or first, without which all rows have the same sum.
+    """
+    lines = read_lines(path)
+    try:
+        rows = [[int(field) for field in re.split(r"[\s,;]+", text.strip())] for text in lines]
+    except ValueError:
+        return None
+    for line, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]) or len(row) < 3:
+            raise SmoothcertError(
+                f"{path}:{line}: expected {max(len(rows[0]), 3)} fields (class counts and a"
+                f" label), found {len(row)}"
+            )
+    table = np.array(rows, np.int64)
+    for votes, label in ((table[:, :-1], table[:, -1]), (table[:, 1:], table[:, 0])):
+        size = votes.sum(1)
+        labels = (label >= 0) & (label < votes.shape[1])
+        if (size == (size[0] if n is None else n)).all() and labels.all() and (votes >= 0).all():
+            return np.c_[votes, label]
+    raise SmoothcertError(
+        f"{path}: no header; as class counts and a label the rows need one sum of the counts"
+        f"{'' if n is None else f', n = {n}'}, and labels below {table.shape[1] - 1}"
+    )
+
+
+def _of_class_counts(
+    path: Path, table: NDArray[np.int64], scale: float, alpha: float | None, n_classes: int | None
+) -> VoteStore:
+    votes, label = table[:, :-1], table[:, -1]
+    predict, count = votes.argmax(1), votes.max(1)
+    classes = [{int(c): int(row[c]) for c in np.flatnonzero(row)} for row in votes]
+    return _store(
+        path, np.arange(len(label)), label, predict, classes, count, count, scale,
+        int(votes[0].sum()), alpha, max(votes.shape[1], n_classes or 0),
+    )  # fmt: skip
+
+
+def _store(
+    path: Path,
+    idx: NDArray[np.int64],
+    label: NDArray[np.int64],
+    predict: NDArray[np.int64],
+    votes: list[dict[int, int]],
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    scale: float,
+    n: int,
+    alpha: float | None,
+    n_classes: int | None,
+) -> VoteStore:
+    classes = max(int(label.max()), int(predict.max())) + 1
     return VoteStore(
         identity={
-            "published": {"name": _stem(path), "sha256": sha256(path), "alpha": level},
+            "published": {"name": _stem(path), "sha256": sha256(path), "alpha": alpha},
             "noise": f"gaussian-{number(float(scale))}",
             "scaling": "fixed",
             "n_classes": max(classes, n_classes or 0),
@@ -159,20 +326,15 @@ def import_certificates(
             "n0": 100,
             "shape": [1],
         },
-        rows=len(table),
-        row=np.arange(len(table), dtype=np.int64),
-        idx=table.idx,
-        label=table.label,
-        scale=np.full(len(table), float(scale)),
-        looks=np.ones(len(table), np.int64),
-        selection=Counts.from_rows(
-            {int(c): 1} if s else {} for c, s in zip(table.predict, sure, strict=True)
-        ),
-        estimation=Counts.from_rows(
-            {int(c): int(k)} if s else {}
-            for c, k, s in zip(table.predict, count_low, sure, strict=True)
-        ),
-        extra={"count_low": count_low, "count_high": count_high},
+        rows=len(idx),
+        row=np.arange(len(idx), dtype=np.int64),
+        idx=idx,
+        label=label,
+        scale=np.full(len(idx), float(scale)),
+        looks=np.ones(len(idx), np.int64),
+        selection=Counts.from_rows({int(c): 1} if c != ABSTAIN else {} for c in predict),
+        estimation=Counts.from_rows(votes),
+        extra={"count_low": low, "count_high": high},
     )
 
 

@@ -123,10 +123,10 @@ class Replay:
     ) -> Estimate:
         """Share of inputs with radius >= r (``strict``: > r), [R], averaged over the repeats.
 
-        The interval is over inputs (t, from each input's share of the repeats).
+        The interval is over inputs, from each input's share of the repeats.
         """
         shares = self._shares(radii, strict)
-        parts = [metrics.mean(row, level, least=0.0) for row in shares]
+        parts = [metrics.mean(row, level, least=0.0, most=1.0) for row in shares]
         return metrics.Estimate(
             np.array([e.value for e in parts]),
             np.array([e.low for e in parts]),
@@ -143,8 +143,8 @@ class Replay:
     def against(self, other: Replay, level: float = metrics.LEVEL) -> tuple[Estimate, Estimate]:
         """Samples and ACR of this minus those of ``other``, paired over inputs."""
         samples = self.samples.mean(0) - other.samples.mean(0)
-        radius = self.radius.mean(0) - other.radius.mean(0)
-        return metrics.mean(samples, level), metrics.mean(radius, level)
+        radius = metrics.mean_difference(self.radius.mean(0), other.radius.mean(0), level)
+        return metrics.mean(samples, level), radius
 
 
 def replay(

@@ -23,13 +23,20 @@ class HeldOut:
     """Certificates of N inputs with the model chosen on the other half of them.
 
     ``certified`` [R, N] at each radius, ``chosen`` [2 halves, R radii] the index of its model;
-    ``radius`` [N] (0 where wrong) of the model with the best ACR, ``best`` [2 halves] its index.
+    ``radius`` [N] (0 where wrong) of the model with the best ACR, ``best`` [2 halves] its index;
+    ``most`` how large a radius can be (metrics.largest_radius).
     """
 
     certified: NDArray[np.bool_]
     radius: NDArray[np.float64]
     chosen: NDArray[np.int64]
     best: NDArray[np.int64]
+    most: float
+
+    @property
+    def acr(self) -> Estimate:
+        """ACR of the held-out choice of one model."""
+        return metrics.mean(self.radius, least=0.0, most=self.most)
 
 
 def held_out(
@@ -56,7 +63,7 @@ def held_out(
         rows = np.arange(each.shape[1])[:, None]
         certified[:, here] = each[chosen[own][:, None], rows, here]
         radius[here] = reach[best[own], here]
-    return HeldOut(certified, radius, chosen, best)
+    return HeldOut(certified, radius, chosen, best, metrics.largest_radius(tables))
 
 
 def held_out_area(tables: Sequence[CertificateTable]) -> Estimate:
@@ -68,20 +75,10 @@ def held_out_area(tables: Sequence[CertificateTable]) -> Estimate:
     reach = _reach(tables)
     if not np.isfinite(reach).all():
         raise SmoothcertError("held-out area: expected finite radii, found an infinite one")
-    half = _halves(reach)
-    lengths = np.zeros(reach.shape[1])
-    for own in (0, 1):
-        other = reach[:, half != own]
-        order = _by_acr(other)
-        ends = np.unique(np.append(other[other > 0], reach.max()))
-        # Counts of the other half are constant on each (previous end, end].
-        counts = np.stack([len(r) - np.searchsorted(np.sort(r), ends) for r in other[order]])
-        best = order[counts.argmax(0)]
-        width = np.diff(ends, prepend=0.0)
-        for m, own_reach in enumerate(reach[:, half == own]):
-            length = np.append(0.0, np.cumsum(np.where(best == m, width, 0.0)))
-            lengths[half == own] += np.interp(own_reach, np.append(0.0, ends), length)
-    return metrics.mean(lengths, least=0.0)
+    _halves(reach)
+    return metrics.mean(
+        metrics.held_out_lengths(reach), least=0.0, most=metrics.largest_radius(tables)
+    )
 
 
 def optimism(

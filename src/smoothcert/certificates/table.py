@@ -11,6 +11,7 @@ import gzip
 import json
 import math
 import os
+import warnings
 import zlib
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +21,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, SmoothcertWarning
 from smoothcert.core.files import atomic, write_text
 
 ABSTAIN = -1
@@ -134,35 +135,57 @@ def make_table(**columns: Any) -> CertificateTable:
 def read_certificates(path: str | os.PathLike[str]) -> CertificateTable:
     """Read a table of this project or of any of the field's published logs (also ``.gz``).
 
+    Read with a :class:`SmoothcertWarning`: lines of a summary after the rows (left out), and
+    rows with predict = label, radius 0 and correct 0 (taken as they are: certified at no
+    radius). A negative radius of an abstention, another mark of the same, becomes 0.
+
     Raises:
         SmoothcertError: no such file, a missing column, a row with too few fields or a value
-            of the wrong type, ``correct`` that contradicts ``predict`` and ``label``, or an
-            abstention with a radius; the message names file and line.
+            of the wrong type, ``correct`` that contradicts ``predict`` and ``label``, an
+            abstention with a radius, or an input that is there twice; the message names file
+            and line.
     """
     path = Path(path)
-    names, rows = _fields(path)
+    return from_fields(path, *read_fields(path))
+
+
+def from_fields(path: Path, names: list[str], rows: list[list[str]]) -> CertificateTable:
+    """The table of :func:`read_fields`; raises as :func:`read_certificates`."""
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
-        raise SmoothcertError(f"{path}:1: lacks the column {missing[0]!r}; found {names}")
-    columns = {name: _parse(path, name, [row[i] for row in rows]) for i, name in enumerate(names)}
+        raise SmoothcertError(f"{path}:1: {_lacking(missing[0], names)}")
+    columns = {name: parse(path, name, [row[i] for row in rows]) for i, name in enumerate(names)}
+    less = (columns["predict"] == ABSTAIN) & (columns["radius"] < 0)
+    columns["radius"] = np.where(less, 0.0, columns["radius"])
     _check_rows(path, columns)
     return CertificateTable(columns)
 
 
+def _lacking(name: str, names: list[str]) -> str:
+    """What a table without the column ``name`` seems to be."""
+    if all(_is_number(text) for text in names):
+        return "no header; smoothcert import-certificates reads class counts and a label"
+    if name == "radius" and "count" in names:
+        return "has counts and no radius; smoothcert import-certificates reads it (--scale, --n)"
+    if name == "radius" and "predict" in names:
+        return "predictions without a radius, which certify nothing; expected the output of certify"
+    return f"lacks the column {name!r}; found {names}"
+
+
 def read_column_text(path: str | os.PathLike[str], name: str) -> list[str]:
     """One column as it is printed: the digits tell how it was rounded."""
-    names, rows = _fields(Path(path))
+    names, rows = read_fields(Path(path))
     return [row[names.index(name)] for row in rows]
 
 
 def _open(path: Path) -> TextIO:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
 
 
-def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a tab-separated file, each row as wide as the header."""
+def read_lines(path: Path) -> list[str]:
+    """The lines of a table, without blank ones at the end; SmoothcertError for none."""
     try:
         with _open(path) as handle:
             lines = handle.read().splitlines()
@@ -170,10 +193,30 @@ def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
         raise SmoothcertError(f"{path}: no such certificate table") from None
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise SmoothcertError(f"{path}: cannot be read as a certificate table: {error}") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
     if not lines:
         raise SmoothcertError(f"{path}: empty; expected a header line with {', '.join(_REQUIRED)}")
-    names = lines[0].split("\t")
-    rows = [line.split("\t") for line in lines[1:]]
+    return lines
+
+
+def read_fields(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a tab-separated file, each row as wide as the header.
+
+    A header without tabs is one of blanks, and so are the rows that have no tabs then. Lines at
+    the end that are no rows (a summary) are left out with a warning.
+    """
+    lines = read_lines(path)
+    tabs = "\t" in lines[0]
+    names = [name.strip() for name in (lines[0].split("\t") if tabs else lines[0].split())]
+    if not any(names):
+        raise SmoothcertError(f"{path}:1: a blank header; expected {', '.join(_REQUIRED)}")
+    rows = [line.split("\t") if tabs or "\t" in line else line.split() for line in lines[1:]]
+    whole = len(rows)
+    while rows and len(rows[-1]) != len(names) and not _is_number("".join(rows[-1][:1])):
+        rows.pop()
+    if len(rows) < whole:
+        _warn(f"{path}:{len(rows) + 2}: no row, left out: {lines[len(rows) + 1]!r}")
     for number, row in enumerate(rows, 2):
         if len(row) != len(names):
             raise SmoothcertError(
@@ -182,8 +225,23 @@ def _fields(path: Path) -> tuple[list[str], list[list[str]]]:
     return names, rows
 
 
-def _parse(path: Path, name: str, texts: list[str]) -> NDArray:
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, SmoothcertWarning, stacklevel=4)
+
+
+def parse(path: Path, name: str, texts: list[str]) -> NDArray:
+    """A column of COLUMNS from its texts (others as text); SmoothcertError names file and line."""
     kind = COLUMNS.get(name, str)
+    if name == "correct":
+        texts = [{"True": "1", "False": "0"}.get(text, text) for text in texts]
     if kind is str:
         return np.array(texts, dtype=str)
     values: list[float] = []
@@ -218,11 +276,32 @@ def _seconds(text: str) -> float:
     )
 
 
+def check_once(path: Path, idx: NDArray[np.int64]) -> None:
+    """Raise SmoothcertError, with both lines, for an input that is there twice."""
+    values, first, inverse = np.unique(idx, return_index=True, return_inverse=True)
+    again = np.flatnonzero(first[inverse] != np.arange(len(idx)))
+    if len(again):
+        i = int(again[0])
+        raise SmoothcertError(
+            f"{path}:{i + 2}: idx {idx[i]} is there twice (first in line {first[inverse[i]] + 2});"
+            f" expected each idx once, found {len(idx)} rows of {len(values)} inputs (a run that"
+            " was resumed?)"
+        )
+
+
 def _check_rows(path: Path, columns: dict[str, NDArray]) -> None:
+    check_once(path, columns["idx"])
     predict, radius = columns["predict"], columns["radius"]
+    right = is_correct(predict, columns["label"])
+    nothing = right & (predict != ABSTAIN) & (radius == 0) & (columns["correct"] == 0)
+    if nothing.any():
+        _warn(
+            f"{path}:{int(np.flatnonzero(nothing)[0]) + 2}: predict is the label, radius 0 and"
+            f" correct 0 in {int(nothing.sum())} of {len(right)} rows: a radius of 0 certifies"
+            " nothing, they count as not certified"
+        )
     contradictions = {
-        "correct is not (predict == label)": columns["correct"]
-        != is_correct(predict, columns["label"]),
+        "correct is not (predict == label)": (columns["correct"] != right) & ~nothing,
         "an abstention (predict -1) has radius 0": (predict == ABSTAIN) & (radius != 0),
         "a radius is not negative": radius < 0,
         "predict is -1 or a class": predict < ABSTAIN,

@@ -11,12 +11,13 @@ import importlib
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Mapping
 from importlib import metadata
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from smoothcert.cli.command import Command, add_arguments, parsed
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, SmoothcertWarning
 
 COMMANDS = {
     "data": "fetch or verify a data set",
@@ -64,7 +65,10 @@ def main(argv: list[str] | None = None) -> int:
         )
         add_arguments(parser, command)
         args = parser.parse_intermixed_args(argv[len(name.split()) :])
-        return int(parsed(command, args).run() or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", SmoothcertWarning)
+            warnings.showwarning = _show
+            return int(parsed(command, args).run() or 0)
     except SmoothcertError as error:
         print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 2
@@ -75,6 +79,20 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Our own warnings as one line, all others as Python shows them."""
+    text = warnings.formatwarning(message, category, filename, lineno, line)
+    ours = issubclass(category, SmoothcertWarning)
+    print(f"warning: {message}" if ours else text.rstrip(), file=file or sys.stderr)
 
 
 def _chosen(argv: list[str]) -> tuple[str, type[Command]]:

@@ -15,7 +15,9 @@ from smoothcert.core.settings import Count, Positive, Probability
 class ImportCertificates(Command):
     """Read a published certificate table as a vote store with one look.
 
-    The table does not say its noise scale; its alpha is found where it can be told.
+    A table of radii in the format of Cohen's logs, of counts (a column count instead of radius),
+    or class counts and a label without a header. Its alpha is found from radii where it can be
+    told. The class of a row is taken as chosen: the store is to be replayed under other budgets.
     """
 
     epilog: ClassVar[str] = (
@@ -23,9 +25,17 @@ class ImportCertificates(Command):
     )
 
     table: Path = positional(help="a table in the format of Cohen's logs (.gz)", metavar="TSV")
-    scale: Positive = Field(description="Gaussian noise scale")
-    n: Count = Field(100_000, description="samples")
-    alpha: Probability | None = Field(None, description="default: found from the radii")
+    scale: Positive | None = Field(
+        None,
+        description="Gaussian noise scale; default: column sigma, else sigma_0.25 in the"
+        " name or the path",
+    )
+    n: Count | None = Field(
+        None, description="samples; default: column n, the sum of class counts, else 100000"
+    )
+    alpha: Probability | None = Field(
+        None, description="default: column alpha, else found from the radii"
+    )
     out: Path = place(help="the vote store", metavar="NPZ")
 
     def run(self) -> None:
@@ -33,10 +43,12 @@ class ImportCertificates(Command):
         store.write(self.out)
         width = store.extra["count_high"] - store.extra["count_low"] + 1
         sure = store.selection.dense(store.n_classes).any(1)
+        level = store.identity["published"]["alpha"]
+        known = "" if level is None else f", alpha {level:g}"
         print(
-            f"{self.out}: {len(store)} rows, {int(sure.sum())} certified, alpha"
-            f" {store.identity['published']['alpha']:g}; counts known to within"
-            f" {int(width[sure].max(initial=0))} of {self.n} at worst"
+            f"{self.out}: {len(store)} rows, {int(sure.sum())} with a class, scale"
+            f" {store.scale[0]:g}{known}; counts known to within"
+            f" {int(width[sure].max(initial=0))} of {store.look} at worst"
         )
 
 

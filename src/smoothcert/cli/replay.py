@@ -16,7 +16,6 @@ from smoothcert.certificates import metrics
 from smoothcert.certificates.published import import_certificates
 from smoothcert.certificates.replay import Record, Replay, default_radii, record, replay_all
 from smoothcert.cli.command import Command, place, positional
-from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.core.settings import Count, Natural, Positive, Probability
 from smoothcert.report import printing
@@ -41,8 +40,10 @@ class ReplayVotes(Command):
     budget: tuple[str, ...] = Field(
         min_length=1, description="slugs; the first is what the others are compared with"
     )
-    scale: Positive | None = Field(None, description="Gaussian noise scale (of a table)")
-    n: Count = Field(100_000, description="samples of the table")
+    scale: Positive | None = Field(
+        None, description="Gaussian noise scale of a table; default: its column sigma, name or path"
+    )
+    n: Count | None = Field(None, description="samples of a table; default: found, else 100000")
     alpha: Probability | None = Field(
         None, description="the table's; by default found from its radii"
     )
@@ -88,8 +89,6 @@ class ReplayVotes(Command):
     def _store(self) -> VoteStore:
         if self.file.suffix == ".npz":
             return VoteStore.read(self.file)
-        if self.scale is None:
-            raise SmoothcertError(f"{self.file}: give its noise scale with --scale")
         return import_certificates(self.file, self.scale, self.n, self.alpha)
 
 

@@ -1,6 +1,10 @@
 """The one exception that the command line turns into one line and a non-zero exit."""
 
 
+class SmoothcertWarning(UserWarning):
+    """Something that was read or done otherwise than one may think; one line."""
+
+
 class SmoothcertError(Exception):
     """A mistake in what the user gave: the message says what, where, expected and found.
 

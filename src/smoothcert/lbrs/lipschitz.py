@@ -14,6 +14,7 @@ norms of the earlier ones. Convolutions are bounded on a torus, by Fourier trans
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +76,8 @@ def network_bounds(module: nn.Module, shape: tuple[int, ...], norm: str) -> Boun
     """For the binary logit (second output less first) of a feed-forward network.
 
     Args:
-        module: Linear, Conv2d, Flatten and Softplus, Tanh or Sigmoid in sequence, or a
-            ``smoothcert.models`` classifier around them.
+        module: Linear, Conv2d, Flatten and Softplus, Tanh or Sigmoid in ``Sequential`` order,
+            one that is used twice counted twice, or a ``smoothcert.models`` classifier of them.
         shape: of one input, (C, H, W) or (d,).
         norm: the threat model; l1, l2 or linf.
 
@@ -84,12 +85,15 @@ def network_bounds(module: nn.Module, shape: tuple[int, ...], norm: str) -> Boun
         Bounds on the logit's gradient and its Lipschitz constant, valid everywhere.
 
     Raises:
-        SmoothcertError: a layer whose gradient is not Lipschitz (ReLU) or is not known here.
+        SmoothcertError: a layer whose gradient is not Lipschitz (ReLU) or is not known here, a
+            module with a forward of its own or hooks, or more than two outputs.
     """
     layers, curves = _layers(module, shape)
     geometry.check(norm)
     spectral = [layer.norm() for layer in layers[:-1]]
     last = layers[-1].matrix()
+    if len(last) > 2:
+        raise SmoothcertError(f"network: expected one or two outputs, found {len(last)}")
     weight = last[1] - last[0] if len(last) == 2 else last[0]
     # beta_i in [low, high], from the last hidden layer down.
     low = high = weight
@@ -116,7 +120,10 @@ def network_bounds(module: nn.Module, shape: tuple[int, ...], norm: str) -> Boun
             scaled = layer.scaled(np.sqrt(curve.second * side))
             size = scaled.from_norm(norm) if i == 0 else scaled.norm() * before
             sides.append(size**2)
-        up, down, both = up + sides[0], down + sides[1], both + sides[2]
+        # beta s'' has the sign of beta only where s'' >= 0.
+        up += sides[0] if curve.convex else sides[2]
+        down += sides[1] if curve.convex else sides[2]
+        both += sides[2]
         before = curve.first * (widen if i == 0 else before * spectral[i])
     # A symmetric matrix between -down and up has l2 norm at most the larger of the two; in the
     # other norms the form is not bounded by its diagonal, so the absolute weights count.
@@ -169,10 +176,14 @@ def sampled(module: nn.Module, inputs: torch.Tensor, norm: str = "l2", steps: in
 
 @dataclass(frozen=True)
 class _Curve:
-    """Bounds of an activation's first (in [0, first]) and second derivative."""
+    """Bounds of an activation's first (in [0, first]) and second derivative.
+
+    The latter is in [0, second] for a convex one, else in [-second, second].
+    """
 
     first: float
     second: float
+    convex: bool
 
 
 def _curve(module: nn.Module) -> _Curve | None:
@@ -187,35 +198,48 @@ def _curve(module: nn.Module) -> _Curve | None:
                 f"Softplus(beta={module.beta:g}, threshold={module.threshold:g}): expected a "
                 "positive beta and a threshold of at least 20"
             )
-        return _Curve(1.0, module.beta / 4)
+        return _Curve(1.0, module.beta / 4, convex=True)
     if isinstance(module, nn.Tanh):
-        return _Curve(1.0, 4 / (3 * math.sqrt(3)))
+        return _Curve(1.0, 4 / (3 * math.sqrt(3)), convex=False)
     if isinstance(module, nn.Sigmoid):
-        return _Curve(0.25, 1 / (6 * math.sqrt(3)))
+        return _Curve(0.25, 1 / (6 * math.sqrt(3)), convex=False)
     return None
 
 
 def _layers(module: nn.Module, shape: tuple[int, ...]) -> tuple[list[_Affine], list[_Curve]]:
     """Affine layers (one more than activations) of a sequential network."""
-    import torch
     from torch import nn
 
+    from smoothcert.models.classifier import Classifier
+
     factor = np.ones(1)
-    network, std = getattr(module, "network", None), getattr(module, "std", None)
-    if isinstance(network, nn.Module) and isinstance(std, torch.Tensor):
-        factor, module = 1 / _double(std).ravel(), network
+    if type(module) is Classifier and not (module._forward_hooks or module._forward_pre_hooks):
+        factor, module = 1 / _double(module.std).ravel(), module.network
     layers: list[_Affine] = []
     curves: list[_Curve] = []
-    for part in module.modules():
-        if isinstance(part, nn.Sequential | nn.Flatten):
+    for part in _in_order(module):
+        if isinstance(part, nn.Flatten):
+            if (part.start_dim, part.end_dim) != (1, -1):
+                raise SmoothcertError(f"layer {part}: expected a Flatten of all but the batch")
+            shape = (math.prod(shape),)
             continue
         curve = _curve(part)
         if curve is not None:
             curves.append(curve)
         elif isinstance(part, nn.Linear):
+            if shape != (part.in_features,):
+                raise SmoothcertError(
+                    f"layer {part}: expected an input of shape {(part.in_features,)}, found"
+                    f" {shape} (a Flatten before it?)"
+                )
             layers.append(_Dense(_double(part.weight)))
             shape = (part.out_features,)
         elif isinstance(part, nn.Conv2d):
+            if len(shape) != 3 or shape[0] != part.in_channels:
+                raise SmoothcertError(
+                    f"layer {part}: expected an input of {part.in_channels} channels, found"
+                    f" shape {shape}"
+                )
             layers.append(_Convolution.of(part, shape))
             shape = layers[-1].out_shape
         else:
@@ -231,6 +255,35 @@ def _layers(module: nn.Module, shape: tuple[int, ...]) -> tuple[list[_Affine], l
     if np.any(factor != 1):
         layers[0] = layers[0].after_scaling(factor)
     return layers, curves
+
+
+def _in_order(module: nn.Module) -> Iterator[nn.Module]:
+    """The layers in the order in which they are called, one that is used twice twice.
+
+    That order is known of ``Sequential`` alone. Raises SmoothcertError for anything that computes
+    something else than its class does: a forward of its own, or a hook.
+    """
+    from torch import nn
+
+    kinds: tuple[type[nn.Module], ...] = (
+        nn.Sequential, nn.Flatten, nn.Linear, nn.Conv2d, nn.Softplus, nn.Tanh, nn.Sigmoid
+    )  # fmt: skip
+    kind = next((k for k in kinds if isinstance(module, k)), None)
+    if kind is not None:
+        plain = type(module).forward is kind.forward and "forward" not in vars(module)
+        plain &= type(module).__call__ is nn.Module.__call__
+        if not plain:
+            raise SmoothcertError(
+                f"layer {type(module).__name__}: has a forward of its own; expected that of"
+                f" torch's {kind.__name__}"
+            )
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise SmoothcertError(f"layer {type(module).__name__}: has hooks; expected none")
+    if isinstance(module, nn.Sequential):
+        for part in module:
+            yield from _in_order(part)
+    else:
+        yield module
 
 
 def _kinked(module: nn.Module) -> bool:

@@ -64,11 +64,20 @@ class Centripetal(Noise):
         return self.table.failure_probability if self.table else self.build_failure_probability
 
     def with_table(self, table: RadiusTable) -> Centripetal:
-        """This noise, certifying by ``table``; SmoothcertError if it is another noise's."""
+        """This noise, certifying by ``table``.
+
+        Raises SmoothcertError for a table of another noise, or one that draws a chord from
+        radius 0 although k = d - 1, where that certifies too much.
+        """
         if table.noise != self.shape_slug:
             raise SmoothcertError(
                 f"noise {self.slug}: the radius table is for {table.noise}, "
                 f"expected {self.shape_slug}"
+            )
+        if 0 < self.k == table.d - 1 and table.between != "floor" and not table.steps:
+            raise SmoothcertError(
+                f"noise {self.slug}: the radius table certifies too much near 0 (k = d - 1); make"
+                f" it again: smoothcert radius-table {self.shape_slug} --d {table.d} --out FILE"
             )
         return replace(self, table=table)
 

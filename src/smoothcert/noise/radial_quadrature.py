@@ -116,6 +116,16 @@ class Law:
     def shape(self) -> float:
         return (self.d - self.k) / 2 if self.square else float(self.d - self.k)
 
+    @property
+    def steep(self) -> bool:
+        """Whether p*(r) has an infinite slope at r = 0: for k = d - 1 > 0.
+
+        The slope is E |d/dr ln pi|, up to a constant, cut off where ||z|| < r; near 0 that is
+        the integral of (k / rho) rho^(d-1-k) over rho > r. It converges for k <= d - 2 and is
+        like ln(1/r) at k = d - 1, so that p*(r) - 1/2 is like r ln(1/r).
+        """
+        return self.k > 0 and self.d - self.k < 2
+
     def inside(
         self, g: NDArray[np.float64], tau: float, r: float
     ) -> tuple[NDArray[np.float64], NDArray[np.int8]]:

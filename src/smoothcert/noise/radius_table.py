@@ -40,6 +40,9 @@ class RadiusTable:
             the chord of Phi^-1(p*) (``normal``) or -ln(2 (1 - p*)) (``exponential``), raised
             by twice the largest error that a chord can have with the second differences of
             the cell and its neighbours.
+        steps: in the first ``steps`` cells nothing between the grid's radii is certified, as in
+            ``floor``; the grid is uniform from radius[steps] on. For noise whose p* is steep
+            at 0 (:attr:`smoothcert.noise.radial_quadrature.Law.steep`), where no chord is safe.
         failure_probability: probability, over the draws that made the table, that any of its
             bounds is wrong; 0 for quadrature. It adds to the alpha of the votes.
         record: how it was made.
@@ -52,6 +55,7 @@ class RadiusTable:
     between: Between
     failure_probability: float = 0.0
     record: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
 
     def __post_init__(self) -> None:
         r, q = self.radius, self.failure
@@ -66,6 +70,8 @@ class RadiusTable:
             problem = "failures: expected positive and descending"
         elif self.between not in ("normal", "exponential", "floor"):
             problem = f"between {self.between!r}: expected normal, exponential or floor"
+        elif not 0 <= self.steps < len(r):
+            problem = f"steps {self.steps}: expected at least 0 and fewer than the radii"
         elif not 0 <= self.failure_probability < 1:
             problem = f"failure_probability {self.failure_probability:g}: expected in [0, 1)"
         if problem:
@@ -82,10 +88,13 @@ class RadiusTable:
         level = self._level(self.failure)
         if self.between == "floor":
             return level, np.full(len(level) - 1, np.inf)
-        bend = np.abs(np.diff(level, 2)) if len(level) > 2 else np.zeros(1)
+        uniform = np.r_[0.0, level[max(self.steps, 1) :]]
+        bend = np.abs(np.diff(uniform, 2)) if len(uniform) > 2 else np.zeros(1)
         # A chord errs by at most max|level''| h^2 / 8; the grid is uniform.
         padded = np.pad(bend, 2, mode="edge")
-        most = np.max([padded[i : i + len(level) - 1] for i in range(4)], axis=0)
+        most = np.max([padded[i : i + len(uniform) - 1] for i in range(4)], axis=0)
+        if self.steps:
+            return level, np.r_[np.full(self.steps, np.inf), 2 * most[1:] / 8]
         return level, 2 * most / 8
 
     def radius_at(self, p_lower: ArrayLike) -> NDArray[np.float64]:
@@ -124,6 +133,7 @@ class RadiusTable:
             "d": self.d,
             "between": self.between,
             "failure_probability": self.failure_probability,
+            "steps": self.steps,
             "record": self.record,
             "radius": self.radius.tolist(),
             "failure": self.failure.tolist(),
@@ -145,6 +155,7 @@ class RadiusTable:
                 content["between"],
                 float(content["failure_probability"]),
                 dict(content["record"]),
+                int(content.get("steps", 0)),
             )
         except KeyError as error:
             raise SmoothcertError(f"{path}: radius table lacks {error}") from None

@@ -149,7 +149,7 @@ def _notes(rows: Sequence[Row], strict: bool) -> tuple[str, ...]:
         "Accuracies are percent of the inputs that are classified correctly with a certified"
         f" radius {'>' if strict else '≥'} r, in pixels of [0,1] images; an abstention is wrong.",
         "Brackets: 95% intervals for the number of inputs (Wilson for shares, Student's t for"
-        " ACR). Certified radii and ACR are rounded down.",
+        " ACR, Gaffke's where few are certified). Certified radii and ACR are rounded down.",
     ]
     if any(isinstance(n, Number) and n.paper for row in rows for n in row.values()):
         notes.append(

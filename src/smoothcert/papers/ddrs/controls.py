@@ -137,7 +137,8 @@ class Comparison:
     def _row(self, run: Run) -> Row:
         part, steps = names.scaling(run), names.steps(run)
         differences = {
-            name: metrics.mean(reach(run) - other) for name, other in self._controls(run).items()
+            name: metrics.mean_difference(reach(run), other)
+            for name, other in self._controls(run).items()
         }
         words = _WORDS.get(part.name, part.name).format(sigma=number(run.sigma or 0.0))
         start = " (σ_0)" if run is self.plain else ""
@@ -153,7 +154,7 @@ class Comparison:
             "K": steps,
             "mean_sigma": mean_scale(run),
             "memory": names.memory_changes(run),
-            "acr": acr(metrics.mean(reach(run), least=0.0)),
+            "acr": acr(metrics.average_certified_radius(run.table)),
             **{f"minus_{name}": gain(d) for name, d in differences.items()},
             **({} if fewest is None else {"minus_fewest": gain(fewest)}),
             "verdict": None if run is self.plain else self._verdict(run, differences),
@@ -169,7 +170,8 @@ class Comparison:
 
     def _best_fixed_row(self, fixed: Sequence[Run]) -> Row:
         radius, chosen = self._best_fixed(fixed)
-        difference = metrics.mean(radius - reach(self.plain))
+        most = metrics.largest_radius([run.table for run in fixed])
+        difference = metrics.mean_difference(radius, reach(self.plain), most=most)
         return {
             **names.shared(fixed),
             "data": data(self.plain),
@@ -179,7 +181,7 @@ class Comparison:
             "scaling": "fixed",
             "mean_sigma": None,
             "memory": None,
-            "acr": acr(metrics.mean(radius, least=0.0)),
+            "acr": acr(metrics.mean(radius, least=0.0, most=most)),
             "minus_fs": gain(difference),
             "verdict": verdict({"fs": difference}, []),
         }

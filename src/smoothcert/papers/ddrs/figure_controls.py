@@ -50,7 +50,8 @@ WORDS = {
     "fixed": "fixed σ",
 }
 NOTE = (
-    "Lines: 95% intervals of the paired differences (Student's t), each by itself; * leaves out 0."
+    "Lines: 95% intervals of the paired differences (Student's t, Gaffke's where few differ), each"
+    " by itself; * leaves out 0."
 )
 BESIDE: dict[str, Any] = {
     "xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points",

@@ -172,7 +172,7 @@ def _rows(method: Method, radii: NDArray[np.float64], common: Row) -> list[Row]:
             "selection": HELD_OUT,
             "choice": f"held out: {_chosen(runs, choice)}",
             "memory": None,
-            "acr_model": acr(metrics.mean(choice.radius, least=0.0)),
+            "acr_model": acr(choice.acr),
             "acr_area": acr(held_out_area(tables)),
             **{
                 accuracy_at(r): share(metrics.proportion(int(hits.sum()), len(hits)), brief=True)
@@ -197,7 +197,7 @@ def _difference(method: Method, plain: Method, radii: NDArray[np.float64], commo
         "choice": "held out, paired",
         "models": None,
         "memory": None,
-        "acr_model": gain(metrics.mean(ours.radius - theirs.radius)),
+        "acr_model": gain(metrics.mean_difference(ours.radius, theirs.radius)),
         **{
             accuracy_at(r): points(paired_difference(ours.certified[i], theirs.certified[i]))
             for i, r in enumerate(radii)

@@ -88,12 +88,12 @@ def _gain(run: Run, baselines: Sequence[Run]) -> Row:
     right = run.table.correct == 1
     ours = np.where(right, run.table.radius, 0.0)
     as_base = np.where(right, base.radius(p_lower, scale, d), 0.0)
-    row["certificate"] = numbers.gain(metrics.mean(ours - as_base))
+    row["certificate"] = numbers.gain(metrics.mean_difference(ours, as_base))
     if start is not None:
         row["total"] = numbers.gain(metrics.acr_difference(run.table, start.table))
     if matched is not None:
         theirs = np.where(matched.table.correct == 1, matched.table.radius, 0.0)
-        row["p_a"] = numbers.gain(metrics.mean(as_base - theirs))
+        row["p_a"] = numbers.gain(metrics.mean_difference(as_base, theirs))
         if start is not None:
             row["size"] = numbers.gain(metrics.acr_difference(matched.table, start.table))
     return row

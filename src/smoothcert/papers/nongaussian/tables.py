@@ -186,7 +186,7 @@ def _rows(group: dict[str, list[Run]], radii: NDArray, norm: str, strict: bool) 
         chosen = {
             **labels,
             **_choice(HELD_OUT if len(each) > 1 else ONE),
-            "acr": acr(metrics.mean(results[name].radius, least=0.0)),
+            "acr": acr(results[name].acr),
             **_accuracies(
                 _share(results[name].certified), radii, reference if len(each) == 1 else None
             ),
@@ -222,7 +222,7 @@ def _difference(row: Row, method: HeldOut, base: HeldOut, name: str, radii: NDAr
         "choice": "the same, paired",
         "method": "difference",
         "minus": name,
-        "acr": gain(metrics.mean(method.radius - base.radius)),
+        "acr": gain(metrics.mean_difference(method.radius, base.radius)),
         **{accuracy_at(r): share(difference[i]) for i, r in enumerate(radii)},
     }
 
