@@ -82,7 +82,7 @@ def check(config):
             names = ", ".join(catalogue.target(output) for output in missing)
             print(
                 f"Without the published certificates ({published.folder()}) these are left out: {names}."
-                " published.source: download fetches them (config.yaml).",
+                " --config published=download fetches them.",
                 file=sys.stderr,
             )
 
@@ -206,13 +206,13 @@ def radius_table_spec(wildcards):
 
 def published_spec(wildcards):
     """The specification of what is measured of a published table."""
-    settings = {k: v for k, v in config["published"].items() if k != "source"}
-    one = published.table(wildcards.name)
+    settings, one = dict(config["iss"]["published"]), published.table(wildcards.name)
     made_by = code(
         ("smoothcert.papers.iss.published:measure", "smoothcert.report.numbers:frame"),
         frozenset(experiments.PUBLISHED_PARTS),
     )
-    settings |= {"name": one.name, "seed": config["seed"], "code": f"{made_by} of {one.sha256}"}
+    settings.setdefault("seed", config["seed"])
+    settings |= {"name": one.name, "code": f"{made_by} of {one.sha256}"}
     return json.dumps(settings, sort_keys=True)
 
 

@@ -16,7 +16,7 @@ rule published_certificates:
         "../envs/smoothcert.yaml"
     params:
         spec=published_spec,
-        download="--download" if config["published"]["source"] == "download" else "",
+        download="--download" if config["published"] == "download" else "",
     shell:
         "python -m smoothcert published --spec {params.spec:q} {params.download} --out {output}"
         " > {log} 2>&1"

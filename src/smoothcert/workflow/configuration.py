@@ -145,15 +145,10 @@ def _audits() -> dict[str, Any]:
     return {key: (_model(key, fields[key], kinds[key]), ...) for key in fields}
 
 
-class PublishedTables(PublishedOptions):
-    """The section ``published``."""
-
-    source: Literal["found", "download", "none"]
-
-
 class Iss(Settings):
     """The section ``iss``."""
 
+    published: PublishedOptions
     replay: ReplayOptions
     coverage: CoverageOptions
     live: _model("Live", dict.fromkeys(_sections(["live"]), (tuple[Grid, ...], ())))  # type: ignore[valid-type]
@@ -213,7 +208,7 @@ class _Base(Settings):
     recipes: dict[str, dict[str, Config]]  # their models depend on the keys
     sampling: Sampling
     resources: StageResources
-    published: PublishedTables
+    published: Literal["found", "download", "none"]
     iss: Iss
     nongaussian: NongaussianSettings
     lbrs: LbrsSettings

@@ -150,9 +150,9 @@ PUBLISHED_PARTS = (
 def published(config: Config) -> list[str]:
     """The published certificate tables to use, by name, in the order of the list.
 
-    ``published.source``: those that lie in the data directory, or all (``download``), or none.
+    ``published``: those that lie in the data directory, or all (``download``), or none.
     """
-    source = config["published"]["source"]
+    source = config["published"]
     if source == "none":
         return []
     return [

@@ -16,7 +16,9 @@ from typing import Any
 from smoothcert.core.errors import SmoothcertError
 
 # What says where files lie and what jobs ask for: no result depends on it.
-PLACES = frozenset({"preset", "name", "target", "data_dir", "checkpoints_dir", "resources"})
+PLACES = frozenset(
+    {"preset", "name", "target", "data_dir", "published", "checkpoints_dir", "resources"}
+)
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 
 

@@ -48,7 +48,7 @@ def published(config: Config, need: Need) -> list[str]:
     missing = [name for name in wanted(need) if name not in here]
     if missing:
         raise SmoothcertError(
-            f"configuration: published.source: {config['published']['source']}: {len(missing)} of"
+            f"configuration: published: {config['published']}: {len(missing)} of"
             f" {len(wanted(need))} published certificate tables are not there, such as"
             f" {missing[0]}.tsv.gz; expected them in {published_tables.folder()}, or download (fetches them)"
         )

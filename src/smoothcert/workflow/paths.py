@@ -2,15 +2,13 @@
 
 RESULTS = "<results>"  # Snakemake's name for results/{preset}
 
-# What a published certificate table says, and budgets on the votes behind it
-PUBLISHED = "<results>/published-certificates/{name}.csv"
 MODEL = "<results>/models/{dataset}/{arch}/{training}/model.safetensors"
 TRAINING_LOG = "<results>/models/{dataset}/{arch}/{training}/model.log.csv"
 SNAPSHOTS = "<results>/models/{dataset}/{arch}/{training}/snapshots"
-PUBLISHED_# What a published certificate table says, and budgets on the votes behind it
-PUBLISHED = "<results>/published-certificates/{name}.csv"
-MODEL = "<results>/published/{dataset}/{arch}/{training}.safetensors"
+PUBLISHED_MODEL = "<results>/published/{dataset}/{arch}/{training}.safetensors"
 DATA = "<results>/data/{dataset}.json"
+# What a published certificate table says, and budgets on the votes behind it
+PUBLISHED = "<results>/published-certificates/{name}.csv"
 SCALES = "<results>/scales/{dataset}/{arch}/{training}/{noise}/{search}.tsv"
 RADIUS_TABLE = "<results>/radius-tables/{shape}/{d}.json"
 STORE = "<results>/votes/{dataset}/{arch}/{training}/{noise}/{scaling}"

@@ -24,6 +24,16 @@ _TABLES = {
 }
 _ONE_MODEL = (Need("votes", "iss_table1", select=_first),)
 _PUBLISHED = (Need("published"),)
+# In full, for the fingerprint of their code
+_MAKERS = {
+    1: "smoothcert.papers.iss.published_tables:table1",
+    4: "smoothcert.papers.iss.published_tables:table4",
+    5: "smoothcert.papers.iss.published_tables:table5",
+}
+_CURVES = {
+    1: "smoothcert.papers.iss.figure_replay:published1",
+    5: "smoothcert.papers.iss.figure_replay:published5",
+}
 _MODELS = {1: consistency, 4: consistency, 5: macer}
 # What a replay runs, beside the members that the runs of its votes name.
 _PARTS = ("noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential")
@@ -48,7 +58,7 @@ def _on_published(number: int) -> Output:
         name=f"iss_table{number}_published",
         kind="table",
         title=f"{_TABLES[number]}, on published certificates",
-        make=f"smoothcert.papers.iss.published_tables:table{number}",
+        make=_MAKERS[number],
         needs=(Need("published", select=_MODELS[number]),),
         compared=True,
     )
@@ -62,7 +72,7 @@ def _curves(number: int) -> Output:
             f"Figure {number} of ISS: average radius against samples, on published certificates,"
             " with the paper's points"
         ),
-        make=f"smoothcert.papers.iss.figure_replay:published{number}",
+        make=_CURVES[number],
         draw="smoothcert.papers.iss.figure_replay:draw_trade_off",
         needs=(Need("published", select=_MODELS[number]),),
     )
