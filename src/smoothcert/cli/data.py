@@ -16,6 +16,7 @@ from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic, write_text
 from smoothcert.core.settings import Count, Natural
+from smoothcert.datasets import published
 
 
 class Data(Command):
@@ -24,7 +25,7 @@ class Data(Command):
     epilog: ClassVar[str] = "example: smoothcert data digits --out digits.json"
 
     dataset: str = positional(
-        help=f"the data set: {', '.join(datasets.DATASETS)}", metavar="NAME", specified=True
+        help=f"the data set: {', '.join(datasets.DATASETS)}; or published: certificates of papers", metavar="NAME", specified=True
     )
     split: str | None = Field(None, description="only this split: train or test; default: both")
     skip: Count = Field(1, description="use the rows 0, k, 2k, ...")
@@ -38,6 +39,8 @@ class Data(Command):
     def run(self) -> None:
         """Verify every asked split, print a summary, write what was asked for."""
         name = self.dataset
+        if name == "published":
+            return self._published()
         info = datasets.info(name)
         splits = [self.split] if self.split else list(info.splits)
         options: dict[str, Any] = {
@@ -64,6 +67,13 @@ class Data(Command):
         if self.out:
             write_text(self.out, json.dumps(record, indent=2) + "\n")
             print(f"  record: {self.out}")
+
+    def _published(self) -> None:
+        """Verify every published certificate table, or fetch it."""
+        for one in published.tables().values():
+            file = published.fetch(one, self.data_dir, download=not self.no_download)
+            print(f"{one.name}: {one.rows:,} rows by {one.authors}, licence {one.licence}")
+            print(f"  {file}  SHA-256 {one.sha256}  verified")
 
 
 COMMAND = Data

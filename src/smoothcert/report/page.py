@@ -121,6 +121,15 @@ class Page:
                 variant = file.removeprefix(before).removesuffix(after)
                 yield Shown(file, output.title.replace("{variant}", variant), output)
 
+    def left_out(self, section: Section) -> list[Output]:
+        """The outputs of a section that were not made, for want of published certificates."""
+        made = {one.output for one in self.shown(section)}
+        return [
+            output
+            for output in section.outputs
+            if output not in made and any(need.kind == "published" for need in output.needs)
+        ]
+
     def pictures(self) -> list[str]:
         """The pictures that the page shows, below the results."""
         paths = []
@@ -146,6 +155,7 @@ class Page:
                 "figure": figures,
             },
             "shown": shown,
+            "left_out": [output.title for output in self.left_out(section)],
         }
 
     def _shown(self, one: Shown, href: parts.Href) -> dict[str, Any]:

@@ -36,5 +36,12 @@ SECTION = Section(
             options=AccuracyOptions,
             config="outputs.cohen_figure",
         ),
+        Output(
+            name="published_certificates",
+            kind="table",
+            title="Certificates that papers' authors published: accuracy, ACR and level",
+            make="smoothcert.papers.cohen.published:records",
+            needs=(Need("published"),),
+        ),
     ),
 )

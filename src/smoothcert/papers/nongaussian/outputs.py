@@ -6,6 +6,7 @@ from pydantic import Field
 
 from smoothcert.core.settings import Probability
 from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.nongaussian.published_models import cohens, smoothadvs
 from smoothcert.papers.nongaussian.study.settings import DRAWN
 from smoothcert.report.output import Need, Options, Output, Section
 
@@ -56,6 +57,20 @@ SECTION = Section(
         _table(1, "l1", "ℓ₁"),
         _table(2, "l2", "ℓ₂"),
         _table(3, "linf", "ℓ∞"),
+        Output(
+            name="nongaussian_table2_published",
+            kind="table",
+            title="Table 2's baseline, from Cohen's published certificates",
+            make="smoothcert.papers.nongaussian.published:table2",
+            needs=(Need("published", select=cohens),),
+        ),
+        Output(
+            name="nongaussian_table3_published",
+            kind="table",
+            title="Table 3's baseline, from SmoothAdv's published certificates",
+            make="smoothcert.papers.nongaussian.published:table3",
+            needs=(Need("published", select=smoothadvs),),
+        ),
         Output(
             name="nongaussian_gain",
             kind="table",
