@@ -68,6 +68,7 @@ include: "rules/plan.smk"
 # Snakemake 9 limits how many jobs start in a second by a timer that arms itself again; each job
 # that ends adds one more, until looking for jobs takes much of a core. Only a cluster needs a limit.
 onstart:
+    say_what_is_left_out()
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
 

@@ -228,7 +228,7 @@ def votes(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["iss_fig1", "iss_fig5", "iss_replay"])
+@pytest.mark.parametrize("name", ["iss_fig1", "iss_fig5"])
 def test_replayed_votes_trade_samples_for_radius(name: str, votes: Path, tmp_path: Path) -> None:
     numbers = drawn(name, tmp_path, str(votes), "--options", '{"repeats": 1}')
     assert set(numbers.model) == {"digits, Cohen, σ = 0.50"}
@@ -251,16 +251,6 @@ def test_figure_4_and_6_have_the_numbers_of_one_model(votes: Path, tmp_path: Pat
     numbers = drawn("iss_fig6_lower", tmp_path, str(votes), "--options", '{"repeats": 1}')
     assert set(numbers.metric) == {"samples", "acr", "mad"}
     assert set(numbers.k0_share) == {"0.002", "0.01", "0.05", "0.1"}
-
-
-def test_a_replay_is_a_table_too(votes: Path, tmp_path: Path) -> None:
-    base = tmp_path / "replay"
-    words = ["--options", '{"repeats": 1}', "--radii", "0,0.5"]
-    assert main(["table", "iss_replay", str(votes), "--out", str(base), *words]) == 0
-    lines = base.with_suffix(".csv").read_text().splitlines()
-    assert len(lines) == 12
-    assert lines[1].startswith('"digits, cohen-fs-0.50, gaussian-0.50",fixed-4000,')
-    assert "digits, Cohen, σ = 0.50" in base.with_suffix(".md").read_text()
 
 
 def test_an_unknown_option_of_a_replay_is_one_line(

@@ -14,6 +14,7 @@ from conftest import copy_workflow
 from test_workflow import snakemake
 
 from smoothcert.certificates import read_certificates
+from smoothcert.datasets import published
 from smoothcert.papers.iss.figure_coverage import WORST
 from smoothcert.report import names
 from smoothcert.report.numbers import read_numbers, wide
@@ -53,6 +54,9 @@ TINY = {
 }
 
 
+FOUND = ("--config", "published=found")
+
+
 def planned(folder: Path, *arguments: str, **environment: str) -> dict[str, int]:
     """How many jobs of each rule a dry run would do."""
     result = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", **environment)
@@ -73,25 +77,42 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_target_is_planned_at_every_preset_without_any_data(folder: Path, preset: str) -> None:
     jobs = planned(folder, *TARGETS, "--config", f"preset={preset}")
     assert all(jobs[target] == 1 for target in TARGETS)
-    assert not {name for name in jobs if name.startswith("iss_replay")}
     # Sampling that stops early really is part of it.
     assert jobs["iss_sample"] >= 2
     assert jobs["iss_certify"] >= 2
 
 
-def test_a_replay_says_what_to_set_and_is_planned_where_it_is_set(
+def test_published_certificates_are_left_out_where_they_are_not_and_it_is_said(
     folder: Path, tmp_path: Path
 ) -> None:
-    result = snakemake(folder, "iss_replay", "--dry-run", SMOOTHCERT_PUBLISHED="")
+    result = snakemake(folder, "iss_savings", "--dry-run", *FOUND, SMOOTHCERT_DATA=str(tmp_path))
     assert result.returncode != 0
-    assert re.search(
-        r"configuration: iss\.published_dir: null; .*SMOOTHCERT_PUBLISHED",
-        result.stdout + result.stderr,
+    said = result.stdout + result.stderr
+    assert re.search(r"configuration: published: found: 45 of 45 .* are not there", said)
+    assert not any(
+        "published" in name or "savings" in name
+        for name in planned(folder, "iss", *FOUND, SMOOTHCERT_DATA=str(tmp_path))
     )
-    (tmp_path / "cifar10_resnet110_gaussian_train0.25_sigma0.25.tsv").write_text("idx\n")
-    jobs = planned(folder, "iss", SMOOTHCERT_PUBLISHED=str(tmp_path))
-    assert jobs["iss_replay_table"] == jobs["iss_replay_figure"] == 1
-    assert planned(folder, "iss_replay", SMOOTHCERT_PUBLISHED=str(tmp_path))["iss_replay"] == 1
+
+
+def test_published_certificates_are_a_job_a_table_where_they_are_or_are_to_be_fetched(
+    folder: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "published-certificates" / "more"
+    place.mkdir(parents=True)
+    for name in published.select(published.tables(), "imagenet", ["consistency"]):
+        (place / f"{name}.tsv.gz").write_bytes(b"")
+    some = planned(folder, "iss", *FOUND, SMOOTHCERT_DATA=str(tmp_path))
+    assert some["published_certificates"] == 2
+    assert some["iss_table1_published"] == some["iss_fig1_published"] == 1
+    assert not {"iss_table5_published", "iss_savings_table"} & set(some)
+    fetched = planned(
+        folder, "iss", "--config", "published=download", SMOOTHCERT_DATA=str(tmp_path)
+    )
+    assert fetched["published_certificates"] == 45
+    assert fetched["iss_savings_table"] == fetched["iss_savings_figure"] == 1
+    none = planned(folder, "iss", "--config", "published=none", SMOOTHCERT_DATA=str(tmp_path))
+    assert "published_certificates" not in none
 
 
 @pytest.fixture(scope="module")

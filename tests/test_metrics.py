@@ -20,7 +20,7 @@ from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
 
 RADII = ["0", "0.25", "0.5", "0.75", "1", "1.5"]
-PUBLISHED = Path(os.environ.get("SMOOTHCERT_PUBLISHED", "../shared/data/published-certificates"))
+PUBLISHED = Path(os.environ.get("SMOOTHCERT_DATA", "../shared/data")) / "published-certificates"
 LOGS = sorted(PUBLISHED.glob("*.tsv.gz"))
 published = pytest.mark.skipif(not LOGS, reason="the published logs are not on this machine")
 
