@@ -2,7 +2,7 @@
 
 
 # The file is found by the job, and verified: only what was measured of it is a result.
-rule published_certificates:
+rule replay_published:
     output:
         paths.PUBLISHED,
     log:

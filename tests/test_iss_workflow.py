@@ -103,16 +103,16 @@ def test_published_certificates_are_a_job_a_table_where_they_are_or_are_to_be_fe
     for name in published.select(published.tables(), "imagenet", ["consistency"]):
         (place / f"{name}.tsv.gz").write_bytes(b"")
     some = planned(folder, "iss", *FOUND, SMOOTHCERT_DATA=str(tmp_path))
-    assert some["published_certificates"] == 2
+    assert some["replay_published"] == 2
     assert some["iss_table1_published"] == some["iss_fig1_published"] == 1
     assert not {"iss_table5_published", "iss_savings_table"} & set(some)
     fetched = planned(
         folder, "iss", "--config", "published=download", SMOOTHCERT_DATA=str(tmp_path)
     )
-    assert fetched["published_certificates"] == 45
+    assert fetched["replay_published"] == 45
     assert fetched["iss_savings_table"] == fetched["iss_savings_figure"] == 1
     none = planned(folder, "iss", "--config", "published=none", SMOOTHCERT_DATA=str(tmp_path))
-    assert "published_certificates" not in none
+    assert "replay_published" not in none
 
 
 @pytest.fixture(scope="module")

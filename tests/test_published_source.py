@@ -181,7 +181,9 @@ def test_the_papers_rows_stand_beside_ours_with_a_verdict(folder: Path) -> None:
 def test_a_budget_of_another_first_stage_is_not_the_papers(folder: Path) -> None:
     row = {"dataset": "imagenet", "arch": "resnet50", "training": "consistency-fs-0.50"}
     row |= {"sigma": 0.5, "samples": Number(1.0)}
-    assert iss.papers_numbers({**row, "budget": "iss_ad0.05-100000"})["samples"].paper.value == 32992
+    assert (
+        iss.papers_numbers({**row, "budget": "iss_ad0.05-100000"})["samples"].paper.value == 32992
+    )
     other = iss.papers_numbers({**row, "budget": "iss_s5000_ad0.05-100000"})
     assert other["samples"].paper is None
 
@@ -219,14 +221,10 @@ def test_each_real_table_is_the_published_one_at_the_level_the_list_says(name: s
 
 
 @real
-def test_cohens_logs_give_the_baseline_of_zhangs_table_2_but_for_one_number(
-    tmp_path: Path,
-) -> None:
+def test_cohens_logs_give_the_baseline_of_zhangs_table_2_but_for_one_number(tmp_path: Path) -> None:
     files = jobs(tmp_path, cohens(published.tables()), QUICK)
     best = {
-        row["dataset"]: row
-        for row in zhang.table2(files, Options()).rows
-        if row.get("selection")
+        row["dataset"]: row for row in zhang.table2(files, Options()).rows if row.get("selection")
     }
     small = [60.0, 42.8, 32.0, 23.4, 17.4, 14.0, 11.8, 10.0, 7.6]
     large = [49.4, 37.2, 28.6, 19.4, 14.8, 12.2, 9.0]

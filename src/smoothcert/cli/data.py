@@ -25,7 +25,9 @@ class Data(Command):
     epilog: ClassVar[str] = "example: smoothcert data digits --out digits.json"
 
     dataset: str = positional(
-        help=f"the data set: {', '.join(datasets.DATASETS)}; or published: certificates of papers", metavar="NAME", specified=True
+        help=f"the data set: {', '.join(datasets.DATASETS)}; or published: certificates of papers",
+        metavar="NAME",
+        specified=True,
     )
     split: str | None = Field(None, description="only this split: train or test; default: both")
     skip: Count = Field(1, description="use the rows 0, k, 2k, ...")

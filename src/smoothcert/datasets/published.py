@@ -112,14 +112,13 @@ def folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
 def find(one: PublishedTable, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
     """Its file in the data directory, not yet verified; None if it is not there."""
     return storage.find(
-        folder(data_dir), [f"{part}{one.name}.{end}" for part in ("", "more/") for end in ("tsv.gz", "tsv")]
+        folder(data_dir),
+        [f"{part}{one.name}.{end}" for part in ("", "more/") for end in ("tsv.gz", "tsv")],
     )
 
 
 def fetch(
-    one: PublishedTable,
-    data_dir: str | os.PathLike[str] | None = None,
-    download: bool = False,
+    one: PublishedTable, data_dir: str | os.PathLike[str] | None = None, download: bool = False
 ) -> Path:
     """Its file, verified; downloaded from its public address if it is not there and may be.
 

@@ -16,17 +16,7 @@ from smoothcert.papers.iss.published import papers_numbers, printed_budgets, rea
 from smoothcert.papers.iss.tables import accuracy_columns, certified
 from smoothcert.report import comparison, names
 from smoothcert.report.claims import IN_PART, NOT_REPRODUCED, REPRODUCED
-from smoothcert.report.numbers import (
-    GAIN,
-    PERCENT,
-    SAMPLES,
-    Key,
-    Label,
-    Metric,
-    Number,
-    Row,
-    frame,
-)
+from smoothcert.report.numbers import GAIN, PERCENT, SAMPLES, Key, Label, Metric, Number, Row, frame
 from smoothcert.report.output import Files, Options
 from smoothcert.report.table import Column, Table
 
@@ -141,9 +131,7 @@ def _judged(row: dict[Key, Label | Number], own: bool) -> dict[Key, Label | Numb
     """With the labels ``verdict`` and ``papers_own``: whether it is of the paper's own model, and
     its samples are those of the paper's procedure (of a relative decline they hang on the votes of
     abstentions, which were not published)."""
-    verdicts = {
-        cell.metric: cell.verdict for cell in comparison.differences(frame("", [row]))
-    }
+    verdicts = {cell.metric: cell.verdict for cell in comparison.differences(frame("", [row]))}
     bounded = "samples_least" in row
     if bounded and _between(row):
         verdicts[Metric("samples")] = comparison.AGREES
