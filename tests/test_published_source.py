@@ -181,9 +181,8 @@ def test_the_papers_rows_stand_beside_ours_with_a_verdict(folder: Path) -> None:
 def test_a_budget_of_another_first_stage_is_not_the_papers(folder: Path) -> None:
     row = {"dataset": "imagenet", "arch": "resnet50", "training": "consistency-fs-0.50"}
     row |= {"sigma": 0.5, "samples": Number(1.0)}
-    assert (
-        iss.papers_numbers({**row, "budget": "iss_ad0.05-100000"})["samples"].paper.value == 32992
-    )
+    same = iss.papers_numbers({**row, "budget": "iss_ad0.05-100000"})
+    assert same["samples"].paper.value == 32992
     other = iss.papers_numbers({**row, "budget": "iss_s5000_ad0.05-100000"})
     assert other["samples"].paper is None
 

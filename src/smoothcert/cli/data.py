@@ -25,7 +25,7 @@ class Data(Command):
     epilog: ClassVar[str] = "example: smoothcert data digits --out digits.json"
 
     dataset: str = positional(
-        help=f"the data set: {', '.join(datasets.DATASETS)}; or published: certificates of papers",
+        help=f"the data set: {', '.join(datasets.DATASETS)}, published",
         metavar="NAME",
         specified=True,
     )
@@ -42,7 +42,8 @@ class Data(Command):
         """Verify every asked split, print a summary, write what was asked for."""
         name = self.dataset
         if name == "published":
-            return self._published()
+            self._published()
+            return
         info = datasets.info(name)
         splits = [self.split] if self.split else list(info.splits)
         options: dict[str, Any] = {

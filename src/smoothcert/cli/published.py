@@ -17,7 +17,8 @@ class Published(Command, PublishedOptions):
     given on the votes behind it, as numbers."""
 
     epilog: ClassVar[str] = (
-        "example: smoothcert published imagenet_resnet50_consistency_train0.50_sigma0.50 --out x.csv"
+        "example: smoothcert published imagenet_resnet50_consistency_train0.50_sigma0.50"
+        " --out x.csv"
     )
 
     name: str = positional(

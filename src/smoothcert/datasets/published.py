@@ -111,10 +111,9 @@ def folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
 
 def find(one: PublishedTable, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
     """Its file in the data directory, not yet verified; None if it is not there."""
-    return storage.find(
-        folder(data_dir),
-        [f"{part}{one.name}.{end}" for part in ("", "more/") for end in ("tsv.gz", "tsv")],
-    )
+    ends = ("tsv.gz", "tsv")
+    names = [f"{part}{one.name}.{end}" for part in ("", "more/") for end in ends]
+    return storage.find(folder(data_dir), names)
 
 
 def fetch(

@@ -50,7 +50,8 @@ def published(config: Config, need: Need) -> list[str]:
         raise SmoothcertError(
             f"configuration: published: {config['published']}: {len(missing)} of"
             f" {len(wanted(need))} published certificate tables are not there, such as"
-            f" {missing[0]}.tsv.gz; expected them in {published_tables.folder()}, or download (fetches them)"
+            f" {missing[0]}.tsv.gz; expected them in {published_tables.folder()}, or"
+            " download, which fetches them"
         )
     return [paths.PUBLISHED.format(name=name) for name in wanted(need)]
 

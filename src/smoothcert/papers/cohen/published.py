@@ -17,7 +17,7 @@ _RADII = np.array([*metrics.radius_grid(0, 1, "0.25"), 1.5, 2.0, 2.5, 3.0])
 
 
 def records(files: Files, options: Options) -> Table:
-    """One row a published table; its ACR at the stated level too, where the radii are of another."""
+    """One row a published table; its ACR at the stated level too, where its own is another."""
     strict = {str(row["published"]): row for row in read_rows(files.some(), "at level 0.001")}
     rows = [
         _row(row, strict.get(str(row["published"]))) for row in read_rows(files.some(), "record")
@@ -37,7 +37,7 @@ def records(files: Files, options: Options) -> Table:
     )
     other = [row for row in rows if "stricter" in row]
     notes = (
-        "Accuracy in percent, at l2 radii in pixels of [0,1]; plain counting of the published rows.",
+        "Accuracy in percent, at l2 radii in pixels of [0,1]; plain counting of published rows.",
         f"All runs state α = {ALPHA:g}. The radii of {len(other)} of them can only be of 0.01: they"
         " lie on its lattice and not on the other's. Beside them, what 0.001 makes of their ACR.",
         "The tables lie in the data directory, or are downloaded; none is part of this project.",

@@ -15,7 +15,7 @@ from smoothcert.papers.iss.published import papers_numbers, read_rows
 from smoothcert.papers.iss.published_tables import SERIES, savings_rows
 from smoothcert.papers.iss.replays import families, read_recorded, replays, row, stage_one
 from smoothcert.report import names
-from smoothcert.report.numbers import RADIUS, SAMPLES, Number, Row, frame, wide
+from smoothcert.report.numbers import RADIUS, SAMPLES, Key, Label, Number, Row, frame, wide
 from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
@@ -56,7 +56,7 @@ def _published(output: str, files: Files) -> Picture:
             if drawn.paper is None or radius.paper is None or (drawn.paper.value or 0) > 100_000:
                 continue
             kind = "IAS" if str(one["budget"]).startswith("fixed") else "ISS"
-            paper = {
+            paper: dict[Key, Label | Number] = {
                 "samples": Number(drawn.paper.value or 0.0, unit=SAMPLES),
                 "acr": Number(radius.paper.value or 0.0, unit=RADIUS),
             }

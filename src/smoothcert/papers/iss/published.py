@@ -168,8 +168,10 @@ def read_rows(files: Iterable[Path], kind: str) -> Iterator[dict[Key, Label | Nu
 
 def papers_numbers(row: Row) -> dict[Key, Label | Number]:
     """The row, with the paper's numbers beside those that its table prints for such a model."""
-    text = (str(row[k]) for k in ("dataset", "arch", "training"))
-    paper = printed_row(*text, float(str(row["sigma"])), str(row["budget"]))
+    dataset, arch, training, budget = (
+        str(row[k]) for k in ("dataset", "arch", "training", "budget")
+    )
+    paper = printed_row(dataset, arch, training, float(str(row["sigma"])), budget)
     if paper is None:
         return dict(row)
     printed = {"samples": "avg_samples", "acr": "ACR", "mad": "MAD"}

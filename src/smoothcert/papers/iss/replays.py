@@ -41,7 +41,7 @@ def read_recorded(file: Path, options: ReplayOptions) -> Recorded:
     """Raises SmoothcertError for votes of several sizes."""
     store = VoteStore.read(file)
     votes = record(store, options.every)
-    axes = {axis: store.identity.get(axis) for axis in _AXES}
+    axes: dict[Key, Label] = {axis: store.identity.get(axis) for axis in _AXES}
     return Recorded(votes, {**axes, "sigma": float(votes.scale[0])}, file)
 
 
