@@ -23,6 +23,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import published
 from smoothcert.noise import NOISES
 from smoothcert.papers.cohen import published as records
+from smoothcert.papers.cohen import published_choice
 from smoothcert.papers.iss import published as iss
 from smoothcert.papers.iss import published_models, published_tables
 from smoothcert.papers.iss.options import PublishedOptions
@@ -261,6 +262,20 @@ def test_the_paper_of_iss_is_reproduced_on_its_own_models(tmp_path: Path) -> Non
     judged = [row["verdict"] for row in rows if row["papers_own"]]
     assert len(judged) >= 8
     assert set(judged) == {"reproduced"}
+
+
+@real
+def test_only_one_of_the_meanings_of_an_acr_is_of_a_classifier(tmp_path: Path) -> None:
+    rows = published_choice.choices(
+        jobs(tmp_path, cohens(published.tables()), QUICK), Options()
+    ).rows
+    acr = {(row["dataset"], row["choice"]): value(row, "acr") for row in rows}
+    for dataset in ("cifar10", "imagenet"):
+        order = [acr[dataset, choice] for choice in (
+            published_choice.ONE, published_choice.ELSEWHERE, published_choice.HERE,
+            published_choice.ORACLE,
+        )]  # fmt: skip
+        assert order == sorted(order)
 
 
 @real

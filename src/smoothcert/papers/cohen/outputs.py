@@ -43,5 +43,12 @@ SECTION = Section(
             make="smoothcert.papers.cohen.published:records",
             needs=(Need("published"),),
         ),
+        Output(
+            name="published_choice",
+            kind="table",
+            title="What the choice among published models is worth, and what an ACR may mean",
+            make="smoothcert.papers.cohen.published_choice:choices",
+            needs=(Need("published"),),
+        ),
     ),
 )
