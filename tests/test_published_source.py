@@ -279,6 +279,16 @@ def test_only_one_of_the_meanings_of_an_acr_is_of_a_classifier(tmp_path: Path) -
 
 
 @real
+@pytest.mark.slow
+def test_k_gives_nothing_at_equal_energy_and_equal_probabilities(tmp_path: Path) -> None:
+    made = zhang.equal_energy(jobs(tmp_path, cohens(published.tables()), QUICK), Options())
+    more = [row for row in made.rows if str(row["noise"]).startswith("centripetal")]
+    assert len(more) == 4
+    for row in more:
+        assert all(abs(one.value) <= 0.2 for one in row.values() if isinstance(one, Number))
+
+
+@real
 def test_macers_accuracy_is_that_of_the_whole_test_set() -> None:
     for sigma, acr in (("0.25", 0.531), ("0.50", 0.691), ("1.00", 0.744)):
         table = read_certificates(

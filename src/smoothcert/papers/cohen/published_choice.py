@@ -73,32 +73,32 @@ def _family_rows(labels: dict[Key, Label], members: Sequence[PublishedTable]) ->
     inputs = len(tables[0])
     best = max(tables, key=_acr)
     choice = held_out(tables, _RADII)
-    elsewhere = [
-        metrics.proportion(int(row.sum()), inputs) for row in choice.certified
-    ]
+    elsewhere = [metrics.proportion(int(row.sum()), inputs) for row in choice.certified]
     alpha = max(one.alpha for one in members)
     lost = -100 * metrics.correction(inputs, alpha)
     one = metrics.certified_accuracy(best, _RADII)
     here = metrics.envelope(tables, _RADII)
 
     def row(
-        kind: str, radius: Estimate, accuracy: Sequence[Estimate] | None, **more: Number
+        kind: str, radius: Estimate, accuracy: Sequence[Estimate] | None, more: Row | None = None
     ) -> Row:
-        found = {} if accuracy is None else dict(zip(map(accuracy_at, _RADII), accuracy, strict=True))
+        found = (
+            {} if accuracy is None else dict(zip(map(accuracy_at, _RADII), accuracy, strict=True))
+        )
         return {
             **labels,
             "inputs": inputs,
             "choice": kind,
             "acr": acr(radius),
             **{key: share(estimate) for key, estimate in found.items()},
-            **more,
+            **(more or {}),
         }
 
     each = range(len(_RADII))
     return [
         row(
             ONE, metrics.average_certified_radius(best), [one[i] for i in each],
-            correction=Number(lost, inputs=inputs, unit=POINTS),
+            {"correction": Number(lost, inputs=inputs, unit=POINTS)},
         ),
         row(HERE, metrics.envelope_area(tables), [here[i] for i in each]),
         row(ELSEWHERE, held_out_area(tables), elsewhere),

@@ -72,6 +72,14 @@ SECTION = Section(
             needs=(Need("published", select=smoothadvs),),
         ),
         Output(
+            name="nongaussian_published_energy",
+            kind="table",
+            title="What centripetal noise of equal energy gives on the published p_A, exactly",
+            make="smoothcert.papers.nongaussian.published:equal_energy",
+            needs=(Need("published", select=cohens),),
+            parts=("noise.gaussian", "noise.centripetal-l2"),
+        ),
+        Output(
             name="nongaussian_gain",
             kind="table",
             title="Where a gain of non-Gaussian noise comes from",
