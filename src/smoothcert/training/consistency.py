@@ -26,7 +26,7 @@ class Consistency(Method):
     chunks with a step each: here that is batch = b / m.)
     """
 
-    reference: ClassVar[str] = "Jeong and Shin 2020, equations 6 and 7"
+    reference: ClassVar[str] = "Jeong and Shin 2020, section 3"
 
     m: Annotated[int, Field(ge=2)] = Field(2, description="noisy copies an input")
     lam: Length = Field(10.0, description="weight of the divergence from the mean prediction")
