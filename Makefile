@@ -1,4 +1,4 @@
-# make smoke   the default workflow, from nothing to its tables      make test   the tests
+# make smoke   the default workflow, from nothing to its page        make test   the tests
 # make lint    formatting, types, floors, workflow                   make lock   new pins
 # make test-slurm   the workflow through `snakemake --profile slurm` on a private Slurm (Debian)
 # On a machine with only Python (3.11 or newer) each of these first makes .venv and installs.
@@ -28,10 +28,8 @@ $(INSTALLED): $(VENV)/.lock pyproject.toml
 	@touch $@
 
 smoke: $(INSTALLED)
-	$(BIN)/snakemake --cores $(JOBS) --rerun-incomplete --quiet rules
-	@for table in $(RESULTS)/tables/*.md; do echo; cat "$$table"; done
-	@echo
-	@echo "Results: $(abspath $(RESULTS)) (tables/, figures/, reports/, certificates/, votes/, models/)"
+	@$(BIN)/snakemake --cores $(JOBS) --rerun-incomplete
+	@$(BIN)/smoothcert overview summary $(RESULTS)
 
 # One thread a process, one process a core.
 test: smoke

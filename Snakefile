@@ -1,7 +1,8 @@
 """Certified robustness by randomized smoothing: every table and figure is a target.
 
 `snakemake cohen_table` makes one table, `snakemake cohen` all of one paper, `snakemake`
-everything of the preset; `snakemake --config preset=laptop` takes another preset.
+everything of the preset; `snakemake --config preset=laptop` takes another preset, and
+`--configfile my.yaml` changes some of it, in a folder of its own (results/smoke-my).
 """
 
 from snakemake.utils import min_version
@@ -12,18 +13,21 @@ min_version("9.16")
 include: "rules/common.smk"
 
 
-# Later values win: config.yaml, the preset's overlay, then the command line.
-configfile: "config.yaml"
+# Later values win: config.yaml, the preset's file, then the command line.
+configfile: os.path.join(workflow.basedir, "config.yaml")
 configfile: overlay(config)
 
 
 check(config)
 
+# What differs from a preset has a folder of its own.
+chosen = chosen_run(config)
+
 
 pathvars:
-    results=f"results/{config['preset']}",
-    logs=f"results/{config['preset']}/logs",
-    benchmarks=f"results/{config['preset']}/benchmarks",
+    results=f"results/{chosen.name}",
+    logs=f"results/{chosen.name}/logs",
+    benchmarks=f"results/{chosen.name}/benchmarks",
 
 
 # Caps local runs where gpu=1 is set (profiles/default), never submissions to a cluster.

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
+from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 SRC = os.path.join(workflow.basedir, "src")
@@ -13,7 +15,15 @@ sys.path.insert(0, SRC)
 
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.workflow import audits, catalogue, configuration, experiments, needs, paths
+from smoothcert.workflow import (
+    audits,
+    catalogue,
+    configuration,
+    experiments,
+    naming,
+    needs,
+    paths,
+)
 from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
@@ -37,15 +47,27 @@ def one_line(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+PRESETS = Path(workflow.basedir, "config")
+
+
 def overlay(config):
     """The file of the chosen preset, checked before Snakemake looks for it."""
-    presets = sorted(p.stem for p in Path(workflow.basedir, "config").glob("*.yaml"))
-    if config.get("preset") not in presets:
-        raise WorkflowError(
-            f"configuration: preset: expected one of {', '.join(presets)}, found"
-            f" {config.get('preset')!r}"
-        )
-    return f"config/{config['preset']}.yaml"
+    return str(one_line(naming.preset_file, config.get("preset"), PRESETS))
+
+
+def chosen_run(config):
+    """What this call chose: the preset, the files and values over it, and so a folder's name."""
+    settings = workflow.config_settings
+    run = naming.Run(
+        config["preset"],
+        Path(overlay(config)),
+        naming.presets(PRESETS),
+        tuple((path, load_configfile(path)) for path in settings.configfiles),
+        settings.config,
+        config.get("name"),
+    )
+    one_line(lambda: run.name)
+    return run
 
 
 def check(config):

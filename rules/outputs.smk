@@ -61,7 +61,7 @@ for section in catalogue.SECTIONS:
             conda:
                 "../envs/smoothcert.yaml"
             params:
-                preset=config["preset"],
+                preset=chosen.name,
                 results=subpath(output[0], ancestor=2),
                 code=code(["smoothcert.report.show", *filter(None, [section.checks])]),
             shell:

@@ -23,8 +23,7 @@ rule differences:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.comparison", "smoothcert.report.heat_map")),
     shell:
-        "python -m smoothcert overview compare {input} --out {params.base}"
-        " > {log} 2>&1"
+        "python -m smoothcert overview compare {input} --out {params.base} > {log} 2>&1"
 
 
 # Every claim of the papers; a check reads the numbers, certificates and audits that are there.
@@ -48,8 +47,7 @@ rule claims:
         base=subpath(output[0], strip_suffix=".csv"),
         code=code(("smoothcert.report.ledger", *CHECKS)),
     shell:
-        "python -m smoothcert overview claims {params.results}"
-        " --out {params.base} > {log} 2>&1"
+        "python -m smoothcert overview claims {params.results} --out {params.base} > {log} 2>&1"
 
 
 # The page shows whatever lies in the folder of results: these are there when it is made.
@@ -79,8 +77,7 @@ rule page:
         results=subpath(output.page, parent=True),
         code=code(("smoothcert.report.page", "smoothcert.workflow.catalogue", *CHECKS)),
     shell:
-        "python -m smoothcert overview page {params.results} --out {output.page}"
-        " > {log} 2>&1"
+        "python -m smoothcert overview page {params.results} --out {output.page} > {log} 2>&1"
 
 
 # Results that lie in the repository, for a visitor who has run nothing
@@ -94,6 +91,8 @@ rule ship:
         "../envs/smoothcert.yaml"
     params:
         results=subpath(input[0], parent=True),
-        out=f"docs/results/{config['preset']}",
+        out=f"docs/results/{chosen.name}",
+        made_by=shlex.join(chosen.words),
     shell:
-        "python -m smoothcert ship {params.results} --out {params.out} > {log} 2>&1"
+        "python -m smoothcert ship {params.results} --made-by {params.made_by:q}"
+        " --out {params.out} > {log} 2>&1"

@@ -1,7 +1,7 @@
 """What a target costs, before it runs: `snakemake plan --config target=ddrs_table1 preset=paper`."""
 
 
-# No output: a plan is of what is there now. The whole configuration of this call goes along.
+# No output: a plan is of what is there now, with the configuration of this call.
 rule plan:
     log:
         "<logs>/plan.log",
@@ -10,8 +10,11 @@ rule plan:
         "../envs/smoothcert.yaml"
     params:
         target=config.get("target", "all"),
-        preset=config["preset"],
-        config=lambda wildcards: json.dumps(config),
+        chosen=[
+            *("--preset", chosen.preset),
+            *(["--configfile", *chosen.files] if chosen.files else []),
+            *(["--config", *chosen.values] if chosen.values else []),
+        ],
     shell:
-        "python -m smoothcert plan {params.target} --preset {params.preset} --config {params.config:q}"
+        "python -m smoothcert plan {params.target} {params.chosen:q}"
         " 2> {log} || (cat {log} >&2; exit 1)"

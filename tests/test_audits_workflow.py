@@ -113,7 +113,7 @@ def test_a_break_of_ours_fails_its_target_and_leaves_the_verdict(folder: Path) -
     assert wrong != right
     source.write_text(wrong, encoding="utf-8")
     arguments = ("audit_radii", "--cores", "1", "--configfile", "tiny.yaml")
-    results, logs = folder / "results/smoke/audits", folder / "results/smoke/logs/audits"
+    results, logs = folder / "results/smoke-tiny/audits", folder / "results/smoke-tiny/logs/audits"
     try:
         failed = snakemake(folder, *arguments)
     finally:

@@ -1,6 +1,8 @@
 """The command line: what a command's settings declare is its flags, its help and its errors."""
 
+import argparse
 import importlib
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -15,10 +17,20 @@ from smoothcert.cli import COMMANDS, command
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.settings import Count, Probability
 
-OURS = (
-    "data", "train", "import-checkpoint", "scales", "sample", "gather", "certify", "memory",
-    "predict", "import-certificates", "metrics", "radius-table",
-)  # fmt: skip
+
+def every() -> dict[str, type[Command]]:
+    """Every command and kind of a command, by its words."""
+    found = {}
+    for name in COMMANDS:
+        module = importlib.import_module(f"smoothcert.cli.{name.replace('-', '_')}")
+        if hasattr(module, "COMMAND"):
+            found[name] = module.COMMAND
+        else:
+            found |= {f"{name} {kind}": module.command(kind) for kind in module.KINDS}
+    return found
+
+
+EVERY = every()
 
 
 class Example(Command):
@@ -127,19 +139,33 @@ def test_help_says_meaning_values_range_default_and_an_example(example, capsys):
         assert text in said, text
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_every_option_of_a_command_is_explained_and_its_example_can_be_read(name, capsys):
-    module = importlib.import_module(f"smoothcert.cli.{name.replace('-', '_')}")
-    fields = module.COMMAND.model_fields
+@pytest.mark.parametrize("name", EVERY)
+def test_every_option_of_a_command_is_explained(name, capsys):
+    fields = EVERY[name].model_fields
     assert all(field.description for key, field in fields.items() if key != "code")
-    assert module.COMMAND.epilog.startswith(("example: ", "examples: "))
     with pytest.raises(SystemExit) as stop:
-        cli.main([name, "--help"])
+        cli.main([*name.split(), "--help"])
     assert stop.value.code == 0
     said = capsys.readouterr().out
     assert said.startswith(f"usage: smoothcert {name} ")
-    for key in command.specified(module.COMMAND):
-        assert key == "code" or key.rstrip("_").replace("_", "-") in said
+    for key, field in fields.items():
+        extra = field.json_schema_extra or {}
+        word = f"--{key.rstrip('_').replace('_', '-')}"
+        assert key == "code" or (extra["metavar"] if extra.get("positional") else word) in said
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_example_of_a_command_is_complete(name):
+    words, colon, text = EVERY[name].epilog.partition("\n\n")[0].partition(": ")
+    assert words in ("example", "examples")
+    assert colon
+    for line in text.splitlines():
+        given = shlex.split(line)
+        assert given[: 1 + len(name.split())] == ["smoothcert", *name.split()]
+        parser = argparse.ArgumentParser()
+        command.add_arguments(parser, EVERY[name])
+        args = parser.parse_intermixed_args(given[1 + len(name.split()) :])
+        assert isinstance(command.parsed(EVERY[name], args), EVERY[name])
 
 
 def test_the_commands_are_listed_and_the_version_is_said(capsys):
@@ -152,13 +178,15 @@ def test_the_commands_are_listed_and_the_version_is_said(capsys):
         assert all(text in said for text in expected)
 
 
-def test_the_help_of_every_command_starts_without_torch():
+def test_the_help_of_quick_commands_starts_without_torch():
+    slow = ("lbrs", "overview", "ship", "figure")  # they compute or draw
+    quick = [name for name in EVERY if name.split()[0] not in slow]
     code = f"""
 import sys
 from smoothcert.cli import main
-for name in {OURS}:
+for name in {quick}:
     try:
-        main([name, "--help"])
+        main([*name.split(), "--help"])
     except SystemExit:
         pass
 print(sorted({{"torch", "torchvision", "pandas", "matplotlib"}} & sys.modules.keys()))

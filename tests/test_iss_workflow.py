@@ -100,9 +100,9 @@ def done(folder: Path) -> Path:
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     result = snakemake(folder, "iss", "--cores", "2", "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stderr + "".join(
-        f"{log}:\n{log.read_text()}" for log in folder.glob("results/smoke/logs/**/*.log")
+        f"{log}:\n{log.read_text()}" for log in folder.glob("results/smoke-tiny/logs/**/*.log")
     )
-    return folder / "results/smoke"
+    return folder / "results/smoke-tiny"
 
 
 @pytest.mark.slow

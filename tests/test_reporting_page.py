@@ -236,7 +236,7 @@ def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp
     (out / "tables" / "old.csv").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(SmoothcertError, match="no tables or no index"):
-        ship(page_of(tmp_path / "empty"), out)
+        ship(page_of(tmp_path / "empty"), out, "")
     assert (out / "tables" / "old.csv").exists()  # nothing is lost for nothing
     assert main(["ship", str(results), "--out", str(out)]) == 0
     shipped = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}

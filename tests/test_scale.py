@@ -109,7 +109,7 @@ def test_one_parameter_of_one_training_redoes_only_what_depends_on_it(
     made: tuple[Path, list[Job]], recipes: dict[str, Any], method: str
 ) -> None:
     folder, jobs = made
-    (folder / "touched.yaml").write_text(yaml.safe_dump({"recipes": recipes}))
+    (folder / "touched.yaml").write_text(yaml.safe_dump({"name": "smoke", "recipes": recipes}))
     wanted = dry_run(["all"], configfiles=["touched.yaml"], folder=folder)
     trained = {
         i

@@ -69,7 +69,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder, TINY)
     result = snakemake(folder, "cohen", "--cores", "2", "--configfile", "tiny.yaml")
     assert result.returncode == 0, result.stderr + "".join(
-        f"{log}:\n{log.read_text()}" for log in folder.glob("results/smoke/logs/**/*.log")
+        f"{log}:\n{log.read_text()}" for log in folder.glob("results/smoke-tiny/logs/**/*.log")
     )
     return folder
 
@@ -101,7 +101,7 @@ def replan(done: Path):
 
 
 def test_every_promised_file_is_there(done: Path) -> None:
-    results = done / "results/smoke"
+    results = done / "results/smoke-tiny"
     for name in (
         "data/digits.json",
         "models/digits/tiny_cnn/cohen-fs-0.25/model.safetensors",
@@ -126,7 +126,7 @@ def test_every_promised_file_is_there(done: Path) -> None:
 
 
 def test_the_report_shows_the_table_and_no_code(done: Path) -> None:
-    html = (done / "results/smoke/reports/cohen.html").read_text()
+    html = (done / "results/smoke-tiny/reports/cohen.html").read_text()
     assert "Cohen" in html
     assert "data:image/png" in html
     assert "import json" not in html
@@ -207,7 +207,7 @@ def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["preset=huge"], "configuration: preset: expected one of laptop, paper, smoke"),
+        (["preset=huge"], "configuration: preset: expected one of laptop, paper, smoke, or a file"),
         (["sede=1"], "configuration: sede: unknown key"),
     ],
 )

@@ -23,6 +23,7 @@ _HOME = {
     "NOISES": "noise",
     "Gaussian": "noise",
     "import_certificates": "certificates.published",
+    "read_results": "report.numbers",
     "sample": "sampling.sampler",
     "VoteStore": "votes",
 }

@@ -49,10 +49,10 @@ TINY = {
         "sample": {"threads": 1, "gpu": 1, "mem_mb": 600, "runtime": 12},
     },
 }
-MODEL = "results/smoke/models/digits/tiny_cnn/cohen-fs-0.25"
-STORE = "results/smoke/votes/digits/tiny_cnn/cohen-fs-0.25/gaussian-0.25/fixed"
-LOGS = "results/smoke/logs/sample/digits/tiny_cnn/cohen-fs-0.25/gaussian-0.25/fixed"
-TABLES = [f"results/smoke/tables/cohen_table.{suffix}" for suffix in ("csv", "md", "tex")]
+MODEL = "results/smoke-tiny/models/digits/tiny_cnn/cohen-fs-0.25"
+STORE = "results/smoke-tiny/votes/digits/tiny_cnn/cohen-fs-0.25/gaussian-0.25/fixed"
+LOGS = "results/smoke-tiny/logs/sample/digits/tiny_cnn/cohen-fs-0.25/gaussian-0.25/fixed"
+TABLES = [f"results/smoke-tiny/tables/cohen_table.{suffix}" for suffix in ("csv", "md", "tex")]
 WAIT = 400  # seconds for one step, on a machine that is busy
 
 # Every bash of a job writes one line: what a rule's command sees.

@@ -17,6 +17,7 @@ class Kind:
     ``settings``, of the files ``takes`` (fields of :class:`smoothcert.audits.base.Subject`).
 
     It writes BASE.json, and what ``endings`` says beside it: rows (tsv, csv), witnesses (npz).
+    ``example`` is about results of preset smoke.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Kind:
     settings: type[Settings]
     takes: tuple[str, ...] = ()
     endings: tuple[str, ...] = ()
+    example: str = ""  # words after the command's name
 
     @property
     def key(self) -> str:
@@ -53,6 +55,15 @@ class Job:
 
 RUN = "{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}"
 
+# What examples are about: results of preset smoke
+_OF = "digits/tiny_cnn/cohen-fs-0.25"
+_CERTIFICATES = f"results/smoke/certificates/{_OF}"
+_FIXED = f"{_CERTIFICATES}/gaussian-0.25/fixed/fixed-10000.tsv"
+_OWN_SCALES = f"{_CERTIFICATES}/gaussian-0.25/ascent-K900/fixed-2000.tsv"
+_TWO = f"{_CERTIFICATES}/gaussian-0.25/fixed/fixed-2000.tsv {_OWN_SCALES}"
+_VOTES = f"results/smoke/votes/{_OF}/gaussian-0.25/fixed/votes.npz"
+_MODEL = f"--model results/smoke/models/{_OF}/model.safetensors"
+
 MEMORY_SOUNDNESS = Kind(
     "memory-soundness",
     "certificates of input-dependent noise scales, with and without memory",
@@ -60,6 +71,7 @@ MEMORY_SOUNDNESS = Kind(
     s.MemorySoundnessSettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
     endings=("tsv", "npz"),
+    example=f"{_OWN_SCALES} {_MODEL} --max 5 --out soundness",
 )
 FALSIFICATION = Kind(
     "falsification",
@@ -68,6 +80,7 @@ FALSIFICATION = Kind(
     s.FalsificationSettings,
     takes=("tables", "model", "spiral", "data_dir", "device"),
     endings=("tsv", "npz"),
+    example=f"{_FIXED} {_MODEL} --max 10 --out falsification",
 )
 ATTACK_ACCURACY = Kind(
     "attack-accuracy",
@@ -76,6 +89,7 @@ ATTACK_ACCURACY = Kind(
     s.AttackAccuracySettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
     endings=("csv",),
+    example=f"{_FIXED} {_MODEL} --max 10 --out attack",
 )
 COVERAGE = Kind(
     "coverage",
@@ -83,6 +97,7 @@ COVERAGE = Kind(
     "smoothcert.audits.procedures:Coverage",
     s.CoverageSettings,
     endings=("csv",),
+    example="--n 10000 --runs 20000 --out coverage",
 )
 HONESTY = Kind(
     "honesty",
@@ -91,6 +106,7 @@ HONESTY = Kind(
     s.HonestySettings,
     takes=("tables", "votes"),
     endings=("csv",),
+    example=f"{_TWO} --votes {_VOTES} --budget fixed-2000 --out honesty",
 )
 NUMERICS = Kind(
     "numerics",
@@ -99,12 +115,14 @@ NUMERICS = Kind(
     s.NumericsSettings,
     takes=("tables", "model", "data_dir"),
     endings=("csv",),
+    example=f"{_FIXED} {_MODEL} --max 10 --out numerics",
 )
 RADII = Kind(
     "radii",
     "radius formulas against the worst base classifier",
     "smoothcert.audits.extremal:Radii",
     s.RadiiSettings,
+    example="gaussian-1.00 laplace-1.00 --d 64 --out radii",
 )
 STREAMS = Kind(
     "streams",
@@ -112,6 +130,7 @@ STREAMS = Kind(
     "smoothcert.audits.reuse:Streams",
     s.StreamsSettings,
     takes=("model", "data_dir"),
+    example=f"{_MODEL} --dataset digits --noise gaussian-0.25 --out streams",
 )
 
 KINDS = (

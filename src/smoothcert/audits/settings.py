@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from smoothcert.core.settings import Count, Natural, Positive, Probability, Settings
+from smoothcert.datasets.spec import DatasetName
 
 Start = Literal["clean", "boundary", "toward"]
 STARTS: tuple[Start, ...] = ("clean", "boundary", "toward")
@@ -141,7 +142,7 @@ class RadiiSettings(Settings):
             "centripetal-linf_k8-1.00",
             "mixed-linf_k8-1.00",
         ),
-        description="slugs",
+        description="noises with their scale",
         json_schema_extra={"positional": True, "metavar": "NOISE"},
     )
     d: Count = Field(64, description="dimension")
@@ -156,10 +157,10 @@ class RadiiSettings(Settings):
 class StreamsSettings(Settings):
     """Whether any noise is used twice."""
 
-    dataset: str = Field(description="slug of a data set")
-    noise: str = Field(description="slug of a noise")
-    scaling: str = Field("fixed", description="slug of a scaling")
-    budget: str = Field("fixed-2000", description="slug of a budget")
+    dataset: DatasetName
+    noise: str = Field(description="noise with its scale, such as gaussian-0.25")
+    scaling: str = Field("fixed", description="which noise scales: fixed, ascent-K900, ...")
+    budget: str = Field("fixed-2000", description="how many samples, such as fixed-2000")
     max: Count = Field(5, description="inputs")
     look: Count = Field(1000, description="votes of a look")
     seed: Natural = Field(0, description="of every step")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from smoothcert.budget import BUDGETS
 from smoothcert.core.settings import Natural, Settings
+from smoothcert.noise import NOISES
 
 DATA_SET = "data set"
 
@@ -13,12 +15,14 @@ class CertifySpec(Settings):
     """All that decides certificates beside their votes and radius table."""
 
     budget: str = Field(
-        description="how many samples: fixed-100000, iss_ad0.05-100000, sequential_0.02-100000, ..."
+        description="how many samples, such as fixed-100000, iss_ad0.05-100000,"
+        f" sequential_0.02-100000; kinds: {', '.join(BUDGETS)}"
     )
     noise: str | None = Field(
         None,
         description="noise with its scale, such as gaussian-0.25; with --votes, what they are"
-        " read as: another noise of the same draws (default: their own)",
+        " read as: another noise of the same draws (default: their own); kinds:"
+        f" {', '.join(NOISES)}",
     )
     code: str | None = None
 

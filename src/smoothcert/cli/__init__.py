@@ -115,6 +115,8 @@ def _words(argv: list[str], prog: str, what: str, known: Mapping[str, str]) -> N
         description=f"{(__doc__ or '').splitlines()[0]}\n\n{what}:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=metadata.version("smoothcert"))
+    parser.add_argument(
+        "--version", action="version", version=f"smoothcert {metadata.version('smoothcert')}"
+    )
     parser.add_argument("word", choices=list(known), metavar=what, help=argparse.SUPPRESS)
     parser.parse_args(argv)

@@ -41,8 +41,6 @@ class _Audit(Command):
         # Here, because an audit needs torch and `--help` does not.
         from smoothcert.audits.job import perform
 
-        if self.out is None:
-            raise SmoothcertError("out is missing: give --out")
         names = self.kind.settings.model_fields
         settings = self.kind.settings(**{name: getattr(self, name) for name in names})
         audit = function(self.kind.audit)()
@@ -56,14 +54,19 @@ class _Audit(Command):
             files["progress"] = _say
         return Subject(**files)
 
-    out: Path | None = place(None, "writes BASE.json (verdicts) and what they rest on", "BASE")
+    out: Path = place(help="writes BASE.json (verdicts) and what they rest on", metavar="BASE")
 
 
 class _Recheckable(_Audit):
+    out: Path | None = place(  # type: ignore[assignment]
+        None, "as other audits; required unless --recheck is given", "BASE"
+    )
     recheck: Path | None = place(None, "witnesses (BASE.npz) to confirm again instead", "NPZ")
 
     def run(self) -> int:
         if self.recheck is None:
+            if self.out is None:
+                raise SmoothcertError("out is missing: give --out")
             return super().run()
         from smoothcert.audits.recheck import recheck
 
@@ -82,6 +85,7 @@ def command(name: str) -> type[Command]:
     make: Callable[..., type[_Audit]] = create_model
     audit = make(name, __base__=bases, __doc__=text, **fields)
     audit.kind = kind
+    audit.epilog = f"example: smoothcert audit {name} {kind.example}"
     return audit
 
 

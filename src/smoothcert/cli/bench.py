@@ -24,11 +24,14 @@ class Bench(Command):
     thread is measured, in processor time.
     """
 
-    epilog: ClassVar[str] = "example: smoothcert bench ddrs_table1 --preset paper --write"
+    epilog: ClassVar[str] = (
+        f"example: smoothcert bench ddrs_table1 --preset paper --write {DEFAULT}"
+    )
 
     targets: tuple[str, ...] = positional(("all",), "targets of the workflow", "TARGET")
-    preset: str = place("smoke", "whose networks")
+    preset: str = place("smoke", "whose networks: a preset, or your own", "NAME|FILE.yaml")
     configfile: tuple[Path, ...] = place((), "laid over the preset", "YAML")
+    config: tuple[str, ...] = place((), "laid over both, as snakemake takes them", "KEY=VALUE")
     arch: tuple[str, ...] = place((), "only these networks", "SLUG")
     device: Literal["auto", "cpu", "cuda"] = place("auto", "where")
     seconds: Seconds = place(0.5, "seconds of one measurement, about")
@@ -50,7 +53,7 @@ def measured(wish: Bench) -> Throughput:
     """
     from smoothcert.workflow.planning.measure import measure  # torch
 
-    jobs = dry_run(wish.targets, wish.preset, wish.configfile, everything=True)
+    jobs = dry_run(wish.targets, wish.preset, wish.configfile, wish.config, everything=True)
     throughput, skipped = measure(jobs, wish.arch, wish.device, wish.seconds, wish.limit)
     for name in skipped:
         print(f"not measured (--limit {wish.limit:g}): {name}", file=sys.stderr)

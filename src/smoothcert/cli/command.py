@@ -71,7 +71,7 @@ class NetworkCommand(Command):
 
 def add_arguments(parser: argparse.ArgumentParser, command: type[Command]) -> None:
     """The flags and words of a command, with meaning, values and default in the help."""
-    parser.epilog = command.epilog or None
+    parser.epilog = "\n\n".join(filter(None, [command.epilog, *_keys(command)])) or None
     if names := ", ".join(name for name in specified(command) if name != "code"):
         parser.add_argument("--spec", metavar="JSON", help=f"as JSON or @FILE, any of: {names}")
     fields = command.model_fields
@@ -214,6 +214,14 @@ def _word(name: str, kind: Any) -> str:
     if _mapping(kind):
         return "JSON"
     return {int: "INT", float: "NUMBER"}.get(kind, name.upper())
+
+
+def _keys(command: type[Command]) -> Iterator[str]:
+    """The keys of each field that is given as JSON and has a model."""
+    for name, field in command.model_fields.items():
+        kind = _kind(field.annotation)
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            yield options_of(f"{_flag(name)}:", kind)
 
 
 def options_of(title: str, model: type[Settings]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class _Experiment(Command):
 class Spiral(_Experiment, SpiralSettings):
     """Certify the test points of a spiral at every bias, with each form and norm."""
 
+    epilog: ClassVar[str] = "example: smoothcert lbrs spiral --bias 0 1 3 --grid 100 --out spiral"
+
     out: Path = place(help="writes BASE.npz, .csv, .json", metavar="BASE")
 
     def run(self) -> None:
@@ -69,6 +71,13 @@ class Spiral(_Experiment, SpiralSettings):
 class Image(_Experiment, ImageSettings):
     """Train a base network on one class against the rest; measure every classifier's accuracy."""
 
+    epilog: ClassVar[str] = (
+        """example: smoothcert lbrs image --task '{"dataset": "digits", "positive": "8"}'"""
+        """ --recipe '{"arch": "tiny_cnn"}' --sweep '{"bias": [0, 1, 10], "sigma": [0, 0.25],"""
+        """ "sweep_radii": {"l2": [0, 0.5]}, "radii": {"l2": [0, 0.5, 1]},"""
+        """ "fixed": {"bias": 10, "sigma": 0.25}}' --out image"""
+    )
+
     out: Path = place(help="writes BASE.csv, .json", metavar="BASE")
     device: str = place("auto", help="where to compute", metavar="auto|cpu|cuda")
 
@@ -85,6 +94,11 @@ class Image(_Experiment, ImageSettings):
 
 class Certify(_Experiment, CertifySettings):
     """Train a smooth network, bound its gradient's Lipschitz constant, certify the test images."""
+
+    epilog: ClassVar[str] = (
+        """example: smoothcert lbrs certify --task '{"dataset": "digits", "positive": "8"}'"""
+        """ --recipe '{"arch": "softplus_mlp-32"}' --norms l2 linf --bias 0 1 --out certificates"""
+    )
 
     out: Path = place(help="writes BASE/NORM-FORM-bBIAS.tsv, .json", metavar="BASE")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from smoothcert.cli.command import Command, place
 from smoothcert.papers.nongaussian.study.ablation import ablation
@@ -19,6 +20,8 @@ KINDS = {
 class Ablation(Command, AblationSettings):
     """Certified radius against k at equal noise energy, over that at k = 0: one row a point."""
 
+    epilog: ClassVar[str] = "example: smoothcert nongaussian ablation --out ablation.csv"
+
     out: Path = place(help="where to write", metavar="FILE.csv")
 
     def run(self) -> None:
@@ -29,6 +32,8 @@ class Ablation(Command, AblationSettings):
 
 class Toy(Command, ToySettings):
     """Accuracy and robustness of a ball in five dimensions (Zhang et al., figure 3)."""
+
+    epilog: ClassVar[str] = "example: smoothcert nongaussian toy --k 0 1 4 --out toy.csv"
 
     out: Path = place(help="where to write", metavar="FILE.csv")
 

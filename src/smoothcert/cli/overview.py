@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
@@ -13,17 +14,23 @@ from smoothcert.report.ledger import count, ledger, write_ledger
 from smoothcert.report.numbers import read_numbers, write_numbers
 from smoothcert.report.page import Page
 from smoothcert.report.style import save
+from smoothcert.report.summary import summary
 from smoothcert.workflow import catalogue
 
 KINDS = {
     "compare": "differences of a table from the paper's, as BASE.csv and a heat map",
     "claims": "every claim of the papers with a verdict, as BASE.csv and BASE.md",
     "page": "everything in a folder of results as one static page",
+    "summary": "what a folder of results comes to, on one screen",
 }
 
 
 class Compare(Command):
     """Differences of a table from the paper's, as BASE.csv and a heat map."""
+
+    epilog: ClassVar[str] = (
+        "example: smoothcert overview compare results/smoke/numbers/ddrs_table1.csv --out table1"
+    )
 
     numbers: Path = positional(help="the numbers of a table", metavar="NUMBERS.csv")
     out: Path = place(help="writes BASE.csv, .pdf, .png", metavar="BASE")
@@ -42,6 +49,8 @@ class Compare(Command):
 
 class Claims(Command):
     """Every claim of the papers with a verdict, as BASE.csv and BASE.md."""
+
+    epilog: ClassVar[str] = "example: smoothcert overview claims results/smoke --out claims"
 
     results: Path = positional(help="a folder such as results/smoke", metavar="RESULTS")
     out: Path = place(help="writes BASE.csv and BASE.md", metavar="BASE")
@@ -75,6 +84,10 @@ class ThePage(OfResults):
     The page refers to pictures and tables in the folder.
     """
 
+    epilog: ClassVar[str] = (
+        "example: smoothcert overview page results/smoke --out results/smoke/index.html"
+    )
+
     out: Path = place(help="the page; results.csv stands beside it", metavar="FILE.html")
 
     def run(self) -> None:
@@ -84,7 +97,21 @@ class ThePage(OfResults):
         print(self.out)
 
 
+class Summary(OfResults):
+    """What a folder of results comes to, on one screen: made, the one table, verdicts, the page."""
+
+    epilog: ClassVar[str] = "example: smoothcert overview summary results/smoke"
+
+    def run(self) -> None:
+        print(summary(self.page(), ("ddrs_appendix", "cohen_table")))
+
+
 def command(kind: str) -> type[Command]:
     """The command of a word of KINDS."""
-    kinds: dict[str, type[Command]] = {"compare": Compare, "claims": Claims, "page": ThePage}
+    kinds: dict[str, type[Command]] = {
+        "compare": Compare,
+        "claims": Claims,
+        "page": ThePage,
+        "summary": Summary,
+    }
     return kinds[kind]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from smoothcert.cli.bench import Bench, measured
 from smoothcert.cli.command import Command, place, positional
@@ -28,9 +28,9 @@ class Plan(Command):
     epilog: ClassVar[str] = "example: smoothcert plan ddrs_table1 --preset paper --gpus 8"
 
     targets: tuple[str, ...] = positional(("all",), "targets of the workflow", "TARGET")
-    preset: str = place("smoke", "the preset")
+    preset: str = place("smoke", "a preset, or a file of your own", "NAME|FILE.yaml")
     configfile: tuple[Path, ...] = place((), "laid over the preset", "YAML")
-    config: dict[str, Any] | None = place(None, "a whole configuration, as JSON or @FILE", "JSON")
+    config: tuple[str, ...] = place((), "laid over both, as snakemake takes them", "KEY=VALUE")
     throughput: Path = place(Path(DEFAULT), "of smoothcert bench --write", "JSON")
     gpus: Count = place(1, "GPUs at once")
     jobs: Count | None = place(None, "CPU jobs at once (default: the cores here)", "N")
@@ -47,14 +47,17 @@ class Plan(Command):
         if self.compare:
             print(compared_text(compare(estimate), throughput.clock), end="")
             return
-        title = f"{' '.join(self.targets)}, preset {self.preset}"
+        over = [*map(str, self.configfile), *self.config]
+        title = f"{' '.join(self.targets)}, preset {' with '.join([self.preset, *over])}"
         print(plan_text(estimate, title, self.gpus, self.jobs or os.cpu_count() or 1), end="")
 
     def _throughput(self) -> Throughput:
         if self.throughput.exists() or self.throughput != Path(DEFAULT):
             return Throughput.read(self.throughput)
         print(f"{DEFAULT}: not there yet; measuring this device, about a minute", file=sys.stderr)
-        wish = Bench(targets=self.targets, preset=self.preset, configfile=self.configfile)
+        wish = Bench(
+            targets=self.targets, preset=self.preset, configfile=self.configfile, config=self.config
+        )
         throughput = measured(wish)
         throughput.write(DEFAULT)
         return throughput

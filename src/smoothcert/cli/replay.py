@@ -31,7 +31,10 @@ NOTE = (
 class ReplayVotes(Command):
     """Published certificates, or votes of one size, under other budgets."""
 
-    epilog: ClassVar[str] = NOTE.format(abstained=0.5)
+    epilog: ClassVar[str] = (
+        "example: smoothcert replay certificates.tsv --scale 0.50 --budget fixed-100000"
+        f" iss_ad0.05-100000 --out replay.csv\n\n{NOTE.format(abstained=0.5)}"
+    )
 
     file: Path = positional(help="a published table (.tsv, .gz) or votes (.npz)", metavar="FILE")
     budget: tuple[str, ...] = Field(

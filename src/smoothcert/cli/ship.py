@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from smoothcert.cli.command import place
 from smoothcert.cli.overview import OfResults
@@ -12,10 +13,15 @@ from smoothcert.report.ship import ship
 class Ship(OfResults):
     """A run's tables, its page and lighter pictures, to be kept with the documents."""
 
+    epilog: ClassVar[str] = "example: smoothcert ship results/smoke --out docs/results/smoke"
+
+    made_by: str | None = place(None, "what of snakemake made it; default: the preset", "WORDS")
     out: Path = place(help="is emptied first", metavar="DIR")
 
     def run(self) -> None:
-        print(f"{self.out}: {len(ship(self.page(), self.out))} files")
+        page = self.page()
+        made_by = self.made_by or f"--config preset={page.preset}"
+        print(f"{self.out}: {len(ship(page, self.out, made_by))} files")
 
 
 COMMAND = Ship

@@ -155,14 +155,30 @@ def _header(path: Path) -> dict[str, Any]:
         handle.seek(0)
         length = int.from_bytes(handle.read(8), "little")
         if size < 8 or length > size - 8:
-            raise SmoothcertError(f"{path}: truncated, or no safetensors file")
+            raise SmoothcertError(_no_checkpoint(path, "truncated, or no safetensors file"))
         try:
             header = json.loads(handle.read(length))
         except ValueError:
-            raise SmoothcertError(f"{path}: no safetensors file") from None
+            raise SmoothcertError(_no_checkpoint(path, "no safetensors file")) from None
     if not isinstance(header, dict):
-        raise SmoothcertError(f"{path}: no safetensors file")
+        raise SmoothcertError(_no_checkpoint(path, "no safetensors file"))
     return header
+
+
+def _no_checkpoint(path: Path, wrong: str) -> str:
+    """What is wrong with a file that is no checkpoint of this project, and what to do with it."""
+    if path.suffix == ".py":
+        return f"{path}: a network of your own is named {path.stem}:FUNCTION, which returns it"
+    with path.open("rb") as handle:
+        start = handle.read(2)
+    torchs = start in (b"PK", b"\x80\x02")  # what torch.save writes: a zip file, once a pickle
+    if torchs or path.suffix in (".pth", ".pt", ".tar", ".ckpt"):
+        return (
+            f"{path}: {wrong}; a checkpoint of PyTorch is converted once:"
+            f" smoothcert import-checkpoint {path} --arch ARCH --dataset DATASET"
+            " --out model.safetensors"
+        )
+    return f"{path}: {wrong}"
 
 
 def _parse_record(metadata: Mapping[str, str], path: Path) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from smoothcert.report.page import Page
 from smoothcert.report.render import render
 
 
-def ship(page: Page, out: Path) -> list[Path]:
+def ship(page: Page, out: Path, made_by: str) -> list[Path]:
     """Copy the tables (CSV, Markdown) of a run to ``out``, with its page and lighter pictures.
 
     ``out`` is emptied first, so that nothing of an older run stays. A README there says what
-    command, machine and time made it. Returns what was written.
-    Raises SmoothcertError for a folder without tables or page.
+    command (``snakemake`` with the words ``made_by``), machine and time made it. Returns what
+    was written. Raises SmoothcertError for a folder without tables or page.
     """
     results = page.results
     tables = sorted((results / "tables").glob("*.csv"))
@@ -35,7 +35,7 @@ def ship(page: Page, out: Path) -> list[Path]:
         written.append(_target(out, path))
         written[-1].write_bytes(pictures.lighter(results / path))
     write_text(out / "index.html", page.html(files=out))
-    write_text(out / "README.md", _readme(page))
+    write_text(out / "README.md", _readme(page, made_by))
     return [*written, out / "index.html", out / "README.md"]
 
 
@@ -45,10 +45,11 @@ def _target(out: Path, path: str) -> Path:
     return target
 
 
-def _readme(page: Page) -> str:
+def _readme(page: Page, made_by: str) -> str:
     return render(
         "shipped.md",
         preset=page.preset,
+        made_by=made_by,
         made={name: ", ".join(counts) for name, counts in page.made.values.items()},
         datasets=", ".join(page.datasets),
         cores=os.cpu_count(),

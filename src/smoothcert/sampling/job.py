@@ -7,6 +7,7 @@ top-up all follow from that and from the digests of the model and the data.
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,10 +48,11 @@ def load_model(
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """A checkpoint, or ``package.module:function`` that returns a network of your own.
 
-    The network takes images in [0,1] and returns logits. Returns it, in eval mode, with its
-    record. One of your own is asked on ``device`` (default: where it is) for its answers on
-    fixed inputs, which stand in its record beside the digest of its weights. Raises
-    SmoothcertError for a model of another kind, and as :func:`models.own.examine`.
+    A module is looked for in the current folder, too. The network takes images in [0,1] and
+    returns logits. Returns it, in eval mode, with its record. One of your own is asked on
+    ``device`` (default: where it is) for its answers on fixed inputs, which stand in its record
+    beside the digest of its weights. Raises SmoothcertError for a model of another kind, and as
+    :func:`models.own.examine`.
     """
     if Path(name).suffix == ".safetensors" or ":" not in name:
         model, record = models.load(name)
@@ -62,6 +64,8 @@ def load_model(
             )
         return model, record
     module, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as python itself does: ./own.py is module own
     try:
         make = getattr(importlib.import_module(module), function)
     except Exception as error:  # importing runs what somebody else wrote

@@ -6,8 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from smoothcert.budget import BUDGETS
 from smoothcert.core.settings import Count, Seed
 from smoothcert.datasets.spec import DatasetName, Rows
+from smoothcert.noise import NOISES
 
 Precision = Literal["float32", "bfloat16", "float16", "float64"]
 Purpose = Literal["certification", "prediction"]
@@ -36,9 +38,12 @@ class SampleSpec(SamplingOptions):
     """One sampling job; its model and its scales are files, and stand in its store by digest."""
 
     dataset: DatasetName
-    noise: str = Field(description="noise with its scale, such as gaussian-0.25")
+    noise: str = Field(
+        description=f"noise with its scale, such as gaussian-0.25; kinds: {', '.join(NOISES)}"
+    )
     budget: str = Field(
-        description="how many samples: fixed-100000, iss_ad0.05-100000, sequential_0.02-100000, ..."
+        description="how many samples, such as fixed-100000, iss_ad0.05-100000,"
+        f" sequential_0.02-100000; kinds: {', '.join(BUDGETS)}"
     )
     look: Count = Field(
         1000, description="samples of one look, the unit of resuming; n is a multiple of it"

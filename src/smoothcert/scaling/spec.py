@@ -16,7 +16,9 @@ class ScalesSpec(Rows):
     dataset: DatasetName
     noise: str = Field(description="the noise at sigma_0, where the search begins: gaussian-0.25")
     scalings: tuple[str, ...] = Field(
-        min_length=1, description="slugs of one search, such as ascent-K100 ascent-K900"
+        min_length=1,
+        description="slugs of one search, such as ascent-K100 ascent-K900; kinds: "
+        + ", ".join(name for name in SCALINGS if name != "fixed"),
     )
     batch: Count | None = Field(
         None, description="inputs searched together; default: by the input's size and device"

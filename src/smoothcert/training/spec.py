@@ -8,6 +8,8 @@ from pydantic import Field
 
 from smoothcert.core.settings import Seed, Settings
 from smoothcert.datasets.spec import DatasetName
+from smoothcert.models.architectures import ARCHITECTURES
+from smoothcert.training.method import METHODS
 
 
 class Job(Settings):
@@ -18,10 +20,11 @@ class Job(Settings):
     """
 
     training: str = Field(
-        description="METHOD-SCHEDULE-SCALE, such as cohen-fs-0.25 or macer-ds2-0.25"
+        description="METHOD-SCHEDULE-SCALE, such as cohen-fs-0.25 or macer-ds2-0.25; methods:"
+        f" {', '.join(METHODS)}; schedules: fs (one noise scale), ds2 (one an input)"
     )
     dataset: DatasetName
-    arch: str = Field(description="architecture, such as tiny_cnn or resnet110")
+    arch: str = Field(description=f"architecture: {', '.join(ARCHITECTURES)}")
     recipe: dict[str, Any] = Field(
         description="epochs, batch, lr, ... and the options of the method; as JSON or @FILE"
     )

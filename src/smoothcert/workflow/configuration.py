@@ -201,6 +201,7 @@ def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
 
 class _Base(Settings):
     preset: str
+    name: str | None = None  # of the folder of results
     data_dir: str | None
     checkpoints_dir: str | None
     seed: Natural

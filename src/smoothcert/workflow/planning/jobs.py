@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -64,28 +64,32 @@ def dry_run(
     targets: Sequence[str],
     preset: str = "smoke",
     configfiles: Sequence[str | os.PathLike[str]] = (),
-    config: Mapping[str, Any] | None = None,
+    config: Sequence[str] = (),
     everything: bool = False,
     folder: str | os.PathLike[str] = ".",
 ) -> list[Job]:
     """The jobs that Snakemake would run for ``targets`` in the checkout ``folder``.
 
     Only those whose results are missing or out of date; all of them with ``everything``.
-    ``configfiles`` are laid over the preset, and ``config`` over them.
+    ``configfiles`` are laid over the preset, and ``config`` (KEY=VALUE) over them.
     Raises SmoothcertError with Snakemake's own last line if it refuses.
     """
     if not Path(folder, "Snakefile").is_file():
         raise SmoothcertError(f"{Path(folder, 'Snakefile')}: not there; run this in the checkout")
     with tempfile.TemporaryDirectory() as scratch:
         out, files = Path(scratch, "jobs.jsonl"), list(map(str, configfiles))
-        if config is not None:
-            files.append(str(Path(scratch, "config.json")))
-            Path(files[-1]).write_text(json.dumps(config), encoding="utf-8")
         # Locks are for writers; a plan may be made beside a run.
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--quiet", "all"]
         command += ["--logger", "joblist", "--logger-joblist-out", str(out)]
         command += ["--configfile", *files] if files else []
-        command += ["--config", f"preset={preset}", *["--forceall"] * everything, "--", *targets]
+        command += [
+            "--config",
+            f"preset={preset}",
+            *config,
+            *["--forceall"] * everything,
+            "--",
+            *targets,
+        ]
         path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path}
         try:
