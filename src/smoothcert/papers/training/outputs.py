@@ -30,6 +30,13 @@ SECTION = Section(
             compared=True,
         ),
         Output(
+            name="training_gain",
+            kind="table",
+            title="What a way of training gains over Cohen's",
+            make="smoothcert.papers.training.gain:gain",
+            needs=(Need("certificates", "training"),),
+        ),
+        Output(
             name="training_curves_{variant}",
             kind="figure",
             title="Training curves ({variant}): loss, noisy error and noise scales by epoch",
