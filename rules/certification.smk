@@ -5,7 +5,7 @@
 rule scales:
     input:
         rules.data.output,
-        model=rules.train.output.model,
+        model=classifier,
     output:
         table=paths.SCALES,
         record=paths.SCALES.replace(".tsv", ".json"),
@@ -32,7 +32,7 @@ rule scales:
 rule sample:
     input:
         rules.data.output,
-        model=rules.train.output.model,
+        model=classifier,
         scales=scales,
     output:
         temp(f"{paths.STORE}/shards/{{i}}-of-{{n}}.json"),

@@ -150,7 +150,7 @@ def parent(wildcards):
     axes = {"dataset": wildcards.dataset, "arch": wildcards.arch, "training": origin[0]}
     if origin[1] == "published":
         return {"parent": paths.PUBLISHED_MODEL.format(**axes)}
-    model = {"parent": paths.MODEL.format(**axes)}
+    model = {"parent": experiments.model(config, axes)}
     if origin[1] == "model":
         return model
     return {**model, "snapshots": ancient(paths.SNAPSHOTS.format(**axes))}
@@ -164,6 +164,11 @@ def parent_file(wildcards, input):
     if "snapshots" not in input.keys():
         return f"--parent {input.parent}"
     return f"--parent {Path(input.snapshots, f'model.epoch-{origin[1]}.safetensors')}"
+
+
+def classifier(wildcards):
+    """Input function: the base classifier of a run."""
+    return experiments.model(config, wildcards)
 
 
 def normalization(wildcards):

@@ -29,7 +29,8 @@ rule train:
         " --snapshots {output.snapshots} --quiet > {log} 2>&1"
 
 
-# Models that the authors of a method published, for those trainings that start from them.
+# Models that the authors of a method published: trainings start from them, or they take the place
+# of one.
 rule published_model:
     output:
         paths.PUBLISHED_MODEL,

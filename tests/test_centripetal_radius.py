@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from scipy.special import gammainc, ndtr, ndtri
+from zhang_estimator import dual_bound, log_ratio_sampler
 
 from smoothcert.noise import NOISES
 from smoothcert.noise.quadrature_table import quadrature_table
 from smoothcert.noise.radial_quadrature import GammaCells, Law, failure_bound, largest_radius
-from smoothcert.papers.nongaussian.estimator import dual_bound, log_ratio_sampler
 
 L1, L2, LINF, MIXED = "centripetal-l1", "centripetal-l2", "centripetal-linf", "mixed-linf"
 P = np.concatenate([np.linspace(0.55, 0.9999, 1001), 1 - np.geomspace(1e-4, 0.45, 200)])

@@ -71,6 +71,65 @@ def test_the_base_configuration_has_the_settings_of_the_paper() -> None:
     assert recipe.items() >= paper.items()
 
 
+def test_iss_certifies_models_trained_as_those_of_its_paper() -> None:
+    config = preset("paper")
+    for table, wanted in {
+        "iss_table1": ("imagenet", "resnet50", "consistency"),
+        "iss_table4": ("imagenet", "resnet50", "consistency"),
+        "iss_table5": ("cifar10", "resnet110", "macer"),
+    }.items():
+        for run in [*experiments.runs(config, table), *experiments.live_runs(config, table)]:
+            assert (run["dataset"], run["arch"], run["training"].split("-")[0]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("training", "dataset", "arch", "options"),
+    [
+        ("consistency-fs-0.50", "imagenet", "resnet50", {"m": 2, "lam": 5.0, "eta": 0.5}),
+        ("consistency-fs-1.00", "imagenet", "resnet50", {"m": 2, "lam": 5.0, "eta": 0.1}),
+        ("consistency-fs-0.25", "cifar10", "resnet110", {"m": 2, "lam": 20.0, "eta": 0.5}),
+        ("consistency-fs-1.00", "cifar10", "resnet110", {"m": 2, "lam": 10.0, "eta": 0.5}),
+        ("macer-fs-0.25", "cifar10", "resnet110", {"k": 16, "lam": 12.0}),
+        ("macer-fs-0.50", "cifar10", "resnet110", {"k": 16, "lam": 4.0}),
+        ("macer-fs-1.00", "cifar10", "resnet110", {"k": 16, "lam": 12.0, "defer": 200}),
+        ("macer-fs-0.50", "cifar10", "resnet18_stem7", {"k": 64, "lam": 12.0}),
+    ],
+)
+def test_a_recipe_may_depend_on_the_scale(
+    training: str, dataset: str, arch: str, options: Config
+) -> None:
+    run = {"dataset": dataset, "arch": arch, "training": training}
+    recipe = experiments.settings(preset("paper"), "train", run)["recipe"]
+    assert recipe["method"].items() >= options.items()
+
+
+def test_a_snapshot_for_one_scale_is_kept_at_that_scale(smoke: Config) -> None:
+    config = merged(smoke, {"recipes": {"cohen-ds2-0.25": {"digits": {"parent": 5}}}})
+    check(config)
+
+    def snapshots(training: str) -> list[int]:
+        run = {"dataset": "digits", "arch": "tiny_cnn", "training": training}
+        return experiments.settings(config, "train", run)["recipe"]["snapshots"]
+
+    assert snapshots("cohen-fs-0.25") == [5, 8]  # 8: of the control cohen-fs_ft
+    assert snapshots("cohen-fs-0.50") == [8]
+
+
+def test_a_published_checkpoint_takes_the_place_of_a_training() -> None:
+    config = preset("paper")
+    run = {"dataset": "cifar10", "arch": "resnet110", "training": "macer-fs-0.50"}
+    other = {**run, "arch": "resnet18_stem7"}
+    assert experiments.model(config, run).startswith("<results>/models/")
+    config = merged(config, read("config/overlays/published_models.yaml"))
+    check(config)
+    published = "<results>/published/cifar10/resnet110/macer-fs-0.50.safetensors"
+    assert experiments.model(config, run) == published
+    assert experiments.recipe(config, run)["normalization"] == "none"
+    assert experiments.model(config, other).startswith("<results>/models/")
+    # what starts from the training starts from the checkpoint
+    assert experiments.parent(config, {**run, "training": "macer-ds2-0.50"}) is not None
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -91,6 +150,7 @@ def test_the_base_configuration_has_the_settings_of_the_paper() -> None:
         ({"recipes": {"macer": {"digits": {"parent": "x"}}}}, r"digits\.parent: expected model"),
         ({"recipes": {"macer": {"mnist": {"method": {"radius": 1}}}}}, r"method\.radius: unknown"),
         ({"recipes": {"coen": {}}}, r"recipes\.coen: unknown key"),
+        ({"recipes": {"macer-fs-0.5": {}}}, r"recipes\.macer-fs-0\.5: unknown key; .*0\.50"),
         ({"inputs": {"digitz": {}}}, r"inputs\.digitz: unknown key.*digits"),
         ({"inputs": {"digits": {"shards": 0}}}, r"inputs\.digits\.shards: expected at least 1"),
         ({"sampling": {"precision": "int8"}}, r"sampling\.precision: expected one of float32"),

@@ -122,6 +122,12 @@ def test_training_images_are_those_of_the_epochs_that_are_left(throughput: Throu
             (7, 7),
         ),
         ("macer-fs-0.25", {"method": {"k": 16}}, (16, 16)),
+        ("consistency-fs-0.25", {"method": {"m": 3}}, (3, 3)),
+        (
+            "consistency-fs-0.25",
+            {"method": {"m": 2, "attack": {"radius": 0.5, "steps": 3}}},
+            (8, 8),
+        ),
     ],
 )
 def test_the_passes_of_a_method_are_counted_by_running_it(

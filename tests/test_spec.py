@@ -67,7 +67,7 @@ def test_a_number_reads_back_exactly_and_has_two_decimals(value):
 
 
 @given(
-    st.sampled_from(["cohen", "smoothadv", "macer"]),
+    st.sampled_from(["cohen", "smoothadv", "macer", "consistency"]),
     st.sampled_from(["fs", "ds2"]),
     st.integers(0, 400).map(lambda i: i / 100),
     st.sampled_from(["gaussian", "uniform", "laplace", "centripetal-l1_k5"]),

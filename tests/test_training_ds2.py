@@ -214,7 +214,12 @@ def test_options_out_of_range_are_refused_by_their_name(options, message):
 
 
 RECIPE = {"epochs": 4, "batch": 128, "lr": 0.05, "schedule": "cosine"}
-METHOD = {"cohen": {}, "smoothadv": {"radius": 0.25}, "macer": {"k": 4, "lam": 3.0, "beta": 4.0}}
+METHOD = {
+    "cohen": {},
+    "smoothadv": {"radius": 0.25},
+    "macer": {"k": 4, "lam": 3.0, "beta": 4.0},
+    "consistency": {"lam": 2.0},
+}
 
 
 def job(training, parent=None, **changes):
@@ -238,7 +243,7 @@ def parents(tmp_path_factory):
 
 
 @pytest.mark.parametrize("method", METHOD)
-def test_all_six_trainings_survive_sigkill_to_the_bit_scales_included(tmp_path, parents, method):
+def test_all_trainings_survive_sigkill_to_the_bit_scales_included(tmp_path, parents, method):
     for training, parent in [
         (f"{method}-fs-0.25", None),
         (f"{method}-ds2-0.25", parents / f"{method}.safetensors"),

@@ -7,13 +7,19 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import rel_entr
 from scipy.stats import norm
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models import build
 from smoothcert.noise import Gaussian, Laplace, Uniform
-from smoothcert.training import METHODS, Batch, Cohen, Macer, SmoothAdv
+from smoothcert.training import METHODS, Batch, Cohen, Consistency, Macer, SmoothAdv
+from smoothcert.training.consistency import divergence_and_entropy
 from smoothcert.training.macer import robustness_loss
+from smoothcert.training.smoothadv import Attack
 
 SHAPE = (1, 8, 8)
 SIZE = 5
@@ -66,6 +72,7 @@ METHODS_IN_DOUBLE = {
     "cohen": Cohen(),
     "smoothadv": SmoothAdv(radius=0.25, steps=2, samples=3),
     "macer": Macer(k=6, lam=2.0, gamma=8.0, beta=2.0),
+    "consistency": Consistency(m=3, lam=4.0, eta=0.7),
 }
 
 
@@ -277,6 +284,100 @@ def test_macer_without_its_robustness_term_is_the_smoothed_cross_entropy():
     assert loss.value.item() == pytest.approx((-mean.log()).mean().item(), rel=1e-6)
 
 
+# Consistency
+
+
+def softmax(logits):
+    """Along the last axis, in NumPy."""
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def consistency_by_hand(model, inputs, x, m, lam, eta):
+    """The objective of the paper, one input at a time, with scipy's relative entropy."""
+    eps = inputs.draw_noise(m)
+    total = 0.0
+    for i in range(SIZE):
+        p = softmax(model(x[i] + eps[m * i : m * (i + 1)]).detach().numpy())
+        mean = p.mean(0)
+        total += -np.log(p[:, int(inputs.y[i])]).mean()
+        total += lam * np.mean([rel_entr(mean, one).sum() for one in p])
+        total += eta * -(mean * np.log(mean)).sum()
+    return total / SIZE
+
+
+@pytest.mark.parametrize(("m", "lam", "eta"), [(2, 10.0, 0.5), (2, 20.0, 0.1), (5, 3.0, 3.0)])
+def test_consistencys_loss_is_that_of_its_paper(m, lam, eta):
+    model, inputs = network(), batch()
+    loss = Consistency(m=m, lam=lam, eta=eta).loss(model, inputs)
+    expected = consistency_by_hand(model, inputs, inputs.x, m, lam, eta)
+    assert loss.value.item() == pytest.approx(expected, rel=1e-6)
+    parts = loss.statistics
+    assert loss.value.item() == pytest.approx(
+        (parts["cross_entropy"] + lam * parts["divergence"] + eta * parts["entropy"]).item()
+    )
+    p = by_hand(model, inputs.x.repeat_interleave(m, 0) + inputs.draw_noise(m))
+    assert loss.correct.tolist() == (p.argmax(1) == inputs.y.repeat_interleave(m)).tolist()
+
+
+def test_consistency_on_top_of_smoothadv_is_at_its_adversarial_inputs_and_noise():
+    model, inputs = network(), batch(epoch=1)
+    attack = Attack(radius=0.4, steps=3, warmup=4)
+    loss = Consistency(m=3, lam=5.0, eta=0.5, attack=attack).loss(model, inputs)
+    smoothadv = SmoothAdv(radius=0.4, steps=3, warmup=4, samples=3)
+    x = smoothadv.attacked(model, inputs, inputs.draw_noise(3))
+    assert (x - inputs.x).abs().max() > 0.01
+    expected = consistency_by_hand(model, inputs, x, 3, 5.0, 0.5)
+    assert loss.value.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_consistency_without_its_weights_is_the_cross_entropy_of_its_copies():
+    model, inputs = network(), batch()
+    loss = Consistency(m=4, lam=0.0, eta=0.0).loss(model, inputs)
+    x, y = inputs.x.repeat_interleave(4, 0), inputs.y.repeat_interleave(4)
+    expected = torch.nn.functional.cross_entropy(model(x + inputs.draw_noise(4)), y)
+    assert loss.value.item() == pytest.approx(expected.item(), rel=1e-9)
+
+
+logits_of_copies = arrays(np.float64, (2, 3, 4), elements=st.floats(-30, 30))
+
+
+@given(logits_of_copies)
+def test_equal_copies_leave_the_entropy_alone(logits):
+    same = torch.tensor(logits[:, :1]).expand(-1, 5, -1)
+    divergence, entropy = divergence_and_entropy(same)
+    p = softmax(logits[:, 0])
+    assert divergence.numpy() == pytest.approx(0, abs=1e-12)
+    assert entropy.numpy() == pytest.approx(-(p * np.log(p)).sum(-1), rel=1e-9, abs=1e-12)
+
+
+@given(logits_of_copies, st.permutations(range(3)))
+def test_the_divergence_of_copies_is_an_average_of_relative_entropies(logits, order):
+    divergence, entropy = divergence_and_entropy(torch.tensor(logits))
+    p = softmax(logits)
+    mean = p.mean(1, keepdims=True)
+    expected = rel_entr(mean, p).sum(-1).mean(-1)
+    assert divergence.numpy() == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert (divergence >= -1e-12).all()
+    # with equal weights: the mean of the copies' cross-entropies against their mean
+    crossed = -(mean * np.log(p)).sum(-1).mean(-1)
+    assert (divergence + entropy).numpy() == pytest.approx(crossed, rel=1e-9, abs=1e-12)
+    shuffled = divergence_and_entropy(torch.tensor(logits[:, order]))
+    assert torch.allclose(torch.stack(shuffled), torch.stack((divergence, entropy)))
+
+
+def test_copies_of_certain_and_opposite_predictions_have_a_finite_gradient():
+    logits = torch.tensor([[[0.0, 900.0], [900.0, 0.0]], [[900.0, 0.0], [900.0, 0.0]]])
+    logits.requires_grad_()
+    divergence, entropy = divergence_and_entropy(logits)
+    (divergence.sum() + entropy.sum()).backward()
+    assert divergence.tolist() == pytest.approx([450 - math.log(2), 0])
+    assert entropy.tolist() == pytest.approx([math.log(2), 0])
+    assert logits.grad.isfinite().all()
+    assert (logits.grad[0].abs() > 0.1).all()
+    assert (logits.grad[1] == 0).all()
+
+
 # Settings
 
 
@@ -291,6 +392,10 @@ def test_macer_without_its_robustness_term_is_the_smoothed_cross_entropy():
         ("smoothadv", {"radius": 0.25, "steps": 0}, "steps: expected at least 1, found 0"),
         ("smoothadv", {"radius": 0.25, "samples": 0}, "samples: expected at least 1, found 0"),
         ("smoothadv", {"radius": 0.25, "warmup": 0}, "warmup: expected at least 1, found 0"),
+        ("consistency", {"m": 1}, "m: expected at least 2, found 1"),
+        ("consistency", {"lam": -1.0}, "lam: expected at least 0, found -1"),
+        ("consistency", {"eta": float("nan")}, "eta: expected a finite number"),
+        ("consistency", {"attack": {"steps": 2}}, "attack.radius: missing"),
     ],
 )
 def test_options_out_of_range_are_refused_by_their_name(method, options, message):

@@ -63,7 +63,7 @@ def inputs(config: Config, job: Job, wildcards: Run) -> Files:
     chosen = of_job(config, job, wildcards)
     return {
         "tables": [paths.CERTIFICATES.format(**run) for run in chosen],
-        "model": paths.MODEL.format(**chosen[0]),
+        "model": experiments.model(config, chosen[0]),
         "data": paths.DATA.format(**chosen[0]),
     }
 

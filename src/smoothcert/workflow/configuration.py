@@ -179,12 +179,13 @@ def _check_recipe(method: str, given: Config, where: str) -> None:
 
 
 def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
-    """By METHOD, METHOD-SCHEDULE_VARIANT or a training's slug without its scale; then by default,
-    data set or DATASET/ARCHITECTURE."""
+    """By METHOD, METHOD-SCHEDULE_VARIANT or a training's slug, with its scale or without; then by
+    default, data set or DATASET/ARCHITECTURE."""
     for key, by_dataset in given.items():
         slug = key if "-" in key else f"{key}-fs"
+        scaled = re.search(r"-\d+\.\d+$", slug)
         try:
-            method = Training.parse(f"{slug}-0.25").method
+            method = Training.parse(slug if scaled else f"{slug}-0.25").method
             recipe_model(method)
         except SmoothcertError as error:
             raise SmoothcertError(f"{where}.{key}: unknown key; {error}") from None

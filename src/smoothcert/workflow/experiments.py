@@ -22,6 +22,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
 from smoothcert.datasets import published as published_tables
 from smoothcert.noise import NOISES
+from smoothcert.workflow import paths
 
 Config = dict[str, Any]
 Run = dict[str, str]
@@ -207,16 +208,17 @@ def recipe(config: Config, cell: Mapping[str, str]) -> Config:
     """The training recipe, with the snapshots that other recipes branch from.
 
     The method's own (``macer``), overridden by that of the schedule (``macer-ds2``), of the
-    variant (``macer-ds2_n1``) and of the noise (``cohen-fs-uniform``), as far as there are such;
-    and in each, ``default`` overridden by the data set, and that by DATASET/ARCHITECTURE. The keys
-    of :func:`parent` are left out.
+    variant (``macer-ds2_n1``), of the noise (``cohen-fs-uniform``) and of the training with its
+    scale (``macer-fs-0.50``), as far as there are such; and in each, ``default`` overridden by the
+    data set, and that by DATASET/ARCHITECTURE. The keys of :func:`parent` are left out.
     """
     training = Training.parse(cell["training"])
     merged = _recipe(config, training, cell)
     epochs = set()
     if (training.schedule, training.variant) == ("fs", ""):
         for key in config["recipes"]:
-            child = f"{key}-{number(training.scale)}"
+            scale = f"-{number(training.scale)}"
+            child = key if key.endswith(scale) else f"{key}{scale}"
             if key.startswith(f"{training.method}-") and _is_training(child):
                 heir = replace(Training.parse(child), noise=training.noise)
                 branch = _recipe(config, heir, cell).get("parent")
@@ -236,13 +238,23 @@ def parent(config: Config, cell: Mapping[str, str]) -> tuple[str, str | int] | N
     """The training that this one starts from, and from what of it; None for a fresh network.
 
     ``model`` (the finished model), the epoch of a snapshot, or ``published`` (a checkpoint of the
-    method's authors): the recipe's key ``parent``, by default ``model``.
+    method's authors): the recipe's key ``parent``, by default ``model``. (Of a training that
+    starts from none, ``published`` says that the checkpoint takes its place: :func:`model`.)
     """
     training = Training.parse(cell["training"])
     if (training.schedule, training.variant) == ("fs", ""):
         return None
     origin = replace(training, schedule="fs", variant="").slug
     return origin, _recipe(config, training, cell).get("parent", "model")
+
+
+def model(config: Config, run: Mapping[str, str]) -> str:
+    """The file of a run's base classifier: trained here, or published by the method's authors."""
+    training = Training.parse(run["training"])
+    own = (training.schedule, training.variant) == ("fs", "")
+    published = own and _recipe(config, training, run).get("parent") == "published"
+    axes = {axis: run[axis] for axis in ("dataset", "arch", "training")}
+    return (paths.PUBLISHED_MODEL if published else paths.MODEL).format(**axes)
 
 
 def checkpoint(config: Config, wildcards: Mapping[str, str]) -> str:
@@ -256,7 +268,8 @@ def _recipe(config: Config, training: Training, cell: Mapping[str, str]) -> Conf
     dataset = cell["dataset"]
     method, schedule = training.method, f"{training.method}-{training.schedule}"
     exact = training.slug.removesuffix(f"-{number(training.scale)}")
-    keys = dict.fromkeys([method, schedule, f"{schedule}{training.variant}", exact])
+    variant = f"{schedule}{training.variant}"
+    keys = dict.fromkeys([method, schedule, variant, exact, training.slug])
     recipes = [config["recipes"].get(key, {}) for key in keys]
     if not any(dataset in by_dataset for by_dataset in recipes):
         raise SmoothcertError(

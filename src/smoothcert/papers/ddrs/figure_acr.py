@@ -67,7 +67,7 @@ def _printed() -> list[tuple[str, str, float]]:
 def _paper(dataset: str, method: str, printed: float) -> Row:
     return {
         "panel": f"paper, {DATASETS.get(dataset, dataset)}",
-        "dataset": dataset,
+        "printed_on": dataset,
         "method": method,
         "acr_model": _between(*printed_acr.one_model(dataset, method)),
         "acr_area": _between(*printed_acr.envelope(dataset, method)),

@@ -121,7 +121,7 @@ def certified(radius: float) -> Metric:
 def _comparison(rows: Sequence[Row]) -> str:
     if any(isinstance(row["acr"], Number) and row["acr"].paper for row in rows):
         return (
-            "After a slash: the paper's value; its weights were never released, and its times are"
+            "After a slash: the paper's value, of a network trained in the same way; its times are"
             " of another machine."
         )
     return (

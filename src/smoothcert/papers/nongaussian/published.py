@@ -7,19 +7,19 @@ Salman et al., whose l2 radii are divided by the square root of the dimension.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from smoothcert.certificates.published import import_certificates
 from smoothcert.certificates.replay import record
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.datasets import published
 from smoothcert.datasets.published import PublishedTable
-from smoothcert.noise import Gaussian
+from smoothcert.noise import Gaussian, Noise
 from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.papers.iss.published import read_rows
 from smoothcert.report import names
@@ -126,15 +126,13 @@ def equal_energy(files: Files, options: Options) -> Table:
             for method in ("Ours", "Baseline")
         )
         d = _DIMENSION[dataset]
-        gaussian = _envelope(logs, lambda p: Gaussian(1.0).standard_radius(p, d), radii)
+        gaussian = _envelope(logs, Gaussian(1.0), 1.0, d, radii)
         rows.append(_row(dataset, "Gaussian", gaussian))
         for share in _SHARES:
             noise = CentripetalL2(1.0, int(share * d))
             exact = noise.with_table(noise.build_table(d))
             unit = math.sqrt(d / noise.energy(d))
-            again = _envelope(
-                logs, lambda p, e=exact, u=unit: u * np.asarray(e.standard_radius(p, d)), radii
-            )
+            again = _envelope(logs, exact, unit, d, radii)
             rows.append(_row(dataset, f"centripetal, k = {noise.k:,}", again, gaussian))
         gains = {
             r: ours - other
@@ -179,10 +177,15 @@ def _bounds(one: PublishedTable) -> _Bounds:
 
 
 def _envelope(
-    logs: Sequence[_Bounds], radius: Callable[[NDArray[np.float64]], ArrayLike], radii: list[float]
+    logs: Sequence[_Bounds], noise: Noise, unit: float, d: int, radii: list[float]
 ) -> dict[float, float]:
-    """The largest certified accuracy in percent over the logs, at each radius."""
-    reach = [(log.sigma * np.asarray(radius(log.p_lower)), log.correct) for log in logs]
+    """The largest certified accuracy in percent over the logs, at each radius.
+
+    ``unit``: the noise's scale where the Gaussian's is 1.
+    """
+    reach = [
+        (log.sigma * unit * noise.standard_radius(log.p_lower, d), log.correct) for log in logs
+    ]
     return {r: max(100 * float((ok & (at >= r)).mean()) for at, ok in reach) for r in radii}
 
 

@@ -1,4 +1,4 @@
-"""The six trainings of DDRS side by side: what they certify, and how their logs went."""
+"""The trainings side by side: what they certify, and how their logs went."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def of_noise(runs: list[Run], variant: str) -> list[Run]:
 
 SECTION = Section(
     key="training",
-    title="Six ways to train the base classifier",
+    title="Ways to train the base classifier",
     claim=(
         "Cohen, SmoothAdv and MACER, each with one noise scale for all training inputs and with"
-        " scales of the inputs' own (DS2), certified at the fixed scale."
+        " scales of the inputs' own (DS2), and Consistency, certified at the fixed scale."
     ),
     outputs=(
         Output(
@@ -28,6 +28,13 @@ SECTION = Section(
             options=AccuracyOptions,
             config="outputs.cohen_table",
             compared=True,
+        ),
+        Output(
+            name="training_gain",
+            kind="table",
+            title="What a way of training gains over Cohen's",
+            make="smoothcert.papers.training.gain:gain",
+            needs=(Need("certificates", "training"),),
         ),
         Output(
             name="training_curves_{variant}",

@@ -59,7 +59,12 @@ def samples_per_input(
 
 
 # By the method of training here, what the published models that come nearest were trained with.
-_TRAININGS = {"cohen": "gaussian", "smoothadv": "smoothadv", "macer": "macer consistency"}
+_TRAININGS = {
+    "cohen": "gaussian",
+    "smoothadv": "smoothadv",
+    "macer": "macer consistency",
+    "consistency": "consistency",
+}
 
 
 def vote_shares(dataset: str, sigma: float, method: str = "cohen") -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """The bound of Zhang et al. 2020 as published: Monte Carlo with a Hoeffding term.
 
-For comparison with the tables of this package, which certify. The published interval is for
+An independent computation to test the radius tables against. The published interval is for
 one lambda and one radius fixed beforehand; the procedure optimizes lambda and searches the
 radius on the same draws.
 """
@@ -80,29 +80,3 @@ def dual_bound(
     value = w * slope - (np.arange(1, n + 1) * w - total) / n
     best = int(np.argmax(value))
     return (float(value[best]), float(w[best])) if value[best] > 0 else (0.0, 0.0)
-
-
-def zhang_radius(
-    noise: Centripetal,
-    p_lower: float,
-    d: int,
-    n: int,
-    delta: float | None,
-    rng: np.random.Generator,
-    tolerance: float = 1e-5,
-) -> float:
-    """The published procedure's radius at scale 1: the largest r with dual bound above 1/2.
-
-    One set of ``n`` draws for all lambda and all radii. Not a certificate: see the module.
-    """
-    if p_lower <= 0.5:
-        return 0.0
-    ratio = log_ratio_sampler(noise, d, n, rng)
-    low, high = 0.0, 1e-3
-    while dual_bound(ratio(high), p_lower, delta)[0] > 0.5:
-        low, high = high, 2 * high
-    while high - low > tolerance * high:
-        middle = 0.5 * (low + high)
-        certified = dual_bound(ratio(middle), p_lower, delta)[0] > 0.5
-        low, high = (middle, high) if certified else (low, middle)
-    return low
