@@ -62,7 +62,7 @@ rule page:
         [
             f"<results>/differences/{catalogue.target(entry)}.csv"
             for _, entry in shown
-            if entry.compared
+            if entry.compared and needs.available(config, entry)
         ],
         rules.claims.output,
     output:
