@@ -19,7 +19,7 @@ from smoothcert.workflow.planning.throughput import Network, Throughput
 # Commands that read files and write small ones: seconds on a CPU, whatever they are of.
 LIGHT = frozenset(
     {"data", "gather", "certify", "memory", "table", "figure", "metrics", "import-checkpoint"}
-    | {"overview"}
+    | {"overview", "published"}
 )
 
 
