@@ -418,7 +418,8 @@ def budget_minutes(
     """Of another machine, and so never at the paper's setting."""
     models = {b.key for b in _like(evidence, slug, sigma)[0]}
     kind = kind_of(BUDGETS.parse(slug))
-    timed = [b for b in _timed(evidence) if b.key in models and b.kind == kind]
+    every = [b for b in _timed(evidence) if b.kind == kind]
+    timed = [b for b in every if b.key in models] or every
     measured = [
         Measured(
             f"{b.number('time'):.3g} min on {b.model} ({names.budget(b.budget.slug)})",
