@@ -199,6 +199,25 @@ def test_the_data_line_names_data_that_no_certificate_has(results, tmp_path):
     assert "a lossy JPEG copy of CIFAR-10 (not CIFAR-10)" in head(page.html())
 
 
+def test_what_needs_published_certificates_that_are_not_there_is_said_to_be_left_out(
+    results, tmp_path
+):
+    said = "Left out, since the certificates that the papers&#39; authors published"
+    text = page_of(results).html().replace("papers' authors", "papers&#39; authors")
+    assert text.count(said) == 3  # in the sections of Cohen, ISS and Zhang
+    assert "What sound budgets would have saved on published models" in text
+    folder = tmp_path / "smoke"
+    shutil.copytree(results, folder)
+    for output in (o for section in SECTIONS for o in section.outputs):
+        if any(need.kind == "published" for need in output.needs):
+            ending = "html" if output.kind == "table" else "png"
+            shutil.copy(
+                next((folder / f"{output.kind}s").glob(f"*.{ending}")),
+                folder / f"{output.kind}s" / f"{output.name}.{ending}",
+            )
+    assert "Left out" not in page_of(folder).html()
+
+
 def test_every_number_of_the_run_stands_beside_the_page(results):
     lines = (results / "results.csv").read_text(encoding="utf-8").splitlines()
     numbers = read_results(results)

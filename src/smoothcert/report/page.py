@@ -103,10 +103,20 @@ class Page:
 
     @property
     def datasets(self) -> list[str]:
-        """Every data set of the run: of its certificates, and of numbers that have none."""
+        """Every data set of the run: of its certificates, and of numbers that have none.
+
+        Those of published certificates were not there.
+        """
         named = dict.fromkeys(self.made.values.get("dataset", ()))
-        for numbers in self.evidence.outputs.values():
-            if "dataset" in numbers:
+        published = {
+            name
+            for section in self.sections
+            for output in section.outputs
+            if any(need.kind == "published" for need in output.needs)
+            for name in (output.name, f"{output.name}_{output.kind}")
+        }
+        for output, numbers in self.evidence.outputs.items():
+            if "dataset" in numbers and output not in published:
                 named |= dict.fromkeys(numbers.dataset.dropna().unique())
         return list(named)
 
