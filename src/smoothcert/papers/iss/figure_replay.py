@@ -163,6 +163,16 @@ def figure6_lower(files: Files, options: ReplayOptions) -> Picture:
     return Picture(frame("iss_fig6_lower", rows), {"title": options.title})
 
 
+def published6(files: Files, options: Options) -> Picture:
+    """The same from published certificates of the paper's model."""
+    by = {str(row["budget"]): row for row in read_rows([files.one()], "replay")}
+    rows = [
+        {**_point(by[slug], 0, ""), "k0_share": share, "kbar": kbar}
+        for share, kbar, slug in stage_one(100_000, 200)
+    ]
+    return Picture(frame("iss_fig6_published", rows), {"title": None})
+
+
 def draw_figure6_lower(picture: Picture) -> Figure:
     """ACR and average samples against the desired samples, a curve a share."""
     points = wide(picture.numbers)

@@ -9,7 +9,7 @@ from smoothcert.papers.iss.options import (
     ReplayOptions,
     ScaleOptions,
 )
-from smoothcert.papers.iss.published_models import consistency, macer
+from smoothcert.papers.iss.published_models import consistency, macer, one_consistency
 from smoothcert.report.output import Need, Output, Run, Section
 
 
@@ -127,6 +127,17 @@ SECTION = Section(
         ),
         _curves(1),
         _curves(5),
+        Output(
+            name="iss_fig6_published",
+            kind="figure",
+            title=(
+                "Figure 6 of ISS, lower: average radius and samples by the share of stage 1, on"
+                " published certificates"
+            ),
+            make="smoothcert.papers.iss.figure_replay:published6",
+            draw="smoothcert.papers.iss.figure_replay:draw_figure6_lower",
+            needs=(Need("published", select=one_consistency),),
+        ),
         Output(
             name="iss_fig1",
             kind="figure",
