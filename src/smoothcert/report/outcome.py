@@ -24,7 +24,7 @@ class Outcome:
     ``data``: every data set of the run and what it is; ``missing``: those of the papers' tables
     (``papers_data``) that are not among them. ``directions``: of the claims
     that were compared on other data. ``broken``: (promise, how often), those that this project
-    calls sound in ``ours`` instead.
+    calls sound in ``ours`` instead. ``published``: certificate tables of others that were replayed.
     """
 
     data: dict[str, str]
@@ -38,6 +38,7 @@ class Outcome:
     promises: Counter[str]
     broken: tuple[tuple[str, int], ...]
     ours: tuple[tuple[str, int], ...]
+    published: int
 
     @property
     def time(self) -> str:
@@ -46,11 +47,11 @@ class Outcome:
 
 
 def outcome(
-    rows: Sequence[Row], audited: parts.Audited, made: Made, data: Sequence[str]
+    rows: Sequence[Row], audited: parts.Audited, made: Made, data: Sequence[str], published: int = 0
 ) -> Outcome:
     """Of the ledger, the verdicts of the audits and what made the results.
 
-    ``data``: the names of the data sets.
+    ``data``: the names of the data sets; ``published``: how many published tables were replayed.
     """
     broken = [one for _, one in audited if one.verdict == BROKEN]
     papers = sorted({dataset for _, dataset in inputs_behind()})
@@ -66,6 +67,7 @@ def outcome(
         promises=Counter(one.verdict for _, one in audited),
         broken=_counted(parts.promise(one) for one in broken if not one.ours),
         ours=_counted(parts.promise(one) for one in broken if one.ours),
+        published=published,
     )
 
 

@@ -80,7 +80,7 @@ class Page:
             "page.html",
             style="page.css",
             preset=self.preset,
-            outcome=outcome(rows, audited, self.made, self.datasets),
+            outcome=outcome(rows, audited, self.made, self.datasets, self.published),
             claim_counts=parts.claim_counts(rows, anchors),
             meaning=_MEANING,
             sections=[
@@ -92,6 +92,11 @@ class Page:
             verdicts=parts.verdicts(audited, href),
             made=self.made,
         )
+
+    @cached_property
+    def published(self) -> int:
+        """How many published certificate tables were replayed."""
+        return len(list((self.results / "published-certificates").glob("*.csv")))
 
     @cached_property
     def evidence(self) -> Evidence:

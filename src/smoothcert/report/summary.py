@@ -38,7 +38,7 @@ def summary(page: Page, tables: Sequence[str]) -> str:
     Raises SmoothcertError for a file that cannot be read.
     """
     rows = ledger(page.results) if page.evidence.outputs else []
-    run = outcome(rows, page.evidence.audits, page.made, page.datasets)
+    run = outcome(rows, page.evidence.audits, page.made, page.datasets, page.published)
     lines = [f"Preset {page.preset}, on {', '.join(run.data) or 'no data yet'}"]
     lines.append(f"  made      {_made(page.results)}")
     if page.made.total:
