@@ -12,6 +12,9 @@ from snakemake.exceptions import WorkflowError
 
 SRC = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SRC)
+# An installed copy may have been imported already, by the plugin that shows progress.
+for name in [name for name in sys.modules if name.split(".")[0] == "smoothcert"]:
+    del sys.modules[name]
 
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
 from smoothcert.core.errors import SmoothcertError
@@ -120,9 +123,7 @@ def file_words(wildcards, input):
     """The files of a table or figure as its command takes them: FILE or GROUP=FILE."""
     groups = {name: [files] if isinstance(files, str) else files for name, files in input.items()}
     groups.pop("waits", None)
-    return [
-        f if name == "files" else f"{name}={f}" for name, files in groups.items() for f in files
-    ]
+    return [f if k == "files" else f"{k}={f}" for k, files in groups.items() for f in files]
 
 
 def section_files(section):
