@@ -16,15 +16,7 @@ sys.path.insert(0, SRC)
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import published
-from smoothcert.workflow import (
-    audits,
-    catalogue,
-    configuration,
-    experiments,
-    naming,
-    needs,
-    paths,
-)
+from smoothcert.workflow import audits, catalogue, configuration, experiments, naming, needs, paths
 from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
@@ -196,41 +188,29 @@ def drawn(name):
 
 def radius_table_spec(wildcards):
     """The specification of a radius table, without a scale."""
-    noise = {"noise": wildcards.shape}
-    fingerprint = code(**experiments.code_of("radius_table", {}, noise))
-    return json.dumps({**noise, "d": int(wildcards.d), "code": fingerprint}, sort_keys=True)
+    made_by = code(**experiments.code_of("radius_table", {}, {"noise": wildcards.shape}))
+    made = {"noise": wildcards.shape, "d": int(wildcards.d), "code": made_by}
+    return json.dumps(made, sort_keys=True)
 
 
 def say_what_is_left_out():
     """One line where published certificates are wanted and not there."""
-    missing = needs.left_out(config)
-    if missing and config["published"] != "none":
-        names = ", ".join(catalogue.target(output) for output in missing)
-        print(
-            f"Without the published certificates ({published.folder()}) these are left out: {names}."
-            " --config published=download fetches them.",
-            file=sys.stderr,
-        )
+    if words := needs.left_out_words(config):
+        print(words, file=sys.stderr)
 
 
 def published_spec(wildcards):
     """The specification of what is measured of a published table."""
-    settings, one = dict(config["iss"]["published"]), published.table(wildcards.name)
-    made_by = code(
-        ("smoothcert.papers.iss.published:measure", "smoothcert.report.numbers:frame"),
-        frozenset(experiments.PUBLISHED_PARTS),
-    )
-    settings.setdefault("seed", config["seed"])
-    settings |= {"name": one.name, "code": f"{made_by} of {one.sha256}"}
-    return json.dumps(settings, sort_keys=True)
+    one = published.table(wildcards.name)
+    made_by = f"{code(**experiments.code_of('published', {}, {}))} of {one.sha256}"
+    settings = {"seed": config["seed"], **config["iss"]["published"]}
+    return json.dumps({**settings, "name": one.name, "code": made_by}, sort_keys=True)
 
 
 def nongaussian_study(part):
     """The specification of what is computed without a classifier."""
-    settings = {**config["nongaussian"][part], "seed": config["seed"]}
-    return json.dumps(
-        {**settings, "code": code(f"smoothcert.papers.nongaussian.study.{part}")}, sort_keys=True
-    )
+    made_by = {"seed": config["seed"], "code": code(f"smoothcert.papers.nongaussian.study.{part}")}
+    return json.dumps({**config["nongaussian"][part], **made_by}, sort_keys=True)
 
 
 def shards(suffix, store=paths.STORE):

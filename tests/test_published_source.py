@@ -26,6 +26,9 @@ from smoothcert.datasets import published
 from smoothcert.noise import NOISES
 from smoothcert.papers.cohen import published as records
 from smoothcert.papers.cohen import published_choice
+from smoothcert.papers.ddrs import published as ddrs
+from smoothcert.papers.ddrs.published_models import baselines
+from smoothcert.papers.ddrs.runs import APPENDICES
 from smoothcert.papers.iss import figures, published_models, published_tables
 from smoothcert.papers.iss import published as iss
 from smoothcert.papers.iss.options import PublishedOptions
@@ -33,6 +36,7 @@ from smoothcert.papers.nongaussian import published as zhang
 from smoothcert.papers.nongaussian.published_models import cohens, smoothadvs
 from smoothcert.report.numbers import Metric, Number, frame, write_numbers
 from smoothcert.report.output import Files, Options
+from smoothcert.report.reference import cells
 
 HERE = [name for name, one in published.tables().items() if published.find(one) is not None]
 real = pytest.mark.skipif(
@@ -235,6 +239,43 @@ def test_figure_4_has_the_class_probabilities_of_the_papers_models(folder: Path)
         assert any(f"imagenet, Consistency, σ = {sigma}: " in word for word in said)
 
 
+def listed(folder: Path) -> Files:
+    """Records that name every table, and no more."""
+    path = folder / "listed.csv"
+    rows = [
+        {"published": name, "kind": "record", "sigma": one.sigma, "acr": Number(0)}
+        for name, one in published.tables().items()
+    ]
+    write_numbers(path, frame("published", rows))
+    return Files({"": (path,)})
+
+
+def test_ddrs_has_the_scales_of_the_published_tables_beside_its_baselines() -> None:
+    ours = {(*ddrs._family(one)[:2], one.sigma) for one in map(
+        published.table, baselines(published.tables())
+    )}  # fmt: skip
+    theirs = {
+        (cell.dataset, method, cell.sigma)
+        for method, name in APPENDICES.items()
+        for cell in cells("ddrs", name, method=method)
+    }
+    assert theirs - ours == {("cifar10", "MACER", 0.12)}
+    assert ours <= theirs
+
+
+def test_ddrs_printed_baselines_stand_in_rows_of_their_own_and_are_not_judged(folder: Path) -> None:
+    made = ddrs.baseline(listed(folder), Options())
+    assert len(made.rows) == 3 * (17 + 6)  # at one scale, and the best of several
+    assert made.numbers("ddrs_published").paper.isna().all()
+    assert not any("verdict" in row for row in made.rows)
+    for ours, printed, difference in zip(*(iter(made.rows),) * 3, strict=True):
+        assert str(printed["whose"]).startswith("DDRS ")
+        assert difference["whose"] == ddrs.DIFFERENCE
+        assert ("acr" in printed) == str(printed["sigma"]).startswith("best of")
+        for key in (key for key, one in printed.items() if isinstance(one, Number)):
+            assert value(difference, key) == value(ours, key) - value(printed, key)
+
+
 # --- the real tables -------------------------------------------------------------------------
 
 
@@ -291,6 +332,27 @@ def test_the_paper_of_iss_is_reproduced_on_its_own_models(tmp_path: Path) -> Non
     judged = [row["verdict"] for row in rows if row["papers_own"]]
     assert len(judged) >= 8
     assert set(judged) == {"reproduced"}
+
+
+@real
+def test_ddrs_baselines_are_within_a_point_of_cohens_on_imagenet_and_below_on_cifar10(
+    tmp_path: Path,
+) -> None:
+    rows = ddrs.baseline(listed(tmp_path), Options()).rows
+    less = {}
+    for ours, _, difference in zip(*(iter(rows),) * 3, strict=True):
+        key = tuple(str(ours[name]) for name in ("dataset", "method", "sigma", "whose"))
+        less[key] = [
+            one.value
+            for k, one in difference.items()
+            if isinstance(k, Metric) and isinstance(one, Number)
+        ]
+    for sigma in ("0.25", "0.50", "1.00"):
+        assert max(map(abs, less["imagenet", "Cohen", sigma, "Cohen et al. 2019"])) < 0.85
+    for sigma, most in (("0.12", 3.5), ("0.25", 2.8), ("0.50", 3.3)):
+        one = less["cifar10", "Cohen", sigma, "Salman et al. 2019"]
+        assert min(one) >= 0
+        assert max(one) == pytest.approx(most, abs=0.05)
 
 
 @real

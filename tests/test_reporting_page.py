@@ -204,7 +204,7 @@ def test_what_needs_published_certificates_that_are_not_there_is_said_to_be_left
 ):
     said = "Left out, since the certificates that the papers&#39; authors published"
     text = page_of(results).html().replace("papers' authors", "papers&#39; authors")
-    assert text.count(said) == 3  # in the sections of Cohen, ISS and Zhang
+    assert text.count(said) == 4  # in the sections of Cohen, DDRS, ISS and Zhang
     assert "What sound budgets would have saved on published models" in text
     folder = tmp_path / "smoke"
     shutil.copytree(results, folder)

@@ -142,12 +142,6 @@ def live_runs(config: Config, table: str) -> list[Run]:
         raise SmoothcertError(f"configuration: iss.live.{table}.{error}") from None
 
 
-# The members whose code decides what is measured of published tables
-PUBLISHED_PARTS = (
-    "noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential",
-)  # fmt: skip
-
-
 def published(config: Config) -> list[str]:
     """The published certificate tables to use, by name, in the order of the list.
 
@@ -356,6 +350,13 @@ ENTRIES = {
     "certify": ("smoothcert.certificates.job:run",),
     "memory": ("smoothcert.certificates.memory_job:run",),
     "radius_table": ("smoothcert.cli.radius_table:RadiusTable.run",),
+    "published": ("smoothcert.papers.iss.published:measure", "smoothcert.report.numbers:frame"),
+}
+# The members whose code decides a stage whatever its run: those that published tables are read with
+_STAGE_PARTS = {
+    "published": frozenset(
+        {"noise.gaussian", "budget.fixed", "budget.iss", "budget.iss-fresh", "budget.sequential"}
+    )
 }
 
 # The package of the library whose members an axis names.
@@ -397,7 +398,8 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
             without = ["smoothcert.training.scales:DataDependentScale"]
     return {
         "entries": ENTRIES.get(stage, ()),
-        "parts": frozenset(part for axis, slug in chosen for part in parts(axis, slug)),
+        "parts": frozenset(part for axis, slug in chosen for part in parts(axis, slug))
+        | _STAGE_PARTS.get(stage, frozenset()),
         "without": tuple(without),
     }
 

@@ -9,7 +9,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import published as published_tables
 from smoothcert.report.output import Need, Output, Run, Section
 from smoothcert.workflow import experiments, paths
-from smoothcert.workflow.catalogue import SECTIONS, expanded, function
+from smoothcert.workflow.catalogue import SECTIONS, expanded, function, target
 
 Config = dict[str, Any]
 
@@ -143,6 +143,17 @@ def left_out(config: Config) -> list[Output]:
     """The tables and figures that are not made, for want of published certificates."""
     every = [o for section in SECTIONS for o in expanded(config, section)]
     return [output for output in every if not available(config, output)]
+
+
+def left_out_words(config: Config) -> str:
+    """One line where published certificates are wanted and not there; else nothing."""
+    missing = left_out(config)
+    if not missing or config["published"] == "none":
+        return ""
+    return (
+        f"Without the published certificates ({published_tables.folder()}) these are left out:"
+        f" {', '.join(map(target, missing))}. --config published=download fetches them."
+    )
 
 
 def shown(output: Output) -> str:

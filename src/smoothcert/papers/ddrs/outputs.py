@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smoothcert.papers.cohen.options import AccuracyOptions, Titled
 from smoothcert.papers.ddrs.options import ImageOptions, MoreImageOptions
+from smoothcert.papers.ddrs.published_models import baselines
 from smoothcert.report.output import Need, Options, Output, Run, Section
 
 _HERE = "smoothcert.papers.ddrs"
@@ -126,6 +127,13 @@ SECTION = Section(
         _table(
             "ddrs_appendix", "Appendix H of DDRS: each noise scale and K", "appendix:appendix",
             *_TABLES_1_TO_3, "ddrs_fig7", compared=True,
+        ),
+        Output(
+            name="ddrs_published",
+            kind="table",
+            title="DDRS's baselines of one fixed scale, beside published certificates",
+            make=f"{_HERE}.published:baseline",
+            needs=(Need("published", select=baselines),),
         ),
         _figure(
             "ddrs_fig3",
