@@ -103,7 +103,8 @@ def test_published_certificates_are_a_job_a_table_where_they_are_or_are_to_be_fe
         (place / f"{name}.tsv.gz").write_bytes(b"")
     some = planned(folder, "iss", *FOUND, SMOOTHCERT_DATA=str(tmp_path))
     assert some["replay_published"] == 2
-    assert some["iss_table1_published"] == some["iss_fig1_published"] == 1
+    for name in ("iss_table1_published", "iss_fig1_published", "iss_fig4_published"):
+        assert some[name] == 1
     assert not {"iss_table5_published", "iss_savings_table"} & set(some)
     fetched = planned(
         folder, "iss", "--config", "published=download", SMOOTHCERT_DATA=str(tmp_path)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reporting import fits, words
+from scipy.special import ndtri
 
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import read_certificates
@@ -27,8 +29,8 @@ from smoothcert.papers.cohen import published_choice
 from smoothcert.papers.ddrs import published as ddrs
 from smoothcert.papers.ddrs.published_models import baselines
 from smoothcert.papers.ddrs.runs import APPENDICES
+from smoothcert.papers.iss import figures, published_models, published_tables
 from smoothcert.papers.iss import published as iss
-from smoothcert.papers.iss import published_models, published_tables
 from smoothcert.papers.iss.options import PublishedOptions
 from smoothcert.papers.nongaussian import published as zhang
 from smoothcert.papers.nongaussian.published_models import cohens, smoothadvs
@@ -208,6 +210,33 @@ def test_savings_compare_budgets_at_one_loss_of_the_average_radius(folder: Path)
     lost = {n: value(rows["fixed-100000"], "acr") - value(r, "acr") for n, r in fixed.items()}
     near = sorted(lost, key=lambda n: abs(lost[n] - loss))[:2]
     assert 0.9 * min(near) <= value(row, "fixed") <= 1.1 * max(near)
+
+
+def test_figure_4_has_the_class_probabilities_of_the_papers_models(folder: Path) -> None:
+    names = published_models.consistency(published.tables())
+    picture = figures.published4(
+        jobs(folder, names, PublishedOptions(inputs=100, repeats=1)), Options()
+    )
+    numbers = picture.numbers
+    for name in names:
+        one = published.table(name)
+        table = read_certificates(published.fetch(one))
+        idx, predict, printed = (a[::2] for a in (table.idx, table.predict, table.radius))
+        own = numbers[numbers.training == one.training]
+        inputs = own[own.series == "input"]
+        assert inputs.idx.astype(int).tolist() == idx[predict >= 0].tolist()
+        # The bound at so many votes is the one behind the printed radius.
+        bound = clopper_pearson_lower(np.round(one.n * inputs.value), one.n, one.alpha)
+        radius = one.sigma * ndtri(bound)
+        np.testing.assert_allclose(radius, printed[predict >= 0], rtol=0.006)
+        (share,) = own[own.series == "from the paper's"].value
+        assert share == pytest.approx(100 * (inputs.value >= 0.94).sum() / 100)
+    figure = figures.draw_figure4(picture)
+    assert fits(figure)
+    said = words(figure)
+    assert "the paper: ahead from 0.94" in said
+    for sigma in ("0.50", "1.00"):
+        assert any(f"imagenet, Consistency, σ = {sigma}: " in word for word in said)
 
 
 def listed(folder: Path) -> Files:

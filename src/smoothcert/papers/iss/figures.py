@@ -1,7 +1,8 @@
-"""Figures 3, 4 and 6 (upper) of ISS, in closed form; figure 4 with p_A of one model's inputs."""
+"""Figures 3, 4 and 6 (upper) of ISS, in closed form; figure 4 with p_A of models' inputs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -27,9 +28,10 @@ from smoothcert.papers.iss.closed_form import (
     size,
 )
 from smoothcert.papers.iss.options import ReplayOptions, ScaleOptions
-from smoothcert.papers.iss.replays import read_recorded
-from smoothcert.report.numbers import GAIN, RADIUS, SAMPLES, Number, Row, frame
-from smoothcert.report.output import Files, Picture
+from smoothcert.papers.iss.published import read_recorded as read_published
+from smoothcert.papers.iss.replays import Recorded, read_recorded
+from smoothcert.report.numbers import GAIN, PERCENT, RADIUS, SAMPLES, Number, Row, frame
+from smoothcert.report.output import Files, Options, Picture
 from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 _BLUE, _RED, _GREEN, *_ = COLOURS
@@ -115,8 +117,19 @@ def _abstentions(axes: Axes, curve: pd.DataFrame, top: float) -> None:
 
 
 def figure4(files: Files, options: ReplayOptions) -> Picture:
+    """Where ISS is ahead, and p_A of a model of ours."""
+    return _figure4("iss_fig4", [read_recorded(files.one(), options)])
+
+
+def published4(files: Files, options: Options) -> Picture:
+    """The same with p_A of the published certificates of the paper's models."""
+    return _figure4("iss_fig4_published", [read_published(file) for file in files.some()])
+
+
+def _figure4(output: str, models: Sequence[Recorded]) -> Picture:
     """By scale and class probability, the mean radius of ISS minus that of IAS; by scale, from
-    where it is positive; and by input, the share of its recorded votes for the certified class."""
+    where it is positive; by input, the share of its recorded votes for the certified class; and
+    by model, the share of its inputs from the paper's probability on, and from ours."""
     at = np.concatenate([np.linspace(0.5, 0.99, 50), 1 - np.geomspace(0.0095, 1e-5, 24), [1.0]])
     rows: list[Row] = []
     for scale in _SCALES:
@@ -126,19 +139,27 @@ def figure4(files: Files, options: ReplayOptions) -> Picture:
             for p in at
         ]  # fmt: skip
         rows.append({"series": "crossing", "scale": scale, "ahead_from": Number(crossing(scale))})
-    model = read_recorded(files.one(), options)
-    votes = model.record
-    shares = votes.low / votes.size
-    rows += [
-        {"series": "input", **model.axes, "idx": int(idx), "share": Number(float(share))}
-        for idx, share, predict in zip(votes.idx, shares, votes.predict, strict=True)
-        if predict >= 0
-    ]
-    return Picture(frame("iss_fig4", rows), {"model": model.name, "inputs": len(votes)})
+    for model in models:
+        votes = model.record
+        shares = votes.low / votes.size
+        labels: Row = {**model.axes, "model": model.name}
+        rows += [
+            {"series": "input", **labels, "idx": int(idx), "share": Number(float(share))}
+            for idx, share, predict in zip(votes.idx, shares, votes.predict, strict=True)
+            if predict >= 0
+        ]
+        for series, p in (
+            ("from the paper's", PRINTED_CROSSING),
+            ("from the crossing", crossing(float(votes.scale[0]))),
+        ):
+            reached = float(((votes.predict >= 0) & (shares >= p)).mean())
+            inputs = Number(100 * reached, inputs=len(votes), unit=PERCENT)
+            rows.append({"series": series, **labels, "inputs_from": inputs})
+    return Picture(frame(output, rows))
 
 
 def draw_figure4(picture: Picture) -> Figure:
-    """Left what is computed, right where the inputs of a model are."""
+    """Left what is computed, right where the inputs of the models are."""
     numbers = picture.numbers
     starts = numbers[numbers.series == "crossing"].set_index("scale").value
     with style():
@@ -161,18 +182,36 @@ def draw_figure4(picture: Picture) -> Figure:
         left.set_ylabel(f"mean radius of ISS minus that of IAS\n{_PIXELS}")
         left.set_title(f"ISS ({KBAR:,} desired, U = 0.05) against IAS ({_FIXED:,})")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
-        shares = numbers[numbers.series == "input"].value
-        right.hist(_normal(shares), bins=40, color=_BLUE)
-        right.set_ylabel("inputs")
-        every = picture.more["inputs"]
-        known = f"{every}" if len(shares) == every else f"{len(shares)} of {every}"
-        right.set_title(f"{picture.more['model']}: {known} inputs")
+        _inputs(right, numbers)
         # One range for both, so that the inputs stand below the gains they have.
         start = min(axes.get_xlim()[0] for axes in (left, right))
         for axes, what in ((left, "$p_A$"), (right, "recorded share of votes for the class")):
             _probability_axis(axes, f"{what} (normal scale)")
             axes.set_xlim(start, _END + 0.15)
     return figure
+
+
+def _inputs(axes: Axes, numbers: pd.DataFrame) -> None:
+    """A histogram a model, in the colour of its scale at the left."""
+    colours = dict(zip(_SCALES, COLOURS, strict=False))
+    found, looks, labels = [], [], []
+    for model, part in numbers.dropna(subset=["model"]).groupby("model", sort=False):
+        shares = part[part.series == "input"].value
+        above = part[part.metric == "inputs_from"].set_index("series")
+        every = int(above.inputs.iloc[0])
+        known = f"{every}" if len(shares) == every else f"{len(shares)} of {every}"
+        printed, ours = above.value[["from the paper's", "from the crossing"]]
+        found.append(_normal(shares))
+        looks.append(colours.get(float(part.sigma.iloc[0]), _BLUE))
+        labels.append(
+            f"{model}: {known} inputs;\n{printed:.0f}% of all from {PRINTED_CROSSING:g} on,"
+            f" {ours:.0f}% where ISS is ahead"
+        )
+    axes.hist(found, bins=40, color=looks, label=labels)
+    axes.axvline(_normal(PRINTED_CROSSING), color="black", linestyle=":")
+    axes.set_ylabel("inputs")
+    axes.set_title("Where the inputs are")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=1)
 
 
 def _normal(p: Any) -> Any:

@@ -126,6 +126,18 @@ SECTION = Section(
             needs=_PUBLISHED,
         ),
         _curves(1),
+        Output(
+            name="iss_fig4_published",
+            kind="figure",
+            title=(
+                "Figure 4 of ISS: where ISS is ahead, and the class probabilities of the paper's"
+                " models, from published certificates"
+            ),
+            make="smoothcert.papers.iss.figures:published4",
+            draw="smoothcert.papers.iss.figures:draw_figure4",
+            needs=(Need("published", select=consistency),),
+            parts=("noise.gaussian", "budget.iss"),
+        ),
         _curves(5),
         Output(
             name="iss_fig6_published",

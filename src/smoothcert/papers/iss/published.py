@@ -23,9 +23,10 @@ from smoothcert.certificates import CertificateTable, metrics, read_certificates
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.published import import_certificates
 from smoothcert.certificates.replay import Replay, record, replay_all
+from smoothcert.datasets import published
 from smoothcert.datasets.published import PublishedTable
 from smoothcert.papers.iss.options import PublishedOptions
-from smoothcert.papers.iss.replays import compared, families, stage_one
+from smoothcert.papers.iss.replays import Recorded, compared, families, stage_one
 from smoothcert.papers.iss.tables import accuracies, printed_row, tables_of
 from smoothcert.report.numbers import (
     DECLINE,
@@ -164,6 +165,22 @@ def read_rows(files: Iterable[Path], kind: str) -> Iterator[dict[Key, Label | Nu
         for row in rows_of(read_numbers([file])):
             if row["kind"] == kind:
                 yield {**row, "sigma": float(str(row["sigma"]))}
+
+
+def read_recorded(file: Path) -> Recorded:
+    """The votes of the inputs that the job of a table replayed, from the table itself.
+
+    Raises SmoothcertError where it is not in the data directory, or is not the one of the list.
+    """
+    (row,) = read_rows([file], "record")
+    one = published.table(str(row["published"]))
+    store = import_certificates(published.fetch(one), one.sigma, one.n, one.alpha)
+    axes = ("dataset", "arch", "training", "noise", "scaling", "sigma")
+    return Recorded(
+        record(store, int(float(str(row["every"])))),
+        {axis: getattr(one, axis) for axis in axes},
+        file,
+    )
 
 
 def papers_numbers(row: Row) -> dict[Key, Label | Number]:
