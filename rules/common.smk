@@ -262,5 +262,4 @@ def audit_resources(job):
     if job.resources is None:
         return {}
     gpu = config["resources"][job.resources]["gpu"]
-    more = {name: resource(job.resources, name) for name in ("mem_mb", "runtime")}
-    return {"gpu": gpu, **more}
+    return {"gpu": gpu, **{k: resource(job.resources, k) for k in ("mem_mb", "runtime")}}
