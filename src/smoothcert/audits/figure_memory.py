@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from smoothcert.audits.columns import ATTACKED, GAUSSIAN_ONLY
 from smoothcert.audits.described import about, described
 from smoothcert.audits.rows import read_rows
+from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import AXES, Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.numbers import RADIUS, Number, Row, frame, wide
@@ -51,7 +52,7 @@ def measure(files: Files, options: Options) -> Picture:
 def _at_sigma_0(run: Run | None) -> dict[int, float]:
     if run is None:
         return {}
-    correct = np.where(run.table.correct == 1, run.table.radius, 0.0)
+    correct = metrics.certified_radius(run.table)
     return dict(zip(run.table.idx.tolist(), correct.tolist(), strict=True))
 
 

@@ -183,7 +183,7 @@ def choices(
     if not 2 <= folds <= n:
         raise SmoothcertError(f"folds {folds}: expected from 2 to the {n} inputs")
     each = np.stack([metrics.certified(t, radii, strict) for t in tables])  # [M, R, N]
-    reach = np.stack([np.where(t.correct == 1, t.radius, 0.0) for t in tables])  # [M, N]
+    reach = np.stack([metrics.certified_radius(t) for t in tables])  # [M, N]
     held = np.zeros(each.shape[1:])
     held_reach = np.zeros(n)
     for repeat in range(repeats):

@@ -169,7 +169,7 @@ def average_certified_radius(table: CertificateTable, level: float = LEVEL) -> E
     table, right or wrong. This is the ACR that DDRS and ISS define; see :func:`envelope_area` and
     :func:`per_input_maximum` for what else goes by the name.
     """
-    return mean(_certified_radius(table), level, least=0.0, most=largest_radius([table]))
+    return mean(certified_radius(table), level, least=0.0, most=largest_radius([table]))
 
 
 def largest_radius(tables: Sequence[CertificateTable]) -> float:
@@ -231,7 +231,7 @@ def inputs(table: CertificateTable) -> int:
     return len(table)
 
 
-def _certified_radius(table: CertificateTable) -> NDArray[np.float64]:
+def certified_radius(table: CertificateTable) -> NDArray[np.float64]:
     """The radius where correct, else 0: float64 [N]; raises as :func:`is_right`."""
     return np.where(is_right(table), table.radius, 0.0)
 
@@ -320,7 +320,7 @@ def envelope_area(tables: Sequence[CertificateTable], level: float = LEVEL) -> E
     the held-out choice supports, and the interval is wide. Raises as :func:`envelope`.
     """
     tables = _aligned(tables)
-    radius = np.stack([_certified_radius(table) for table in tables])  # [M, N]
+    radius = np.stack([certified_radius(table) for table in tables])  # [M, N]
     most = largest_radius(tables)
     if not np.isfinite(radius).all():
         return mean(radius.max(0), level, least=0.0)
@@ -372,7 +372,7 @@ def per_input_maximum(tables: Sequence[CertificateTable], level: float = LEVEL) 
     At least :func:`envelope_area`. Raises as :func:`envelope`.
     """
     tables = _aligned(tables)
-    radius = np.stack([_certified_radius(table) for table in tables])
+    radius = np.stack([certified_radius(table) for table in tables])
     return mean(radius.max(0), level, least=0.0, most=largest_radius(tables))
 
 
@@ -408,7 +408,7 @@ def acr_difference(a: CertificateTable, b: CertificateTable, level: float = LEVE
     inputs.
     """
     tables = _aligned([a, b])
-    first, second = (_certified_radius(t) for t in tables)
+    first, second = (certified_radius(t) for t in tables)
     if a is b:
         zero = np.asarray(0.0)
         return Estimate(zero, zero, zero, len(a))

@@ -106,7 +106,7 @@ def _one_radius(certified: NDArray[np.bool_]) -> CertificateTable:
 
 def _reach(tables: Sequence[CertificateTable]) -> NDArray[np.float64]:
     """The radius where correct, else 0: [M, N]."""
-    return np.stack([np.where(metrics.is_right(t), t.radius, 0.0) for t in tables])
+    return np.stack([metrics.certified_radius(t) for t in tables])
 
 
 def _halves(reach: NDArray) -> NDArray[np.int64]:

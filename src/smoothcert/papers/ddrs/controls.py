@@ -270,7 +270,7 @@ def samples(run: Run) -> int:
 
 def reach(run: Run) -> NDArray[np.float64]:
     """The certified radius [N], 0 where wrong."""
-    return np.where(run.table.correct == 1, run.table.radius, 0.0)
+    return metrics.certified_radius(run.table)
 
 
 def verdict(differences: dict[str, Estimate], needed: Sequence[str]) -> str:

@@ -85,14 +85,13 @@ def _gain(run: Run, baselines: Sequence[Run]) -> Row:
     p_lower = run.table.optional("p_lower")
     if p_lower is None:
         raise SmoothcertError(f"{run.path}: has no column p_lower")
-    right = run.table.correct == 1
-    ours = np.where(right, run.table.radius, 0.0)
-    as_base = np.where(right, base.radius(p_lower, scale, d), 0.0)
+    ours = metrics.certified_radius(run.table)
+    as_base = np.where(metrics.is_right(run.table), base.radius(p_lower, scale, d), 0.0)
     row["certificate"] = numbers.gain(metrics.mean_difference(ours, as_base))
     if start is not None:
         row["total"] = numbers.gain(metrics.acr_difference(run.table, start.table))
     if matched is not None:
-        theirs = np.where(matched.table.correct == 1, matched.table.radius, 0.0)
+        theirs = metrics.certified_radius(matched.table)
         row["p_a"] = numbers.gain(metrics.mean_difference(as_base, theirs))
         if start is not None:
             row["size"] = numbers.gain(metrics.acr_difference(matched.table, start.table))
