@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.settings import Count, Positive, Settings
 from smoothcert.training.method import METHODS, Method
 
@@ -76,6 +77,11 @@ class Recipe(Settings, Generic[M, S]):
     normalization: Literal["standardize", "center", "none"] = Field(
         "standardize", description="the network's first layer"
     )
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
+        "auto",
+        description="arithmetic of the forward and backward passes (weights are float32); auto is"
+        " bfloat16 on a GPU and float32 on a CPU",
+    )
     snapshots: tuple[Count, ...] = Field(
         (), description="epochs after which the whole state is kept, for runs that branch there"
     )
@@ -98,6 +104,16 @@ class Recipe(Settings, Generic[M, S]):
             if snapshot > self.epochs:
                 raise ValueError(f"snapshots: {snapshot} is not in 1..{self.epochs} epochs")
         return self
+
+    def arithmetic(self, device: torch.device) -> str:
+        """The arithmetic on ``device``, by its name (compute/arithmetic.py).
+
+        bfloat16 is that of mixed precision. On CPUs without matrix instructions for it, training
+        in it is several times slower.
+        """
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if device.type == "cuda" else "float32"
 
     def learning_rate(self, epoch: int, fraction: float) -> float:
         """The rate of a step of ``epoch`` (from 0), after ``fraction`` of its batches."""
