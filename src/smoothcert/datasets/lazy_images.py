@@ -17,9 +17,9 @@ from smoothcert.core.errors import SmoothcertError
 class LazyImages:
     """Images that stay on disk: indexed and sliced like a Tensor [N, 3, 224, 224].
 
-    ``transform`` maps a PIL image (RGB) to a float32 Tensor in [0,1]; by default the
-    evaluation transform of the field: bilinear resize of the shorter side to 256, central
-    crop of 224. For training, ``with_transform`` puts a random crop in its place.
+    ``transform`` maps a PIL image (RGB) to a Tensor; by default the evaluation transform of the
+    field, to float32 in [0,1]: bilinear resize of the shorter side to 256, central crop of 224.
+    For training, ``with_transform`` puts a random crop in its place.
     """
 
     paths: tuple[str, ...]
@@ -61,7 +61,12 @@ class LazyImages:
         return (self.transform or centre_crop)(rgb)
 
 
-def centre_crop(image: Image.Image) -> torch.Tensor:
-    """Resize the shorter side to 256, crop the central 224x224, scale to [0,1]."""
+def central(image: Image.Image) -> Image.Image:
+    """Resize the shorter side to 256, crop the central 224x224."""
     functional = torchvision.transforms.functional
-    return functional.to_tensor(functional.center_crop(functional.resize(image, 256), [224, 224]))
+    return functional.center_crop(functional.resize(image, 256), [224, 224])
+
+
+def centre_crop(image: Image.Image) -> torch.Tensor:
+    """:func:`central`, scaled to [0,1]."""
+    return torchvision.transforms.functional.to_tensor(central(image))
