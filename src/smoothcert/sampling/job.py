@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,15 @@ def run(
     device: str = "auto",
     progress: Progress | None = None,
     data: datasets.Dataset | None = None,
+    n_classes: int | None = None,
 ) -> VoteStore:
     """Sample the shard of the store into ``out`` (and its record beside it).
 
     A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
     ``top_up`` are taken over if there is such a store and it is of the same specification;
     else those of ``out``, which must be of the same specification and shard if it exists.
-    ``data``: these inputs in place of the data set's own.
+    ``data``: these inputs in place of the data set's own. ``n_classes``: of the model, where it
+    tells other classes apart than the data set's (a router's levels).
     Raises SmoothcertError for all that does not fit, before any sampling.
     """
     start = time.time()
@@ -140,6 +143,7 @@ def run(
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
+    info = replace(info, n_classes=n_classes or info.n_classes)
     where = choose_device(device)
     network, made = load_model(model, info, where)
     check_arithmetic(network, spec.precision)

@@ -12,7 +12,8 @@ from smoothcert.datasets.spec import DatasetName, Rows
 from smoothcert.noise import NOISES
 
 Precision = Literal["float32", "bfloat16", "float16", "float64"]
-Purpose = Literal["certification", "prediction"]
+# routing: votes of dual smoothing's estimator; targets: those that it learns from
+Purpose = Literal["certification", "prediction", "routing", "targets"]
 
 
 class SamplingOptions(Rows):
@@ -49,6 +50,6 @@ class SampleSpec(SamplingOptions):
         1000, description="samples of one look, the unit of resuming; n is a multiple of it"
     )
     purpose: Purpose = Field(
-        "certification", description="what the noise is for; prediction has streams of its own"
+        "certification", description="what the noise is for; the others have streams of their own"
     )
     code: str | None = None
