@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 
@@ -28,3 +30,12 @@ def job_device(name: str = "auto") -> torch.device:
     if device.type == "cpu":
         torch.set_num_threads(1)
     return device
+
+
+def cores() -> int:
+    """The cores this process may use: OMP_NUM_THREADS where it is set (the workflow sets it to
+    a job's share), else those it is allowed to run on."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
