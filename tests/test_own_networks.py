@@ -16,10 +16,10 @@ from smoothcert.budget import BUDGETS
 from smoothcert.certificates import make_table, metrics, read_certificates
 from smoothcert.certificates.certification import certify, predict
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.doors import load_model
 from smoothcert.models.mode import evaluating
 from smoothcert.models.own import answers, examine
 from smoothcert.noise import NOISES
-from smoothcert.sampling.job import load_model
 from smoothcert.sampling.library import sample
 from smoothcert.votes import VoteStore, take
 from smoothcert.votes.identity import difference

@@ -14,9 +14,9 @@ from smoothcert.audits.subjects import same_network
 from smoothcert.audits.witness import Witnesses, again
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
 from smoothcert.sampling.engines import open_engine
-from smoothcert.sampling.job import load_model
 from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.scaling import SCALINGS
 

@@ -25,11 +25,11 @@ from smoothcert.audits.smooth_attack import Target, ascend
 from smoothcert.budget import BUDGETS, Budget
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES, Noise
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
 from smoothcert.sampling.collect import Inputs, collect
 from smoothcert.sampling.engines import open_engine
-from smoothcert.sampling.job import load_model
 from smoothcert.sampling.sampler import Sampler
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.problem import Problem

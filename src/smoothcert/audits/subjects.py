@@ -17,11 +17,12 @@ from smoothcert.certificates import CertificateTable
 from smoothcert.certificates.runs import Run, read_run
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.provenance import ANSWERS
+from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.engines import open_engine
-from smoothcert.sampling.job import load_model
 from smoothcert.sampling.sampler import Sampler, default_batch
-from smoothcert.votes.identity import ANSWERS, difference
+from smoothcert.votes.identity import difference
 
 if TYPE_CHECKING:
     import torch

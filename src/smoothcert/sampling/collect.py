@@ -144,17 +144,22 @@ class _Done:
 _Input = Generator[_Wanted, list[tuple[dict[int, int], float]], _Done]
 
 
-@dataclass
 class _Work:
-    sampler: Sampler
-    inputs: Inputs
-    budget: Budget
-    identity: dict[str, Any]
-    known: dict[int, Known]
-    journal: LookJournal | None
-    progress: Progress | None
+    """What is to be drawn, and what of it is done."""
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        inputs: Inputs,
+        budget: Budget,
+        identity: dict[str, Any],
+        known: dict[int, Known],
+        journal: LookJournal | None,
+        progress: Progress | None,
+    ) -> None:
+        self.sampler, self.inputs, self.budget = sampler, inputs, budget
+        self.identity, self.known = identity, known
+        self.journal, self.progress = journal, progress
         self.done: dict[int, _Done] = {}
         self._images: dict[int, torch.Tensor] = {}  # of the inputs in progress
         self._queue: Iterator[int] = iter(range(len(self.inputs.idx)))

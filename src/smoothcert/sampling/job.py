@@ -6,8 +6,6 @@ top-up all follow from that and from the digests of the model and the data.
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smoothcert import datasets, models
+from smoothcert import datasets
 from smoothcert.budget import BUDGETS
 from smoothcert.compute.devices import choose_device, cores
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.provenance import ANSWERS
 from smoothcert.core.scratch import Scratch
-from smoothcert.models.own import answers, examine
+from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
 from smoothcert.sampling.checks import check_look
 from smoothcert.sampling.collect import Inputs, Progress, collect
@@ -31,63 +30,10 @@ from smoothcert.sampling.engines import Engine, check_precision, open_engine
 from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.sampling.spec import SampleSpec
 from smoothcert.votes import VoteStore
-from smoothcert.votes.identity import ANSWERS, difference
+from smoothcert.votes.identity import difference
 from smoothcert.votes.journal import LookJournal
 from smoothcert.votes.readings import KEY, Readings, merged, read_readings
 from smoothcert.votes.records import read_record, seconds_of, write_record
-
-
-def load_model(
-    name: str, info: datasets.DatasetInfo, device: torch.device | None = None
-) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """A checkpoint, or ``package.module:function`` that returns a network of your own.
-
-    A module is looked for in the current folder, too. The network takes images in [0,1] and
-    returns logits. Returns it, in eval mode, with its record. One of your own is asked on
-    ``device`` (default: where it is) for its answers on fixed inputs, which stand in its record
-    beside the digest of its weights. Raises SmoothcertError for a model of another kind, and as
-    :func:`models.own.examine`.
-    """
-    if Path(name).suffix == ".safetensors" or ":" not in name:
-        model, record = models.load(name)
-        if record["n_classes"] != info.n_classes or tuple(record["shape"]) != tuple(info.shape):
-            raise SmoothcertError(
-                f"{name}: a model of {record['n_classes']} classes for inputs of shape"
-                f" {tuple(record['shape'])}; data set {info.name} has {info.n_classes} classes"
-                f" and shape {tuple(info.shape)}"
-            )
-        return model, record
-    module, _, function = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as python itself does: ./own.py is module own
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except Exception as error:  # importing runs what somebody else wrote
-        raise SmoothcertError(f"model {name!r}: {error}") from error
-    if not callable(make):
-        raise SmoothcertError(f"model {name!r}: expected a function, found {type(make).__name__}")
-    try:
-        own = make()
-    except Exception as error:  # whatever somebody else's function may raise
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise SmoothcertError(f"model {name!r}: {type(error).__name__}: {said}") from error
-    if not isinstance(own, torch.nn.Module):
-        raise SmoothcertError(
-            f"model {name!r}: expected a function that returns a torch.nn.Module, it returns"
-            f" {type(own).__name__}"
-        )
-    own = (own if device is None else own.to(device)).eval()
-    try:
-        logits = examine(own, info.shape)
-    except SmoothcertError as error:
-        raise SmoothcertError(f"model {name!r}{str(error).removeprefix('model')}") from error
-    if logits.shape[1] != info.n_classes:
-        raise SmoothcertError(
-            f"model {name!r}: {logits.shape[1]} outputs; data set {info.name} has"
-            f" {info.n_classes} classes"
-        )
-    record = {"digest": models.digest(own), ANSWERS: answers(logits)}
-    return own, {"arch": name, "training": None, **record}
 
 
 def parse_shard(text: str) -> tuple[int, int]:

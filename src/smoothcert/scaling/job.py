@@ -22,10 +22,11 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
+from smoothcert.models.doors import load_model
 from smoothcert.models.own import arithmetic, name_of
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.checks import check_images
-from smoothcert.sampling.job import load_model, subject
+from smoothcert.sampling.job import subject
 from smoothcert.sampling.sampler import default_batch
 from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
