@@ -25,7 +25,7 @@ from smoothcert.sampling.collect import Inputs, collect
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Draw, Sampler, default_batch
 from smoothcert.scaling import Scaling
-from smoothcert.scaling.job import default_inputs
+from smoothcert.scaling.job import default_inputs, default_together
 from smoothcert.scaling.problem import Problem
 
 
@@ -108,8 +108,9 @@ class Deployed:
         for s in range(0, len(x), step):
             part = slice(s, s + step)
             problem = Problem(
-                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed
-            )
+                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed,
+                together=default_together(self.d, self.device),
+            )  # fmt: skip
             out[part] = self.scaling.find(problem, [self.scaling])[0].sigma
         return out
 

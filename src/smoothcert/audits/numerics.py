@@ -20,14 +20,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from smoothcert.audits.arithmetic import lattice_error, lattice_noise, on_lattice
 from smoothcert.budget import Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.certificates.certification import certify
+from smoothcert.compute.arithmetic import computing
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import Noise
+from smoothcert.noise import GaussianGrid, Noise
+from smoothcert.noise.base import on_grid
 from smoothcert.sampling.engines import ENGINES, Engine, open_engine
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.journal import ESTIMATION, SELECTION
@@ -37,14 +38,13 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to compute the same network. ``tf32`` is a GPU's shortened float32."""
+    """One way to compute the same network."""
 
     name: str
     precision: str = "float32"
     batch: int = 512
     engine: str = "torch"
     device: str = "cpu"
-    tf32: bool = False
 
 
 def variants(certified: Engine, shape: Sequence[int], batch: int) -> list[Variant]:
@@ -67,7 +67,7 @@ def variants(certified: Engine, shape: Sequence[int], batch: int) -> list[Varian
         wide = 8 * batch
         found += [
             Variant("float32, GPU", "float32", wide, device="cuda"),
-            Variant("TF32, GPU", "float32", wide, device="cuda", tf32=True),
+            Variant("TF32, GPU", "tf32", wide, device="cuda"),
             Variant("bfloat16, GPU", "bfloat16", wide, device="cuda"),
         ]
     return found
@@ -174,11 +174,8 @@ class Way:
         wide = self.variant.precision == "float64"
         x, eps = x.to(self.device), eps.to(self.device)
         engine = self.engine(x.shape)
-        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = self.variant.tf32
-        torch.backends.cudnn.allow_tf32 = self.variant.tf32
-        try:
-            found = []
+        found = []
+        with computing(self.variant.precision):
             for part in eps.split(self.variant.batch):
                 if wide:
                     noisy = x.double() + scale * part.double()
@@ -188,10 +185,8 @@ class Way:
                 if not bool(torch.isfinite(logits).all()):
                     raise SmoothcertError(f"numerics: {self.variant.name}: NaN or infinite logits")
                 found.append(logits.argmax(1))
-            self.n_classes = logits.shape[1]
-            return torch.cat(found).cpu().numpy()
-        finally:
-            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+        self.n_classes = logits.shape[1]
+        return torch.cat(found).cpu().numpy()
 
 
 def _store(
@@ -235,36 +230,32 @@ def carry_over(
     )  # fmt: skip
 
 
-def lattice(
+def gridded(
     model: nn.Module, noise: Noise, images: Tensor, idx: Ints, label: Ints,
     scale: NDArray[np.float64], steps: int, batch: int, n: int = 10_000, n0: int = 100,
     alpha: float = 0.001, seed: int = 0,
 ) -> Outcome | None:  # fmt: skip
-    """The same model under Gaussian noise on the lattice, whose sums are exact (own draws).
+    """The same model under Gaussian noise on a grid of ``steps``, a power of 2 (own draws).
 
-    None for another noise, or for images off the lattice. The distance of the sampler's law from
-    the exact one is taken off every class probability.
+    None for another noise, or for images off the grid. Raises SmoothcertError for other steps,
+    whose sums are not exact in float32.
     """
-    if noise.name != "gaussian" or not on_lattice(images, steps):
+    if steps & (steps - 1):
+        raise SmoothcertError(f"steps {steps}: expected a power of 2, for exact sums")
+    if noise.name != "gaussian" or not bool(on_grid(images, steps).all()):
         return None
-    run = Way(model, noise, Variant("lattice", batch=batch))
+    exact = GaussianGrid(noise.scale, steps)
+    run = Way(model, noise, Variant("grid", batch=batch))
     run.prepare(images[0], (batch,))
     spent, votes = 0.0, []
     for i in range(len(images)):
-        stream = generator(seed, "lattice", int(idx[i]))
-        eps = lattice_noise(float(scale[i]), steps, (n0 + n, *images.shape[1:]), stream)
+        stream = generator(seed, "grid", int(idx[i]))
+        x = images[i].expand(n0 + n, *images.shape[1:])
+        eps = exact.added(x, float(scale[i]), stream)
         start = run.clock()
         votes.append(run.classes(images[i], eps, 1.0))
         spent += run.clock() - start
     seconds = spent / (len(images) * (n0 + n))
-    store = _store(np.stack(votes), n0, run.n_classes, noise, images, idx, label, scale)
-    table = certify(store, Fixed(n, alpha, n0), noise)
-    d = images[0].numel()
-    error = np.array([lattice_error(float(s), steps, d) for s in scale])
-    columns = dict(table.columns)
-    columns["p_lower"] = columns["p_lower"] - error
-    columns["radius"] = np.where(
-        table.predict != ABSTAIN, noise.radius(columns["p_lower"], columns["sigma"], d), 0.0
-    )
-    name = f"torch in float32, noise on a lattice of 1/{steps}"
-    return Outcome(name, CertificateTable(columns), None, n, seconds)
+    store = _store(np.stack(votes), n0, run.n_classes, exact, images, idx, label, scale)
+    table = certify(store, Fixed(n, alpha, n0))
+    return Outcome(f"torch in float32, noise on a grid of 1/{steps}", table, None, n, seconds)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smoothcert.compute.arithmetic import switch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise.base import Noise
 from smoothcert.sampling.engines import Engine
@@ -62,26 +63,31 @@ class Sampler:
 
         Raises SmoothcertError where the model gives NaN or another number of classes.
         """
+        if self.device.type == "cuda":
+            switch(self.engine.precision)  # of the whole process, and only GPUs have them
         tally = _Tally(self.engine, self.n_classes, len(draws))
         shape = draws[0].x.shape if draws else ()
-        noisy = torch.empty((self.batch, *shape), device=self.device)
+        held = torch.empty((self.batch, *shape), device=self.device)
         draw_of = torch.empty(self.batch, dtype=torch.int64, device=self.device)
         filled = 0
         for number, draw in enumerate(draws):
             x = draw.x.to(self.device)
-            rest = self.noise.sample((draw.n, *shape), draw.stream)
+            rest = self.noise.noisy(x.expand(draw.n, *shape), draw.scale, draw.stream)
             while len(rest):
                 part, rest = rest[: self.batch - filled], rest[self.batch - filled :]
                 now = slice(filled, filled + len(part))
-                torch.add(x, part, alpha=draw.scale, out=noisy[now])
                 draw_of[now] = number
+                if len(part) == self.batch:
+                    tally.add(part, draw_of)  # a pass of one look need not be copied together
+                    continue
+                held[now] = part
                 filled = now.stop
                 if filled == self.batch:
-                    tally.add(noisy, draw_of)
+                    tally.add(held, draw_of)
                     filled = 0
         if filled:
-            noisy[filled:] = noisy[0]  # any image: their votes are not counted
-            tally.add(noisy, draw_of[:filled])
+            held[filled:] = held[0]  # any image: their votes are not counted
+            tally.add(held, draw_of[:filled])
         return tally.counts()
 
 

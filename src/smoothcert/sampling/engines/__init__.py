@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from smoothcert.compute.arithmetic import dtype_of
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.graph import NotExported
 from smoothcert.models.own import arithmetic, name_of, probes
-from smoothcert.sampling.engines.base import PRECISIONS, Engine, NotHere, check_precision
+from smoothcert.sampling.engines.base import Engine, NotHere, check_precision
 from smoothcert.sampling.engines.onnx_runtime import OnnxRuntimeEngine
 from smoothcert.sampling.engines.open_vino import OpenVinoEngine
 from smoothcert.sampling.engines.pytorch import TorchEngine
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "check_precision", "open_engine"]
+__all__ = ["ENGINES", "Engine", "check_precision", "open_engine"]
 
 ENGINES: dict[str, type[Engine]] = {
     part.name: part for part in (TorchEngine, OnnxRuntimeEngine, OpenVinoEngine)
@@ -78,7 +79,7 @@ def _difference(theirs: Tensor, ours: Tensor, precision: str) -> str:
         return f"shape {tuple(theirs.shape)} for {tuple(ours.shape)}"
     a, b = theirs.double(), ours.double()
     spread, most = (b.amax(0) - b.amin(0)).max(), b.abs().max()
-    eps = torch.finfo(PRECISIONS[precision]).eps
+    eps = torch.finfo(dtype_of(precision)).eps
     allowed = 0.1 * spread + 4 * eps * most if eps > 1e-4 else 1e-3 * spread + 1e-5 * most
     off = (a - b).abs().max()
     return "" if bool(off <= allowed) else f"by up to {float(off):.3g} of {float(most):.3g}"

@@ -9,12 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from smoothcert.compute.arithmetic import PRECISIONS, dtype_of
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.own import arithmetic, name_of
-
-PRECISIONS = {
-    name_of(kind): kind for kind in (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-}
 
 
 class NotHere(Exception):
@@ -56,8 +53,7 @@ class Engine(ABC):
 def check_precision(model: nn.Module, precision: str) -> None:
     """Raise SmoothcertError for an unknown precision, and where float32, the default, would
     change the arithmetic of a network that computes in something else."""
-    if precision not in PRECISIONS:
-        raise SmoothcertError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    dtype_of(precision)
     own = name_of(arithmetic(model))
     if precision == "float32" and own != precision:
         wanted = f"; --precision {own} keeps it" if own in PRECISIONS else ""

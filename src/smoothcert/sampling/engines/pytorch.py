@@ -9,8 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from smoothcert.compute.arithmetic import check_device, dtype_of
 from smoothcert.models.own import arithmetic, device_of
-from smoothcert.sampling.engines.base import PRECISIONS, Engine
+from smoothcert.sampling.engines.base import Engine
 
 
 class TorchEngine(Engine):
@@ -21,7 +22,8 @@ class TorchEngine(Engine):
     def __init__(
         self, model: nn.Module, shape: Sequence[int], device: torch.device, precision: str
     ) -> None:
-        self._kind = PRECISIONS[precision]
+        check_device(precision, device)
+        self._kind = dtype_of(precision)
         if arithmetic(model) != self._kind:
             model = copy.deepcopy(model).to(self._kind)
         if device_of(model) != device:
