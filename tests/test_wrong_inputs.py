@@ -88,7 +88,7 @@ WRONG = {
     "batch of zero": (sample(batch=0), "--spec: batch: expected at least 1, found 0"),
     "skip of zero": (sample(skip=0), "--spec: skip: expected at least 1, found 0"),
     "max below one": (sample(max=-3), "--spec: max: expected at least 1, found -3"),
-    "unknown precision": (sample(precision="half"), "precision: expected one of float32, bfloat16"),
+    "unknown precision": (sample(precision="half"), "precision: expected one of float32, tf32"),
     "scaling without scales": (sample(scaling="ascent-K900"), "its noise scales are missing"),
     # the specification
     "unknown key": (sample(sigma=0.5), "--spec: sigma: unknown key; expected one of split"),
