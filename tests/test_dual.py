@@ -15,7 +15,7 @@ from smoothcert.certificates.routed import Route, routed
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
-from smoothcert.sampling.sampler import sample
+from smoothcert.sampling.library import sample
 
 TAU, SIGMAS = 0.8, (0.25, 0.5)
 

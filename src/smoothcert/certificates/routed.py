@@ -42,7 +42,7 @@ from smoothcert.votes.store import concatenate, take
 ROUTE = "route"  # the key of a store's identity that says how its levels were chosen
 
 # What the stores of the levels, and of them the estimator's, must agree in.
-_SAME = ("look", "n0", "n_classes", "precision", "split", "purpose", "budget")
+_SAME = ("look", "n0", "n_classes", "engine", "precision")
 _ALL = ("dataset", "data_digest", "shape")
 
 

@@ -48,6 +48,8 @@ def run(
             "look": spec.n,
             "purpose": "routing",
             "batch": spec.batch,
+            "engine": spec.engine,
+            "precision": spec.precision,
             "seed": spec.seed,
         },
         "route",

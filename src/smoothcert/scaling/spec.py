@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from smoothcert.compute.arithmetic import Precision
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.settings import Count, Seed, Settings, same
 from smoothcert.datasets.spec import DatasetName, Rows
-from smoothcert.sampling.spec import SampleSpec
+from smoothcert.sampling.spec import EngineName, SampleSpec
 from smoothcert.scaling import SCALINGS, Scaling
 
 
@@ -51,5 +52,7 @@ class RouteSpec(Settings):
     n0: Count = Field(100, description="votes of the estimator that name the level")
     scaling: str = Field("dual", description="what the store says of its scales: a slug")
     batch: Count | None = same(SampleSpec, "batch")
+    engine: EngineName = same(SampleSpec, "engine")
+    precision: Precision = same(SampleSpec, "precision")
     seed: int = same(SampleSpec, "seed")
     code: str | None = None

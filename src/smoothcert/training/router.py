@@ -30,7 +30,7 @@ from smoothcert.datasets import Dataset
 from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.job import read_scales
-from smoothcert.sampling.sampler import sample
+from smoothcert.sampling.library import sample
 from smoothcert.training.run import train
 from smoothcert.training.spec import Job, RouterSpec
 
