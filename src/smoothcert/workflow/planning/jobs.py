@@ -33,7 +33,6 @@ class Job:
     wildcards: dict[str, str] = field(default_factory=dict)
     input: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
-    benchmark: str | None = None
     gpu: int = 0
     runtime: float | None = None
 
@@ -111,7 +110,6 @@ def _job(said: dict[str, Any]) -> Job:
         wildcards=said["wildcards"],
         input=tuple(map(_path, said["input"])),
         output=tuple(map(_path, said["output"])),
-        benchmark=said["benchmark"],
         gpu=int(resources.get("gpu", 0)),
         runtime=resources.get("runtime"),
     )
