@@ -23,7 +23,8 @@ rule scales:
         spec=spec("scales"),
     shell:
         "python -m smoothcert scales --spec {params.spec:q} --model {input.model}"
-        " --out {output.table} --benchmark {params.benchmark} --quiet > {log} 2>&1"
+        f" --out {{output.table}} --device {gpus.device(config, 'sample')}"
+        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 # Shards take over the looks of a store that is there already, if it is of the same
@@ -56,6 +57,7 @@ rule sample:
         "python -m smoothcert sample --spec {params.spec:q} --model {input.model} {params.scales}"
         " --top-up $(dirname $(dirname {output.votes}))/votes.npz"
         " --shard {wildcards.i}/{wildcards.n} --out {output.votes}"
+        f" --device {gpus.device(config, 'sample')}"
         " --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 

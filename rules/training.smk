@@ -25,7 +25,8 @@ rule train:
         parent=parent_file,
     shell:
         "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
-        " --snapshots {output.snapshots} --benchmark {params.benchmark} --quiet > {log} 2>&1"
+        f" --snapshots {{output.snapshots}} --device {gpus.device(config, 'train')}"
+        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 # Models that the authors of a method published: trainings start from them, or they take the place

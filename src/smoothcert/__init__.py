@@ -24,7 +24,7 @@ _HOME = {
     "Gaussian": "noise",
     "import_certificates": "certificates.published",
     "read_results": "report.numbers",
-    "sample": "sampling.sampler",
+    "sample": "sampling.library",
     "VoteStore": "votes",
 }
 

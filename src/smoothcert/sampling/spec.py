@@ -7,11 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from smoothcert.budget import BUDGETS
+from smoothcert.compute.arithmetic import Precision
 from smoothcert.core.settings import Count, Seed
 from smoothcert.datasets.spec import DatasetName, Rows
 from smoothcert.noise import NOISES
 
-Precision = Literal["float32", "bfloat16", "float16", "float64"]
+EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
 Purpose = Literal["certification", "prediction"]
 
 
@@ -25,6 +26,11 @@ class SamplingOptions(Rows):
     )
     batch: Count | None = Field(
         None, description="samples of one forward pass; default: by the input's size and device"
+    )
+    engine: EngineName = Field(
+        "auto",
+        description="what computes the network, part of the classifier certified; auto is"
+        " onnxruntime on a CPU for a network that it can run, else torch",
     )
     precision: Precision = Field(
         "float32",
