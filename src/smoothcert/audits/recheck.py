@@ -43,7 +43,7 @@ def recheck(
     shape = tuple(old.x1.shape[1:])
     batch = default_batch(int(np.prod(shape)), where)
     trace = isinstance(network, Classifier) and where.type == "cpu"
-    sampler = Sampler(network, noise, info.n_classes, batch, where, trace=trace)
+    sampler = Sampler(network, noise, made["n_classes"], batch, where, trace=trace)
     deployed = Deployed(sampler, SCALINGS.parse(about["scaling"]), shape)
     seed = int(about["seed"]) + 1 if seed is None else seed
     new = again(deployed, old, fixed(budget or about["budget"]), seed, seeds)

@@ -54,13 +54,14 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def subject(
-    data: datasets.Dataset, n_classes: int, made: Mapping[str, Any], device: torch.device
+    data: datasets.Dataset, made: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any]:
     """What a job is about, in its identity: data, model (by its record) and kind of device."""
     return {
+        "dataset": data.name,
         "device": device.type,
         "shape": list(data.shape),
-        "n_classes": n_classes,
+        "n_classes": made["n_classes"],
         "data_digest": data.digest,
         "model_digest": made["digest"],
         "arch": made.get("arch"),
@@ -148,13 +149,13 @@ def run(
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
     ours = isinstance(network, Classifier)  # a network of the user's may branch on its input
     trace = ours and where.type == "cpu" and spec.precision == "float32"
-    sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision, trace)
+    sampler = Sampler(network, noise, made["n_classes"], batch, where, spec.precision, trace)
     identity = {
         **_identifying(spec),
         "batch": batch,
         "traced": trace,
         "n0": budget.n0,
-        **subject(data, info.n_classes, made, where),
+        **subject(data, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])
     inputs = Inputs(
@@ -181,7 +182,8 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        _write_record(out, store, spec.budget, seconds, made, start, where, read_before)
+        about = datasets.place(spec.dataset)
+        _write_record(out, store, spec.budget, seconds, made, start, where, read_before, about)
         scratch.remove()
     return store
 
@@ -239,9 +241,11 @@ def _write_record(
     start: float,
     device: torch.device,
     read_before: Readings,
+    data: Mapping[str, Any],
 ) -> None:
     record = {
         "identity": store.identity,
+        **data,
         "budget": budget,  # what this run sampled for; the votes may serve others
         "model": made,
         "surroundings": provenance.record(str(device)),
