@@ -23,7 +23,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Noise
 from smoothcert.sampling.sampler import Inputs, Sampler, collect, default_batch
 from smoothcert.scaling import Scaling
-from smoothcert.scaling.job import default_inputs
+from smoothcert.scaling.job import default_inputs, default_together
 from smoothcert.scaling.problem import Problem
 
 
@@ -105,8 +105,9 @@ class Deployed:
         for s in range(0, len(x), step):
             part = slice(s, s + step)
             problem = Problem(
-                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed
-            )
+                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed,
+                together=default_together(self.d, self.device),
+            )  # fmt: skip
             out[part] = self.scaling.find(problem, [self.scaling])[0].sigma
         return out
 

@@ -21,14 +21,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from smoothcert.audits.arithmetic import lattice_error, lattice_noise, on_lattice
 from smoothcert.budget import Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.certificates.certification import certify
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import Noise
+from smoothcert.noise import GaussianGrid, Noise
+from smoothcert.noise.base import on_grid
 from smoothcert.sampling.sampler import _traced
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.journal import ESTIMATION, SELECTION
@@ -227,36 +227,32 @@ def carry_over(
     )  # fmt: skip
 
 
-def lattice(
+def gridded(
     model: nn.Module, noise: Noise, images: Tensor, idx: Ints, label: Ints,
     scale: NDArray[np.float64], steps: int, batch: int, n: int = 10_000, n0: int = 100,
     alpha: float = 0.001, seed: int = 0,
 ) -> Outcome | None:  # fmt: skip
-    """The same model under Gaussian noise on the lattice, whose sums are exact (own draws).
+    """The same model under Gaussian noise on a grid of ``steps``, a power of 2 (own draws).
 
-    None for another noise, or for images off the lattice. The distance of the sampler's law from
-    the exact one is taken off every class probability.
+    None for another noise, or for images off the grid. Raises SmoothcertError for other steps,
+    whose sums are not exact in float32.
     """
-    if noise.name != "gaussian" or not on_lattice(images, steps):
+    if steps & (steps - 1):
+        raise SmoothcertError(f"steps {steps}: expected a power of 2, for exact sums")
+    if noise.name != "gaussian" or not bool(on_grid(images, steps).all()):
         return None
-    run = Way(model, noise, Variant("lattice", batch=batch))
+    exact = GaussianGrid(noise.scale, steps)
+    run = Way(model, noise, Variant("grid", batch=batch))
     run.prepare(images[0], (batch,))
     spent, votes = 0.0, []
     for i in range(len(images)):
-        stream = generator(seed, "lattice", int(idx[i]))
-        eps = lattice_noise(float(scale[i]), steps, (n0 + n, *images.shape[1:]), stream)
+        stream = generator(seed, "grid", int(idx[i]))
+        x = images[i].expand(n0 + n, *images.shape[1:])
+        eps = exact.added(x, float(scale[i]), stream)
         start = run.clock()
         votes.append(run.classes(images[i], eps, 1.0))
         spent += run.clock() - start
     seconds = spent / (len(images) * (n0 + n))
-    store = _store(np.stack(votes), n0, run.n_classes, noise, images, idx, label, scale)
-    table = certify(store, Fixed(n, alpha, n0), noise)
-    d = images[0].numel()
-    error = np.array([lattice_error(float(s), steps, d) for s in scale])
-    columns = dict(table.columns)
-    columns["p_lower"] = columns["p_lower"] - error
-    columns["radius"] = np.where(
-        table.predict != ABSTAIN, noise.radius(columns["p_lower"], columns["sigma"], d), 0.0
-    )
-    name = f"float32, noise on a lattice of 1/{steps}"
-    return Outcome(name, CertificateTable(columns), None, n, seconds)
+    store = _store(np.stack(votes), n0, run.n_classes, exact, images, idx, label, scale)
+    table = certify(store, Fixed(n, alpha, n0))
+    return Outcome(f"float32, noise on a grid of 1/{steps}", table, None, n, seconds)

@@ -81,8 +81,14 @@ def candidates(target: Target, others: Tensor, search: Search) -> tuple[Tensor, 
     for t in range(min(search.inputs, others.shape[1])):
         lines = [_line(target, others[:, t], share) for share in (0.5, 1.0)]
         found += [("line to an input", point) for point in lines]
-    inside = [within(target.x, point, target.radius, target.noise.norm) for _, point in found]
+    inside = [admitted(target, point) for _, point in found]
     return torch.stack(inside, 1), [name for name, _ in found]
+
+
+def admitted(target: Target, point: Tensor) -> Tensor:
+    """``point`` [B, *shape] pulled into each open ball, among the inputs of the certificate."""
+    pulled = within(target.x, point, target.radius, target.noise.norm)
+    return target.noise.admitted(target.x, pulled)
 
 
 def ascend(target: Target, begin: Tensor, loss: str, search: Ascent, number: int) -> Tensor:
@@ -99,9 +105,10 @@ def ascend(target: Target, begin: Tensor, loss: str, search: Ascent, number: int
         for _ in range(search.steps):
             for start in range(0, len(x), size):
                 part = slice(start, start + size)
-                eps = _copies(target, streams[part], target.scale[part], search.copies)
+                here = target.noise.admitted(x[part], now[part])
+                eps = _copies(target, here, streams[part], target.scale[part], search.copies)
                 objective = _objective(target.model, target.y[part], eps, loss)
-                gradient = gradient_of(objective)(now[part])
+                gradient = gradient_of(objective)(here)
                 step = pace[part] * steepest(gradient.nan_to_num(), norm, share)
                 moved = now[part] + step - x[part]
                 now[part] = x[part] + project(moved, radius[part], norm)
@@ -123,12 +130,13 @@ def _objective(model: nn.Module, y: Tensor, eps: Tensor, loss: str) -> Callable[
     return lead
 
 
-def _copies(target: Target, streams: list[Generator], scale: Tensor, copies: int) -> Tensor:
-    """Scaled noise [B * copies, *shape], each input's from its own stream."""
-    shape = (copies, *target.x.shape[1:])
+def _copies(
+    target: Target, now: Tensor, streams: list[Generator], scale: Tensor, copies: int
+) -> Tensor:
+    """What noise adds to ``now`` [B, *shape]: [B * copies, *shape], each from its own stream."""
     drawn = [
-        s * target.noise.sample(shape, stream)
-        for s, stream in zip(scale.tolist(), streams, strict=True)
+        target.noise.added(x.expand(copies, *x.shape), s, stream)
+        for x, s, stream in zip(now, scale.tolist(), streams, strict=True)
     ]
     return torch.cat(drawn)
 

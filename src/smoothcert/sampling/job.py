@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from smoothcert import datasets
 from smoothcert.budget import BUDGETS
-from smoothcert.compute.devices import choose_device
+from smoothcert.compute.devices import choose_device, kind_of
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.provenance import ANSWERS
@@ -56,10 +56,11 @@ def parse_shard(text: str) -> tuple[int, int]:
 def subject(
     data: datasets.Dataset, made: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any]:
-    """What a job is about, in its identity: data, model (by its record) and kind of device."""
+    """What a job is about, in its identity: data, model (by its record), and the model of the GPU
+    where there is one: another draws other noise (compute/devices.py)."""
     return {
         "dataset": data.name,
-        "device": device.type,
+        "device": kind_of(device),
         "shape": list(data.shape),
         "n_classes": made["n_classes"],
         "data_digest": data.digest,

@@ -110,8 +110,7 @@ class Sampler:
         counts = torch.zeros(len(draws), self.n_classes, dtype=torch.int64, device=self.device)
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         for row, (stream, n) in zip(counts, draws, strict=True):
-            for part in self.noise.sample((n, *x.shape), stream).split(self.batch):
-                noisy = torch.add(x, part, alpha=scale, out=part)  # the noise is not needed again
+            for noisy in self.noise.noisy(x.expand(n, *x.shape), scale, stream).split(self.batch):
                 logits = self._forward(noisy.to(PRECISIONS[self.precision]))
                 self._check_shape(logits)
                 finite &= torch.isfinite(logits.sum())

@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from smoothcert.budget import BUDGETS
+from smoothcert.compute.arithmetic import Precision
 from smoothcert.core.settings import Count, Seed
 from smoothcert.datasets.spec import DatasetName, Rows
 from smoothcert.noise import NOISES
 
-Precision = Literal["float32", "bfloat16", "float16", "float64"]
 Purpose = Literal["certification", "prediction"]
 
 

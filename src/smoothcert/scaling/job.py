@@ -58,6 +58,11 @@ def default_inputs(d: int, n: int, device: torch.device) -> int:
     return max(1, samples // n)
 
 
+def default_together(d: int, device: torch.device) -> int:
+    """Samples that are classified in one pass: as many as fill a GPU; 0, a block, on a CPU."""
+    return 0 if device.type == "cpu" else default_batch(d, device)
+
+
 def run(
     spec: ScalesSpec,
     model: str,
@@ -203,7 +208,10 @@ class _Job:
         images, idx = self.data.images[rows], self.data.idx[rows]
         check_images(images, idx)
         on_device = images.to(self.device)
-        return Problem(self.network, self.noise, on_device, idx.tolist(), self.seed, self._report)
+        return Problem(
+            self.network, self.noise, on_device, idx.tolist(), self.seed, self._report,
+            default_together(images[0].numel(), self.device),
+        )  # fmt: skip
 
     def _report(self, passes: int) -> None:
         if self.progress:
