@@ -278,6 +278,7 @@ def test_other_mistakes_end_in_one_line(tmp_path):
     Image.fromarray(GREY[0]).save(root / "stray.png")
     assert "stray.png" in refusal(str(root))
     assert "unknown key" in refusal('{"path": "x", "sise": 3}')
+    assert "no such file" in refusal('{"path": "nowhere"}')
     assert "unknown; expected one of" in refusal("nowhere")
     assert "nowhere" in refusal("nowhere:make")
 

@@ -26,12 +26,14 @@ from pydantic import Field
 from smoothcert.compute.lazy import torch
 from smoothcert.core.called import is_function
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.files import sha256
 from smoothcert.core.registry import Named, Registry
 from smoothcert.core.settings import Count, Positive, Settings, json_mapping
 from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source
 from smoothcert.datasets.lazy_images import LazyImages
 
 VARIABLE = "SMOOTHCERT_DATASETS"
+_QUICK = 1 << 28  # bytes that are hashed in less than a second
 _PLACE = "own_data"  # in a record
 _NAME = r"[a-z0-9][a-z0-9-]*"
 
@@ -224,16 +226,24 @@ def short_name(path: str) -> str:
 
 
 def stamp(name: str) -> str | None:
-    """A word that changes when a file of an own data set does; None for a set that is named."""
+    """A word that changes with the files of an own data set, or with how they are read (by their
+    content up to 256 MB, else by sizes and times); None for a set that is named."""
     if name in DATASETS:
         return None
     found = source(name)
     assert isinstance(found, OwnSource)
-    return f"{found.own.plain()} {_stamp(Path(found.own.path), None)}"
+    root = Path(found.own.path)
+    files = sorted(path for path in (root, *root.rglob("*")) if path.is_file())
+    about = [str(found.settings(0)), _stamp(root, None)]
+    if sum(path.stat().st_size for path in files) <= _QUICK:
+        about[1:] = [f"{path.name} {sha256(path)}" for path in files]
+    return hashlib.sha256("\n".join(about).encode()).hexdigest()
 
 
 @lru_cache(maxsize=16)
 def _opened(own: Own, _: str) -> dict[str, Part]:
+    if not is_function(own.path) and not Path(own.path).exists():
+        raise SmoothcertError(f"{own.path}: no such file or folder")
     for form in FORMS:
         reader = FORMS[form]()
         if reader.takes(own.path):

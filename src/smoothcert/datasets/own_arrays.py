@@ -96,7 +96,7 @@ class Idx(Form):
 
 def _idx_images(folder: Path) -> dict[str, Path]:
     """The files of images by split, of MNIST's names."""
-    found = {}
+    found: dict[str, Path] = {}
     for split, start in {"train": "train-images", "test": "t10k-images"}.items():
         files = [path for path in sorted(folder.glob(f"{start}*")) if idx.is_idx(path)]
         found |= {split: files[0]} if files else {}

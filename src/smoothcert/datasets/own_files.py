@@ -75,9 +75,11 @@ class PathTable(Form):
         if not cells:
             raise SmoothcertError(f"{path}: expected at least one row below the header")
         texts = {label for part in cells.values() for _, label in part}
-        number, classes = _numbered(path, texts, own.classes)
+        label_of, classes = _numbered(path, texts, own.classes)
         return {
-            name: _part(own, *zip(*((p, number[t]) for p, t in cells[name]), strict=True), classes)
+            name: _part(
+                own, [p for p, _ in cells[name]], [label_of[t] for _, t in cells[name]], classes
+            )
             for name in ("train", "test")
             if name in cells
         }

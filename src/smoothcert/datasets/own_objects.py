@@ -73,7 +73,7 @@ def of_object(own: Own, held: Any) -> Part:
     is read to its end, in its order. Raises SmoothcertError in one line for anything else.
     """
     if isinstance(held, tuple) and len(held) == 2:
-        return of_arrays(own, *(_numbers(part) for part in held))
+        return of_arrays(own, _numbers(held[0]), _numbers(held[1]))
     if hasattr(held, "batch_sampler") and hasattr(held, "dataset"):
         return _of_loader(own, held)
     if not (hasattr(held, "__len__") and hasattr(held, "__getitem__")):
