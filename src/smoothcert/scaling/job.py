@@ -25,8 +25,9 @@ from smoothcert.datasets import Dataset
 from smoothcert.models.doors import load_model
 from smoothcert.models.own import arithmetic, name_of
 from smoothcert.noise import NOISES, Noise
+from smoothcert.sampling.checks import check_images
 from smoothcert.sampling.job import subject
-from smoothcert.sampling.sampler import check_images, default_batch
+from smoothcert.sampling.sampler import default_batch
 from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
