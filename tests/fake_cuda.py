@@ -1,12 +1,12 @@
 """A GPU that is none: values of the CPU, manners of CUDA.
 
-Inside ``with pretended() as seen:`` a torch without CUDA has the device ``cuda:0``. A tensor "on" it
-is a CPU tensor of the class :class:`OnGpu`, and a mode that sees every call of torch
+Inside ``with pretended() as seen:`` a torch without CUDA has the device ``cuda:0``. A tensor "on"
+it is a CPU tensor of the class :class:`OnGpu`, and a mode that sees every call of torch
 
 - refuses what CUDA refuses: tensors of two devices in one call, ``.numpy()`` of a GPU's tensor, a
   generator of another device than the result, a random state of another kind;
-- counts what makes the program wait for the GPU, by the line of the project that did (``seen.waits``),
-  and copies to it (``seen.copies``);
+- counts what makes the program wait for the GPU, by the line of the project that did
+  (``seen.waits``), and copies to it (``seen.copies``);
 - has no memory for a result of more than ``memory`` bytes, if that is given.
 
 It knows nothing of missing kernels, of rounding, of streams, or of the speed of a GPU.

@@ -109,12 +109,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpu")
     train(folder, "cohen-fs-0.25", snapshots=[1])
     run("scales", *subject(folder), "--scalings", "ascent-K4", "--out", folder / "s.tsv")
-    run("sample", *subject(folder), "--budget", "fixed-1000", "--out", folder / "v.npz")
+    words = ["--budget", "fixed-1000", "--batch", 64, "--out", folder / "v.npz"]
+    run("sample", *subject(folder), *words)
     own = ["--spec", json.dumps({"scaling": "ascent-K4"}), "--scales", folder / "s.tsv"]
     run("sample", *subject(folder), *own, "--budget", "fixed-1000", "--out", folder / "own.npz")
     for name in ("v", "own"):
         command = ["certify", "--votes", folder / f"{name}.npz", "--budget", "fixed-1000"]
-        assert main([*map(str, command), "--out", str(folder / f"{name}.tsv")]) == 0
+        assert main([*map(str, command), "--out", str(folder / f"of-{name}.tsv")]) == 0
     return folder
 
 
@@ -152,9 +153,8 @@ def test_every_training_waits_no_more_than_its_batches_need(
     parent = "cohen-fs-0.25.epoch-1.safetensors" if "ds2" in training else ""
     seen = train(made, training, parent, epochs=2 if parent else 1, **recipe)
     batches = -(-1347 // 64)
-    saving = sum(
-        n for line, n in seen.waits.items() if line.startswith(("training/state", "training/run"))
-    )
+    kept = ("training/state", "training/run")
+    saving = sum(n for line, n in seen.waits.items() if line.startswith(kept))
     looking = seen.waits.total() - saving - a_batch * batches
     assert saving <= 60
     assert looking <= 2 * (batches // 20 + 1) + 4
@@ -205,14 +205,14 @@ def test_audits_predictions_and_benches_run(made: Path) -> None:
     model = ["--model", made / "cohen-fs-0.25.safetensors"]
     small = {"max": 3, "steps": 2, "copies": 4, "inputs": 1, "screen": 50, "votes": 100}
     words = ["--spec", json.dumps(small | {"directions": 1}), "--out", made / "f"]
-    seen = run("audit", "falsification", made / "v.tsv", *model, *words)
+    seen = run("audit", "falsification", made / "of-v.tsv", *model, *words)
     assert seen.waits.total() <= 40, seen.waits
     words = ["--spec", json.dumps(small | {"radii": "0,0.2"}), "--out", made / "a"]
-    run("audit", "attack-accuracy", made / "v.tsv", *model, *words)
+    run("audit", "attack-accuracy", made / "of-v.tsv", *model, *words)
     effort = {"max": 2, "steps": 2, "copies": 8, "unrolled": 2, "lines": 1, "held": 1}
     effort |= {"boundary": 1, "votes": 50, "orders": 1, "seeds": 1}
     words = ["--spec", json.dumps(effort), "--out", made / "m", "--quiet"]
-    run("audit", "memory-soundness", made / "own.tsv", *model, *words)
+    run("audit", "memory-soundness", made / "of-own.tsv", *model, *words)
     run("predict", *subject(made), "--n", 200, "--out", made / "p.tsv")
 
 
@@ -238,7 +238,8 @@ def test_the_experiments_of_lbrs_run(tmp_path: Path) -> None:
 def test_a_store_of_one_gpu_is_not_gone_on_with_on_another(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["sample", *subject(made), "--budget", "fixed-2000", "--device", "cuda"]
+    command = ["sample", *subject(made), "--budget", "fixed-2000", "--batch", 64]
+    command += ["--device", "cuda"]
     with pretended():
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Another GPU")
         assert main([*map(str, command), "--out", str(made / "v.npz")]) == 2
@@ -257,7 +258,7 @@ def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> str:
     from smoothcert.sampling import collect
 
     monkeypatch.setattr(collect, "generator", lambda *name, device: generator(*name))
-    return "Expected a 'cuda' device type for generator but found 'cpu'"
+    return "found at least two devices, cuda:0 and cpu"
 
 
 def not_fetched(monkeypatch: pytest.MonkeyPatch) -> str:
@@ -328,10 +329,10 @@ def test_an_attack_on_a_gpu_that_is_too_small_finds_the_same(made: Path) -> None
     """The chunks are halved by a real command, and the verdict's evidence stays."""
     model = ["--model", made / "cohen-fs-0.25.safetensors"]
     small = {"max": 3, "steps": 2, "copies": 64, "inputs": 1, "screen": 20, "votes": 20}
-    command = ["audit", "falsification", made / "v.tsv", *model, "--device", "cuda"]
+    command = ["audit", "falsification", made / "of-v.tsv", *model, "--device", "cuda"]
     command += ["--spec", json.dumps(small | {"directions": 1}), "--out"]
     files = []
-    # 64 copies of an input have 4 KB a channel of the first layer: two inputs fit, three do not.
+    # Of the first layer 64 copies of an input have 262 KB: two inputs fit, three do not.
     for name, memory in (("all", None), ("halved", 64 * 2 * 16 * 64 * 4)):
         with pretended(memory):
             assert main([*map(str, command), str(made / name)]) == 0
