@@ -54,7 +54,8 @@ def certify(
     bounds = budget.beside(noise).bounds(store, noise, store.d)
     drawn = bounds.samples if isinstance(bounds, Outcome) else store.n0 + bounds.n
     share = np.minimum(drawn / np.maximum(store.n0 + store.samples(), 1), 1.0)
-    radius = noise.radius(bounds.p_lower, store.scale, store.d)
+    radius = noise.radius(bounds.p_lower, store.scale, store.d, bounds.p_upper)
+    both = {} if bounds.p_upper is None else {"p_upper": bounds.p_upper}
     return make_table(
         idx=store.idx,
         label=store.label,
@@ -62,6 +63,7 @@ def certify(
         radius=radius,
         time=np.asarray(seconds, np.float64) * share,
         p_lower=bounds.p_lower,
+        **both,
         count=bounds.count,
         n=bounds.n,
         n0=store.n0,

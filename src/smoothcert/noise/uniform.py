@@ -26,6 +26,7 @@ class Uniform(Noise):
 
     label = "uniform"
     norm = "l1"
+    lipschitz = True
     reference = "Yang et al. 2020, uniform distribution in l1, with p_B <= 1 - p_A"
 
     scale: float = main(title="λ = {}")
