@@ -17,9 +17,12 @@ for name in [name for name in sys.modules if name.split(".")[0] == "smoothcert"]
     del sys.modules[name]
 
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
+from smoothcert.core import warm
 from smoothcert.core.errors import SmoothcertError
+from smoothcert import datasets
 from smoothcert.datasets import published
-from smoothcert.workflow import audits, catalogue, configuration, experiments, naming, needs, paths
+from smoothcert.workflow import audits, catalogue, configuration, experiments, gpus
+from smoothcert.workflow import naming, needs, paths
 from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
@@ -67,7 +70,8 @@ def chosen_run(config):
 
 
 def check(config):
-    """End with one line that names the key if the configuration is wrong; export data_dir."""
+    """End with one line that names the key if it is wrong; export data_dir and data sets."""
+    os.environ.update(one_line(configuration.own_datasets, config))
     if workflow.is_main_process:
         one_line(configuration.check, config)
     if config["data_dir"]:
@@ -91,6 +95,11 @@ def spec(stage):
         return json.dumps(settings, sort_keys=True)
 
     return of
+
+
+def own_data(name):
+    """What lies in a data set of one's own, in a word; nothing of a named one."""
+    return one_line(datasets.stamp, name) or ""
 
 
 def target_name(output):
@@ -117,13 +126,6 @@ def needed(output):
         return {name or "files": files for name, files in groups.items() if files}
 
     return of
-
-
-def file_words(wildcards, input):
-    """The files of a table or figure as its command takes them: FILE or GROUP=FILE."""
-    groups = {name: [files] if isinstance(files, str) else files for name, files in input.items()}
-    groups.pop("waits", None)
-    return [f if k == "files" else f"{k}={f}" for k, files in groups.items() for f in files]
 
 
 def section_files(section):
@@ -235,17 +237,6 @@ def audit_inputs(job):
     return lambda wildcards: one_line(audits.inputs, config, job, dict(wildcards))
 
 
-def audit_words(wildcards, input):
-    """The files of an audit as its command takes them."""
-    flags = {
-        name: [files] if isinstance(files, str) else files
-        for name, files in input.items()
-        if name not in ("tables", "data")
-    }
-    named = [word for name, files in flags.items() for word in (f"--{name}", *files)]
-    return [*input.get("tables", []), *named]
-
-
 def audit_spec(job):
     """Params function: all that decides the result of one job of an audit."""
 
@@ -261,5 +252,5 @@ def audit_resources(job):
     """What a job of an audit asks for."""
     if job.resources is None:
         return {}
-    gpu = config["resources"][job.resources]["gpu"]
+    gpu = config["resources"][job.resources]["gpu"] if audits.runs_a_network(job) else 0
     return {"gpu": gpu, **{k: resource(job.resources, k) for k in ("mem_mb", "runtime")}}

@@ -1,4 +1,4 @@
-"""Other arithmetic, noise on a lattice, and the classifier that reads low bits."""
+"""Other arithmetic, noise on a grid, and the classifier that reads low bits."""
 
 from __future__ import annotations
 
@@ -10,29 +10,24 @@ import numpy as np
 import pytest
 import torch
 from core_helpers import trained_digits_model
-from scipy.special import ndtr
 
 from smoothcert import cli, datasets, models
 from smoothcert.audits import numerics
-from smoothcert.audits.arithmetic import (
-    Reads,
-    bits_verdicts,
-    lattice_error,
-    lattice_noise,
-    lattice_shares,
-    on_lattice,
-    read_bits,
-)
-from smoothcert.audits.numerics import Variant, carry_over, compare, lattice, variants
+from smoothcert.audits.arithmetic import Reads, bits_verdicts, grid_shares, read_bits
+from smoothcert.audits.numerics import Variant, carry_over, compare, gridded, variants
 from smoothcert.audits.numerics_verdicts import bound_verdict, difference, variant_verdicts
 from smoothcert.budget import Fixed
 from smoothcert.certificates.certification import certify
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
-from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import Gaussian
+from smoothcert.noise import Gaussian, GaussianGrid
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
-from smoothcert.sampling.sampler import sample
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.library import sample
+
+
+def ways_of(model):
+    return variants(open_engine(model, (1, 8, 8), torch.device("cpu")), (1, 8, 8), 256)
 
 
 @pytest.fixture(scope="module")
@@ -40,32 +35,6 @@ def digits(tmp_path_factory):
     path = trained_digits_model(tmp_path_factory.mktemp("model") / "digits.safetensors")
     data = datasets.load("digits", max=4)
     return path, models.load(path)[0], data
-
-
-# --- noise on a lattice -----------------------------------------------------------------------
-
-
-def test_lattice_noise_is_gaussian_noise_rounded_to_the_lattice():
-    scale, steps, n = 0.05, 64, 400_000
-    z = lattice_noise(scale, steps, (n,), generator(0, "t")).double() * steps
-    assert bool((z == z.round()).all())
-    edges = np.arange(-8, 9)
-    expected = ndtr((edges + 0.5) / (steps * scale)) - ndtr((edges - 0.5) / (steps * scale))
-    found = np.array([(z == k).double().mean() for k in edges])
-    error = np.sqrt(expected * (1 - expected) / n)
-    assert (abs(found - expected) < 4.5 * error + 1e-9).all()
-
-
-def test_sums_on_the_lattice_are_exact_and_the_law_is_known_to_1e_9():
-    x = datasets.load("digits", max=3).images
-    assert on_lattice(x, 256)
-    assert not on_lattice(torch.tensor([0.1]), 256)
-    noise = lattice_noise(0.5, 256, (2000, 1, 8, 8), generator(0, "t"))
-    total = x[0] + noise
-    assert bool((total.double() == x[0].double() + noise.double()).all())
-    assert lattice_error(0.5, 256, 3072) < 1e-8
-    with pytest.raises(SmoothcertError, match="power of 2"):
-        lattice_noise(0.5, 255, (1,), generator(0, "t"))
 
 
 # --- the classifier that reads low bits -------------------------------------------------------
@@ -85,8 +54,8 @@ def test_the_classifier_that_reads_bits_is_right_about_what_can_be_reached():
     assert (Reads(at)(eps).argmax(1) == 1).double().mean() > 0.3
 
 
-def test_on_the_lattice_there_is_nothing_to_read():
-    assert lattice_shares(8, 0.25, 2.0**-5, 256, 2000) == (0.0, 0.0)
+def test_on_a_grid_there_is_nothing_to_read():
+    assert grid_shares(8, 0.25, 2.0**-5, 256, 2000) == (0.0, 0.0)
     first, second = bits_verdicts(n=2000)
     assert (first.verdict, first.ours) == (BROKEN, False)
     assert (second.verdict, second.ours) == (HOLDS, True)
@@ -99,7 +68,7 @@ def test_the_reference_counts_the_votes_of_the_sampler_itself(digits):
     _, model, data = digits
     noise, scale = Gaussian(0.5), np.full(4, 0.5)
     found = compare(
-        model, noise, data.images, data.idx, data.labels, scale, variants(256)[:2], 1000,
+        model, noise, data.images, data.idx, data.labels, scale, ways_of(model)[:2], 1000,
         look=500, seed=3,
     )  # fmt: skip
     budget = Fixed(1000)
@@ -110,7 +79,7 @@ def test_the_reference_counts_the_votes_of_the_sampler_itself(digits):
         assert outcome.table.predict.tolist() == own.predict.tolist()
 
 
-def test_the_time_of_a_vote_has_neither_tracing_nor_the_drawing_of_noise(digits, monkeypatch):
+def test_the_time_of_a_vote_has_neither_the_export_nor_the_drawing_of_noise(digits, monkeypatch):
     _, model, data = digits
 
     def slow(function):
@@ -122,12 +91,12 @@ def test_the_time_of_a_vote_has_neither_tracing_nor_the_drawing_of_noise(digits,
 
         return with_half_a_second
 
-    monkeypatch.setattr(numerics, "_traced", slow(numerics._traced))
-    monkeypatch.setattr(numerics, "lattice_noise", slow(numerics.lattice_noise))
+    monkeypatch.setattr(numerics, "open_engine", slow(numerics.open_engine))
+    monkeypatch.setattr(GaussianGrid, "added", slow(GaussianGrid.added))
     what = data.images[:1], data.idx[:1], data.labels[:1], np.full(1, 0.5)
-    (traced,) = compare(model, Gaussian(0.5), *what, variants(256)[:1], 1000)
-    drawn = lattice(model, Gaussian(0.5), *what, 256, 512, 1000)
-    for outcome in (traced, drawn):
+    (certified,) = compare(model, Gaussian(0.5), *what, ways_of(model)[:1], 1000)
+    drawn = gridded(model, Gaussian(0.5), *what, 256, 512, 1000)
+    for outcome in (certified, drawn):
         assert 0 < 1100 * outcome.seconds < 0.4
 
 
@@ -161,13 +130,13 @@ def test_a_certificate_is_carried_over_by_the_share_that_differs(digits):
     assert (table.predict[table.radius == 0] == -1).all()
 
 
-def test_a_model_under_lattice_noise_is_certified_like_under_float_noise(digits):
+def test_a_model_under_noise_on_a_grid_is_certified_like_under_float_noise(digits):
     _, model, data = digits
     what = data.images, data.idx, data.labels, np.full(4, 0.5)
-    exact = lattice(model, Gaussian(0.5), *what, 256, 512, 4000)
+    exact = gridded(model, Gaussian(0.5), *what, 256, 512, 4000)
     (plain,) = compare(model, Gaussian(0.5), *what, [Variant("a")], 4000)
     assert exact.table.columns["p_lower"] == pytest.approx(plain.table.columns["p_lower"], abs=0.06)
-    assert lattice(model, Gaussian(0.5), data.images + 0.01, *what[1:], 256, 512, 1000) is None
+    assert gridded(model, Gaussian(0.5), data.images + 0.01, *what[1:], 256, 512, 1000) is None
 
 
 def test_every_bound_is_the_quantile_that_defines_it():
@@ -190,7 +159,7 @@ def test_the_command_tabulates_and_judges_every_variant(tmp_path, digits, capsys
         assert cli.main([kind, name, str(tmp_path / "n.csv"), "--out", str(out) + "-x"]) == 0
     with (tmp_path / "n.csv").open() as handle:
         assert [row["variant"] for row in csv.DictReader(handle)][-1].startswith(
-            "float32, noise on"
+            "torch in float32, noise on"
         )
     assert (tmp_path / "n-x.png").stat().st_size > 10_000
     capsys.readouterr()

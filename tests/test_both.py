@@ -47,7 +47,8 @@ def test_the_radius_is_attained_by_two_half_spaces(noise, law, half):
 
 
 @pytest.mark.parametrize("slug", ["gaussian-0.50", "gaussian-linf-0.50", "laplace-0.50",
-                                  "uniform-0.50", "centripetal-l2_k48-0.50"])  # fmt: skip
+                                  "uniform-0.50", "uniform_box-3.00", "gaussian-grid-0.50",
+                                  "centripetal-l2_k48-0.50"])  # fmt: skip
 def test_no_radius_is_below_that_of_the_top_class_alone(slug):
     noise, p = NOISES.parse(slug), np.array([0.4, 0.5, 0.6, 0.9, 0.9999])
     alone = noise.radius(p, noise.scale, 64)

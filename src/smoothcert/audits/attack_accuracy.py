@@ -18,9 +18,8 @@ from torch import Tensor
 from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.columns import UNDER_ATTACK
 from smoothcert.audits.falsification import Claims, allowed, differentiable, screened, votes_at
-from smoothcert.audits.norm_ball import within
 from smoothcert.audits.settings import Ascent, AttackAccuracySettings, Votes
-from smoothcert.audits.smooth_attack import STREAM, ascend, nearest_others
+from smoothcert.audits.smooth_attack import STREAM, admitted, ascend, nearest_others
 from smoothcert.audits.subjects import certified
 from smoothcert.certificates import CertificateTable, metrics
 from smoothcert.core.errors import SmoothcertError
@@ -135,15 +134,15 @@ def _attack(
     norm = every.noise.norm
     near = nearest_others(target.x, target.y, pool, classes, max(1, search.inputs), norm)
     outwards = target.x + (last.to(target.x) - target.x) * 1e6
-    warm = within(target.x, outwards, target.radius, norm)
+    warm = admitted(target, outwards)
     stream = 1000 + number
     points = [
         warm,
         ascend(target, warm, "lead", search, stream),
         ascend(target, target.x, "cross-entropy", search, 2 * stream),
-        *(within(target.x, near[:, t], target.radius, norm) for t in range(near.shape[1])),
+        *(admitted(target, near[:, t]) for t in range(near.shape[1])),
     ]
-    return torch.stack([within(target.x, p, target.radius, norm) for p in points], 1)
+    return torch.stack([admitted(target, p) for p in points], 1)
 
 
 def _correct(
@@ -153,7 +152,7 @@ def _correct(
     held = np.zeros(len(part), np.bool_)
     for i in range(len(part)):
         purpose = f"{STREAM}-accuracy-{number + 1}"
-        counts = votes_at(sampler, part, i, points[i], purpose, votes.votes, votes.seed)
+        (counts,) = votes_at(sampler, part, [(i, points[i])], purpose, votes.votes, votes.seed)
         own = int(counts[part.label[i]])
         counts[part.label[i]] = -1
         held[i] = own > counts.max()

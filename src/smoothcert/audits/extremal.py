@@ -32,6 +32,7 @@ from smoothcert.compute.devices import job_device
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.slugs import number
 from smoothcert.noise import NOISES
 from smoothcert.noise.base import Noise
 from smoothcert.noise.centripetal import Centripetal
@@ -43,12 +44,17 @@ STREAM = "extremal"
 _VALUES = 1 << 22  # noise values drawn at a time
 
 
-def shift(noise: Noise, d: int) -> Floats:
-    """The unit vector [d] of the noise's norm along which it is easiest to attack."""
-    out = np.zeros(d)
+def shift(noise: Noise, d: int, radius: float) -> Floats:
+    """The shift [d] of length ``radius`` in the noise's norm that is the worst for it.
+
+    Where inputs stay in [0, 1], it starts at black.
+    """
     if noise.norm == "linf":
-        return np.ones(d)
-    out[0] = 1.0
+        return np.full(d, radius)
+    if noise.boxed:
+        return np.clip(radius - np.arange(d), 0.0, 1.0)
+    out = np.zeros(d)
+    out[0] = radius
     return out
 
 
@@ -88,10 +94,10 @@ def worst_probability(
 ) -> Extremal:
     """Bounds on what the worst classifier of probability >= p keeps at a shift of ``radius``.
 
-    ``radius`` is at scale 1. With probability at least 1 - level the classifier has probability
+    With probability at least 1 - level the classifier has probability
     >= p at the input; each of the two bounds then fails with probability at most level.
     """
-    delta = torch.as_tensor(radius * shift(noise, d))
+    delta = torch.as_tensor(shift(noise, d, radius) / noise.scale)
     key = round(1e6 * p), round(1e9 * radius)
     coins = np.random.default_rng([seed, *key])
     # Ties are the rule for uniform noise: a fair coin orders them, and is part of the classifier.
@@ -136,7 +142,7 @@ def radii_verdict(
     alpha: float = 0.001,
     seed: int = 0,
 ) -> tuple[Verdict, list[dict[str, Any]]]:
-    """The verdict on ``noise.standard_radius`` in dimension ``d``, and a row for each p.
+    """The verdict on ``noise.radius`` in dimension ``d``, and a row for each p.
 
     BROKEN if at any p the worst classifier has, with confidence 1 - alpha in all, less than 1/2
     at the certified radius. Radii that are larger by ``margin`` are tried as well: at how many
@@ -145,7 +151,7 @@ def radii_verdict(
     level = alpha / (4 * len(probabilities))
     rows: list[dict[str, Any]] = []
     for p in probabilities:
-        radius = float(noise.standard_radius(p, d))
+        radius = float(noise.radius(p, noise.scale, d))
         if radius <= 0:
             continue
         own = worst_probability(noise, d, p, radius, n, level, seed)
@@ -166,12 +172,12 @@ def radii_verdict(
     if broken:
         row = min(broken, key=lambda row: float(row["high"]))
         evidence = (
-            f"at probability {row['p']:g} and the radius {row['radius']:.4g} times the scale the"
+            f"at probability {row['p']:g} and the radius {row['radius']:.4g} the"
             f" worst classifier has at most {row['high']:.4f} < 1/2 (confidence {1 - alpha:g});"
             f" {len(broken)} of {len(rows)} probabilities"
         )
     numbers = {"least_high": least, "broken": len(broken), "caught": seen, "of": len(rows)}
-    shape = noise.shape_slug if isinstance(noise, Centripetal) else noise.name
+    shape = noise.slug.removesuffix(f"-{number(noise.scale)}")
     promise = f"the {noise.norm} radius of {shape} noise holds for every base classifier"
     word = BROKEN if broken else NOT_FOUND
     return Verdict(promise, f"d = {d}", word, evidence, ours=True, numbers=numbers), rows

@@ -37,9 +37,9 @@ from smoothcert.budget.fixed import Fixed
 from smoothcert.certificates import CertificateTable, memory, metrics
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.provenance import ANSWERS
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, NOT_RUN, Verdict
 from smoothcert.scaling import SCALINGS
-from smoothcert.votes.identity import ANSWERS
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from smoothcert.audits.arithmetic import bits_verdicts
 from smoothcert.audits.base import Audit, Result, Subject
-from smoothcert.audits.numerics import Outcome, Variant, Way, compare, lattice, variants
+from smoothcert.audits.numerics import Outcome, Variant, Way, compare, gridded, variants
 from smoothcert.audits.settings import NumericsSettings
 from smoothcert.audits.subjects import certified
 from smoothcert.certificates import metrics
@@ -144,8 +144,8 @@ class Numerics(Audit[NumericsSettings]):
         scale = table.optional("sigma")
         scale = np.full(len(table), of.noise.scale) if scale is None else scale
         sampler, n, seed = of.sampler, settings.n, settings.seed
-        model, batch = sampler.model, sampler.batch
-        tried = variants(batch, sampler.precision, sampler.trace)
+        model, batch = sampler.engine.model, sampler.batch
+        tried = variants(sampler.engine, images.shape[1:], batch)
         found = compare(
             model, of.noise, images, table.idx, table.label, scale, tried, n,
             alpha=settings.alpha, seed=seed, look=settings.look,
@@ -155,7 +155,7 @@ class Numerics(Audit[NumericsSettings]):
             model, of.noise, images, table.idx, scale, batch, of.name, min(n, 2000), seed
         )
         verdicts += [rounded] if rounded else []
-        exact = lattice(
+        exact = gridded(
             model, of.noise, images, table.idx, table.label, scale, settings.steps, batch, n,
             alpha=settings.alpha, seed=seed,
         )  # fmt: skip

@@ -124,7 +124,7 @@ class NumericsSettings(Settings):
     n: Count = Field(10_000, description="votes of an input, a multiple of the look")
     look: Count = Field(1000, description="votes of one stream")
     alpha: Probability = Field(0.001, description="failure probability of a certificate")
-    steps: Count = Field(256, description="of the lattice a unit, a power of 2")
+    steps: Count = Field(256, description="of the grid a unit, a power of 2")
     seed: Natural = Field(0, description="of the streams, as of `smoothcert sample`")
 
 

@@ -11,6 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# What a record calls the answers of a network of a user's own on fixed inputs
+ANSWERS = "answers"
+
 PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "torchvision")
 
 

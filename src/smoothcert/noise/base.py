@@ -1,9 +1,10 @@
-"""What a smoothing distribution must answer: draw noise, and turn p_A into a radius.
+"""What a smoothing distribution must answer: noisy copies, and the radius for a bound on p_A.
 
-Every member is a scale family: the noise added to an input is ``scale`` times a standard
+Nearly every member is a scale family: the noise added to an input is ``scale`` times a standard
 noise, and a radius is ``scale`` times a standard radius that depends on the lower bound
 ``p_lower`` and, for some members, on the dimension ``d``. So the per-input scales of
-data-dependent smoothing need no special case.
+data-dependent smoothing need no special case. A member that is none (noise on a grid) makes
+noisy copies in its own way (:meth:`Noise.noisy`) and has no standard noise.
 """
 
 from __future__ import annotations
@@ -52,6 +53,16 @@ class Noise(Part):
         return 0.0
 
     @property
+    def grid(self) -> int | None:
+        """Its certificates are for inputs that are multiples of 1 / grid; None: for all."""
+        return None
+
+    @property
+    def boxed(self) -> bool:
+        """Whether its radii are for inputs in [0, 1] only."""
+        return False
+
+    @property
     def drawn_as(self) -> Noise:
         """The noise whose draws, and so whose votes, are this one's too; itself by default."""
         return self
@@ -69,12 +80,63 @@ class Noise(Part):
         """
         raise SmoothcertError(f"noise {self.slug}: takes no radius table ({path})")
 
-    @abstractmethod
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
         """Standard noise (scale 1), float32 of ``shape`` = (n, *input), iid over n.
 
-        Drawn on the generator's device; the same generator state gives the same noise.
+        Drawn on the generator's device; the same generator state gives the same noise. Raises
+        SmoothcertError for noise that is not a scale times a standard noise.
         """
+        raise SmoothcertError(
+            f"noise {self.slug}: on a grid, no multiple of a standard noise; expected one of"
+            " another kind here"
+        )
+
+    def noisy(
+        self, x: torch.Tensor, scale: float | torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """Noisy copies of the inputs ``x`` [n, *shape] (views of one input, say), new memory.
+
+        ``scale``: one for all, or [n]. Raises SmoothcertError for inputs off the noise's grid.
+        """
+        eps = self.sample(tuple(x.shape), generator)
+        if isinstance(scale, torch.Tensor):
+            return x + eps.mul_(scale.view(-1, *[1] * (x.dim() - 1)))
+        return torch.add(x, eps, alpha=scale, out=eps)
+
+    def outcomes(self, scale: float) -> int | None:
+        """How many noisy copies of an input there are, all equally probable; None: no end."""
+        return None
+
+    def noisy_by(self, x: torch.Tensor, scale: float, numbers: torch.Tensor) -> torch.Tensor:
+        """The noisy copies ``numbers`` [n] of :meth:`outcomes`, of the inputs ``x`` [n, *shape].
+
+        Raises SmoothcertError for noise without an end of them, or inputs off its grid.
+        """
+        raise SmoothcertError(f"noise {self.slug}: has no finite number of noisy copies")
+
+    def one_scale(self, scale: float | torch.Tensor) -> float:
+        """The scale that all inputs of a batch share; SmoothcertError if they do not."""
+        if not isinstance(scale, torch.Tensor):
+            return scale
+        if (scale != scale[0]).any():
+            raise SmoothcertError(f"noise {self.slug}: expected one scale for all inputs")
+        return float(scale[0])
+
+    def added(self, x: torch.Tensor, scale: float, generator: torch.Generator) -> torch.Tensor:
+        """What noise adds to ``x`` [n, *shape]: for attacks, which take derivatives by x."""
+        return scale * self.sample(tuple(x.shape), generator)
+
+    def admitted(self, x: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+        """``moved``, brought among the inputs that the certificate at ``x`` speaks of.
+
+        No coordinate gets further from ``x``, which is such an input; shapes alike, float32.
+        """
+        if self.boxed:
+            moved = moved.clamp(0, 1)
+        if self.grid is None:
+            return moved
+        at = to_grid(x, self.grid)
+        return (at + (moved.double() * self.grid - at).trunc().long()).float() / self.grid
 
     @abstractmethod
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
@@ -112,7 +174,10 @@ class Noise(Part):
         self, p_lower: ArrayLike, scale: ArrayLike, d: int, p_upper: ArrayLike | None = None
     ) -> NDArray:
         """Certified radius at noise scale ``scale`` (broadcast against ``p_lower``), from the
-        top class alone or, with ``p_upper``, from bounds on both classes."""
+        top class alone or, with ``p_upper``, from bounds on both classes.
+
+        Of the open ball, without what :attr:`grid` and :attr:`boxed` leave out.
+        """
         unit = (
             self.standard_radius(p_lower, d)
             if p_upper is None
@@ -134,3 +199,25 @@ class Noise(Part):
 
 
 NOISES: Family[Noise] = Family("noise")
+
+_NEAR = 1e-4  # of a grid step: what storing a / q in float32 can add
+
+
+def on_grid(x: torch.Tensor, q: int) -> torch.Tensor:
+    """Where ``x`` is a multiple of 1 / q, to float32's rounding; bool of the same shape."""
+    scaled = x.double() * q
+    return (scaled - scaled.round()).abs() <= _NEAR
+
+
+def to_grid(x: torch.Tensor, q: int) -> torch.Tensor:
+    """The whole numbers a with x = a / q, int64 of the same shape.
+
+    Raises SmoothcertError for a value off the grid (:func:`on_grid`).
+    """
+    wrong = ~on_grid(x, q)
+    if wrong.any():
+        value = float(x[wrong].flatten()[0])
+        raise SmoothcertError(
+            f"input: expected multiples of 1/{q}, on which this noise certifies; found {value:.6g}"
+        )
+    return (x.double() * q).round().long()

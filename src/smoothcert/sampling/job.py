@@ -6,10 +6,9 @@ top-up all follow from that and from the digests of the model and the data.
 
 from __future__ import annotations
 
-import importlib
-import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,83 +16,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smoothcert import datasets, models
+from smoothcert import datasets
 from smoothcert.budget import BUDGETS
-from smoothcert.compute.devices import choose_device
+from smoothcert.compute.devices import choose_device, cores, kind_of
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.provenance import ANSWERS
 from smoothcert.core.scratch import Scratch
-from smoothcert.models.classifier import Classifier
-from smoothcert.models.own import answers, examine
+from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import (
-    Inputs,
-    Progress,
-    Sampler,
-    check_arithmetic,
-    check_look,
-    collect,
-    default_batch,
-)
+from smoothcert.sampling.checks import check_look
+from smoothcert.sampling.collect import Inputs, Progress, collect
+from smoothcert.sampling.engines import Engine, check_precision, open_engine
+from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.sampling.spec import SampleSpec
 from smoothcert.votes import VoteStore
-from smoothcert.votes.identity import ANSWERS, difference
+from smoothcert.votes.identity import difference
 from smoothcert.votes.journal import LookJournal
 from smoothcert.votes.readings import KEY, Readings, merged, read_readings
 from smoothcert.votes.records import read_record, seconds_of, write_record
-
-
-def load_model(
-    name: str, info: datasets.DatasetInfo, device: torch.device | None = None
-) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """A checkpoint, or ``package.module:function`` that returns a network of your own.
-
-    A module is looked for in the current folder, too. The network takes images in [0,1] and
-    returns logits. Returns it, in eval mode, with its record. One of your own is asked on
-    ``device`` (default: where it is) for its answers on fixed inputs, which stand in its record
-    beside the digest of its weights. Raises SmoothcertError for a model of another kind, and as
-    :func:`models.own.examine`.
-    """
-    if Path(name).suffix == ".safetensors" or ":" not in name:
-        model, record = models.load(name)
-        if record["n_classes"] != info.n_classes or tuple(record["shape"]) != tuple(info.shape):
-            raise SmoothcertError(
-                f"{name}: a model of {record['n_classes']} classes for inputs of shape"
-                f" {tuple(record['shape'])}; data set {info.name} has {info.n_classes} classes"
-                f" and shape {tuple(info.shape)}"
-            )
-        return model, record
-    module, _, function = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as python itself does: ./own.py is module own
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except Exception as error:  # importing runs what somebody else wrote
-        raise SmoothcertError(f"model {name!r}: {error}") from error
-    if not callable(make):
-        raise SmoothcertError(f"model {name!r}: expected a function, found {type(make).__name__}")
-    try:
-        own = make()
-    except Exception as error:  # whatever somebody else's function may raise
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise SmoothcertError(f"model {name!r}: {type(error).__name__}: {said}") from error
-    if not isinstance(own, torch.nn.Module):
-        raise SmoothcertError(
-            f"model {name!r}: expected a function that returns a torch.nn.Module, it returns"
-            f" {type(own).__name__}"
-        )
-    own = (own if device is None else own.to(device)).eval()
-    try:
-        logits = examine(own, info.shape)
-    except SmoothcertError as error:
-        raise SmoothcertError(f"model {name!r}{str(error).removeprefix('model')}") from error
-    if logits.shape[1] != info.n_classes:
-        raise SmoothcertError(
-            f"model {name!r}: {logits.shape[1]} outputs; data set {info.name} has"
-            f" {info.n_classes} classes"
-        )
-    record = {"digest": models.digest(own), ANSWERS: answers(logits)}
-    return own, {"arch": name, "training": None, **record}
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -108,13 +49,15 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def subject(
-    data: datasets.Dataset, n_classes: int, made: Mapping[str, Any], device: torch.device
+    data: datasets.Dataset, made: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any]:
-    """What a job is about, in its identity: data, model (by its record) and kind of device."""
+    """What a job is about, in its identity: data, model (by its record), and the model of the GPU
+    where there is one: another draws other noise (compute/devices.py)."""
     return {
-        "device": device.type,
+        "dataset": data.name,
+        "device": kind_of(device),
         "shape": list(data.shape),
-        "n_classes": n_classes,
+        "n_classes": made["n_classes"],
         "data_digest": data.digest,
         "model_digest": made["digest"],
         "arch": made.get("arch"),
@@ -180,13 +123,17 @@ def run(
     device: str = "auto",
     progress: Progress | None = None,
     data: datasets.Dataset | None = None,
+    n_classes: int | None = None,
+    jobs: int | None = None,
 ) -> VoteStore:
     """Sample the shard of the store into ``out`` (and its record beside it).
 
     A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
     ``top_up`` are taken over if there is such a store and it is of the same specification;
     else those of ``out``, which must be of the same specification and shard if it exists.
-    ``data``: these inputs in place of the data set's own.
+    ``data``: these inputs in place of the data set's own. ``n_classes``: of the model, where it
+    tells other classes apart than the data set's (a router's levels). ``jobs`` threads (default:
+    the cores this process may use; 1 on a GPU) share the inputs, to the same votes.
     Raises SmoothcertError for all that does not fit, before any sampling.
     """
     start = time.time()
@@ -194,21 +141,21 @@ def run(
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
+    info = replace(info, n_classes=n_classes or info.n_classes)
     where = choose_device(device)
     network, made = load_model(model, info, where)
-    check_arithmetic(network, spec.precision)
+    check_precision(network, spec.precision)
     if data is None:
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
-    ours = isinstance(network, Classifier)  # a network of the user's may branch on its input
-    trace = ours and where.type == "cpu" and spec.precision == "float32"
-    sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision, trace)
+    engine = open_engine(network, data.shape, where, spec.engine, spec.precision)
+    sampler = Sampler(engine, noise, made["n_classes"], batch)
     identity = {
         **_identifying(spec),
         "batch": batch,
-        "traced": trace,
+        "engine": engine.identity,
         "n0": budget.n0,
-        **subject(data, info.n_classes, made, where),
+        **subject(data, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])
     inputs = Inputs(
@@ -230,12 +177,14 @@ def run(
     work = {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
     with Scratch(out, work) as scratch, LookJournal(scratch.path("looks")) as journal:
         store, seconds = collect(
-            sampler, inputs, budget, identity, len(data), journal, before and before[0], progress
-        )
+            sampler, inputs, budget, identity, len(data), journal, before and before[0], progress,
+            jobs or (cores() if where.type == "cpu" else 1),
+        )  # fmt: skip
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        _write_record(out, store, spec.budget, seconds, made, start, where, read_before)
+        about = datasets.place(spec.dataset)
+        _write_record(out, store, spec.budget, seconds, made, start, engine, read_before, about)
         scratch.remove()
     return store
 
@@ -291,14 +240,17 @@ def _write_record(
     seconds: NDArray[np.float64],
     made: dict[str, Any],
     start: float,
-    device: torch.device,
+    engine: Engine,
     read_before: Readings,
+    data: Mapping[str, Any],
 ) -> None:
     record = {
         "identity": store.identity,
+        **data,
         "budget": budget,  # what this run sampled for; the votes may serve others
         "model": made,
-        "surroundings": provenance.record(str(device)),
+        "surroundings": provenance.record(str(engine.device)),
+        **({"engine_note": engine.note} if engine.note else {}),
         "wall_seconds": round(time.time() - start, 3),
         **({KEY: read_before} if read_before else {}),
         "seconds": {str(i): round(float(s), 6) for i, s in zip(store.idx, seconds, strict=True)},

@@ -16,5 +16,5 @@ class Cohen(Method):
     reference: ClassVar[str] = "Cohen et al. 2019"
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
-        logits = wide(model(batch.x + batch.draw_noise()))
+        logits = wide(model(batch.noisy()))
         return Loss(torch.nn.functional.cross_entropy(logits, batch.y), logits.argmax(1) == batch.y)

@@ -37,8 +37,7 @@ class Macer(Method):
     defer: Natural = Field(0, description="epochs without the robustness term at the start")
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
-        x = batch.x.repeat_interleave(self.k, 0) + batch.draw_noise(self.k)
-        logits = wide(model(x)).unflatten(0, (-1, self.k))  # [B, k, C]
+        logits = wide(model(batch.noisy(self.k))).unflatten(0, (-1, self.k))  # [B, k, C]
         mine = batch.y.view(-1, 1)
         # In logarithms. The released code takes -log(mean + 1e-10): where the probability of the
         # label underflows, that has no gradient, and one bad step can leave a network dead.

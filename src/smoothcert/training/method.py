@@ -40,6 +40,11 @@ class Batch:
         name = f"training-{purpose}"
         return generator(self.seed, name, self.epoch, self.step, device=self.x.device)
 
+    def noisy(self, copies: int = 1) -> torch.Tensor:
+        """Fresh noisy copies [B * copies, C, H, W] of x, those of an input consecutive."""
+        x, scale = (t.repeat_interleave(copies, 0) for t in (self.x, self.scale))
+        return self.noise.noisy(x, scale, self.stream("noise"))
+
     def draw_noise(self, copies: int = 1) -> torch.Tensor:
         """Fresh scaled noise [B * copies, C, H, W], the copies of an input consecutive."""
         eps = self.noise.sample((len(self.x) * copies, *self.x.shape[1:]), self.stream("noise"))

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from smoothcert.core.provenance import ANSWERS
 from smoothcert.core.scratch import first_difference
-
-ANSWERS = "answers"  # of a network of a user's own, on fixed inputs (models/own.py)
 
 
 def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
