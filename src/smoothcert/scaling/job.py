@@ -25,8 +25,9 @@ from smoothcert.datasets import Dataset
 from smoothcert.models.doors import load_model
 from smoothcert.models.own import arithmetic, name_of
 from smoothcert.noise import NOISES, Noise
+from smoothcert.sampling.checks import check_images
 from smoothcert.sampling.job import subject
-from smoothcert.sampling.sampler import check_images, default_batch
+from smoothcert.sampling.sampler import default_batch
 from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
@@ -96,7 +97,7 @@ def run(
         **spec.only(ScalesSpec).plain(),
         "search": wanted[0].search,
         "batch": batch,
-        **subject(data, info.n_classes, made, where),
+        **subject(data, made, where),
     }
     network = network.eval().requires_grad_(False).to(where)
     with Scratch(out, identity) as scratch:

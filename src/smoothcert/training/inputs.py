@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +17,7 @@ from smoothcert.compute.devices import cores
 from smoothcert.compute.lazy import torchvision
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.datasets import Dataset
-from smoothcert.datasets.lazy_images import LazyImages, central
+from smoothcert.datasets.lazy_images import LazyImages
 from smoothcert.training.stop import SIGNALS
 
 
@@ -88,28 +88,23 @@ class _Views(torch.utils.data.Dataset):
         return len(self.labels)
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        view: Callable[[Image], Tensor] = central_view
+        images = self.images
         if self.random:
             stream = numpy_generator(self.seed, "training-augmentation", self.epoch, i)
-            view = partial(random_view, stream=stream)
-        return self.images.with_transform(view)[i], int(self.labels[i])
+            images = images.with_transform(partial(random_view, stream=stream))
+        return images.bytes(i), int(self.labels[i])
 
 
-def central_view(image: Image) -> Tensor:
-    """The view of evaluation, as bytes [3, 224, 224]."""
-    return torchvision.transforms.functional.pil_to_tensor(central(image))
-
-
-def random_view(image: Image, stream: np.random.Generator, side: int = 224) -> Tensor:
-    """A random part of ``image`` at ``side`` x ``side``, mirrored or not: bytes [3, side, side].
+def random_view(image: Image, stream: np.random.Generator, side: int = 224) -> Image:
+    """A random part of ``image`` at ``side`` x ``side``, mirrored or not.
 
     The part has 8% to 100% of the area and a ratio of sides between 3/4 and 4/3 (Szegedy et al.
     2015, as torchvision's RandomResizedCrop): ten attempts, then the largest central square.
     """
     functional = torchvision.transforms.functional
     top, left, height, width = random_part(image.height, image.width, stream)
-    image = functional.resized_crop(image, top, left, height, width, [side, side])
-    return functional.pil_to_tensor(functional.hflip(image) if stream.random() < 0.5 else image)
+    part: Image = functional.resized_crop(image, top, left, height, width, [side, side])
+    return functional.hflip(part) if stream.random() < 0.5 else part
 
 
 def random_part(rows: int, columns: int, stream: np.random.Generator) -> tuple[int, int, int, int]:

@@ -52,8 +52,8 @@ def train(
     model is kept; test data plays no part. The processes of torchrun train one model together,
     each with its pieces of every batch (:mod:`smoothcert.training.pieces`).
 
-    ``dataset``: these images in place of the data set's own. ``stop``: who tells the training to
-    keep its state and to end (with Stopped), within a few batches.
+    ``dataset``: these images, and classes, in place of the data set's own. ``stop``: who tells the
+    training to keep its state and to end (with Stopped), within a few batches.
     Raises SmoothcertError for a job that is not sound (before any data is read), data or a
     parent that does not fit, or a loss that is not finite.
     """
@@ -74,7 +74,7 @@ def train(
             with ours.one_first():
                 dataset = datasets.load(job.dataset, "train", data_dir)
         record = _record(parts, dataset, where, precision)
-        model, parent = start(parts)
+        model, parent = start(parts, len(dataset.classes) or parts.info.n_classes)
         if parent is not None:
             record["parent"] = parent.summary
         loop = _loop(parts, model, dataset, ours, precision)
@@ -165,7 +165,7 @@ def _loop(
     if isinstance(dataset.images, torch.Tensor):
         inputs = InMemory(dataset, device)
     else:
-        inputs = Decoded(dataset, device, seed, recipe.augmentation != "none")
+        inputs = Decoded(dataset, device, seed, recipe.augmentation == "resized-crop-flip")
     return Loop(
         model, optimizer, parts.method, scales, inputs, parts.noise, recipe, seed, precision, team
     )
