@@ -29,7 +29,7 @@ for job in AUDIT_JOBS:
         params:
             kind=job.kind.name,
             base=subpath(output.verdicts, strip_suffix=".json"),
-            files=audit_words,
+            files=lambda wildcards, input, job=job: audits.words(config, job, input),
             spec=audit_spec(job),
         shell:
             "python -m smoothcert audit {params.kind} {params.files:q} --spec {params.spec:q}"

@@ -24,7 +24,7 @@ rule scales:
         spec=spec("scales"),
     shell:
         "python -m smoothcert scales --spec {params.spec:q} --model {input.model}"
-        " --out {output.table} --quiet > {log} 2>&1"
+        f" --out {{output.table}} --device {gpus.device(config, 'sample')} --quiet > {{log}} 2>&1"
 
 
 # Shards take over the looks of a store that is there already, if it is of the same
@@ -57,7 +57,8 @@ rule sample:
     shell:
         "python -m smoothcert sample --spec {params.spec:q} --model {input.model} {params.scales}"
         " --top-up $(dirname $(dirname {output.votes}))/votes.npz"
-        " --shard {wildcards.i}/{wildcards.n} --out {output.votes} --quiet > {log} 2>&1"
+        " --shard {wildcards.i}/{wildcards.n} --out {output.votes}"
+        f" --device {gpus.device(config, 'sample')} --quiet > {{log}} 2>&1"
 
 
 rule gather:

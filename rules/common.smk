@@ -19,7 +19,8 @@ for name in [name for name in sys.modules if name.split(".")[0] == "smoothcert"]
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import published
-from smoothcert.workflow import audits, catalogue, configuration, experiments, naming, needs, paths
+from smoothcert.workflow import audits, catalogue, configuration, experiments, gpus
+from smoothcert.workflow import naming, needs, paths
 from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
@@ -117,13 +118,6 @@ def needed(output):
         return {name or "files": files for name, files in groups.items() if files}
 
     return of
-
-
-def file_words(wildcards, input):
-    """The files of a table or figure as its command takes them: FILE or GROUP=FILE."""
-    groups = {name: [files] if isinstance(files, str) else files for name, files in input.items()}
-    groups.pop("waits", None)
-    return [f if k == "files" else f"{k}={f}" for k, files in groups.items() for f in files]
 
 
 def section_files(section):
@@ -235,17 +229,6 @@ def audit_inputs(job):
     return lambda wildcards: one_line(audits.inputs, config, job, dict(wildcards))
 
 
-def audit_words(wildcards, input):
-    """The files of an audit as its command takes them."""
-    flags = {
-        name: [files] if isinstance(files, str) else files
-        for name, files in input.items()
-        if name not in ("tables", "data")
-    }
-    named = [word for name, files in flags.items() for word in (f"--{name}", *files)]
-    return [*input.get("tables", []), *named]
-
-
 def audit_spec(job):
     """Params function: all that decides the result of one job of an audit."""
 
@@ -261,5 +244,5 @@ def audit_resources(job):
     """What a job of an audit asks for."""
     if job.resources is None:
         return {}
-    gpu = config["resources"][job.resources]["gpu"]
+    gpu = config["resources"][job.resources]["gpu"] if audits.runs_a_network(job) else 0
     return {"gpu": gpu, **{k: resource(job.resources, k) for k in ("mem_mb", "runtime")}}

@@ -57,7 +57,7 @@ rule lbrs_image:
         ),
     shell:
         "OMP_NUM_THREADS={threads} python -m smoothcert lbrs image --spec {params.spec:q}"
-        " --out {params.base} > {log} 2>&1"
+        f" --out {{params.base}} --device {gpus.device(config, 'lbrs')} > {{log}} 2>&1"
 
 
 # One rule a task, for the number of tables depends on it.

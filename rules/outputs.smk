@@ -21,7 +21,7 @@ for section, entry in shown:
             name=entry.name,
             base=subpath(output[0], strip_suffix=Path(needs.shown(entry)).suffix),
             spec=output_spec(entry),
-            files=file_words,
+            files=lambda wildcards, input: needs.words(input),
         shell:
             "python -m smoothcert {params.kind} {params.name} {params.files:q} --spec {params.spec:q}"
             " --numbers {output.numbers} --out {params.base} > {log} 2>&1"

@@ -26,7 +26,8 @@ rule train:
         parent=parent_file,
     shell:
         "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
-        " --snapshots {output.snapshots} --quiet > {log} 2>&1"
+        " --snapshots {output.snapshots}"
+        f" --device {gpus.device(config, 'train')} --quiet > {{log}} 2>&1"
 
 
 # Models that the authors of a method published: trainings start from them, or they take the place

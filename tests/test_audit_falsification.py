@@ -24,6 +24,7 @@ from smoothcert.lbrs.smooth import run as certify_lbrs
 from smoothcert.lbrs.train import Recipe
 from smoothcert.noise import NOISES, Gaussian
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN
+from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Sampler
 
 NORMS = ("l1", "l2", "linf")
@@ -118,7 +119,7 @@ def claimed(radius: float, p_lower: float, alpha: float = 0.001, n: int = 3) -> 
 
 
 def broken(of: Claims):
-    sampler = Sampler(Sphere().eval(), of.noise, 2, 1024, torch.device("cpu"))
+    sampler = Sampler(open_engine(Sphere(), (1, 4, 4), torch.device("cpu")), of.noise, 2, 1024)
     settings = FalsificationSettings(
         steps=5, copies=8, starts=("clean",), directions=0, inputs=0, screen=100, votes=2000
     )

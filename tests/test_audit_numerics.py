@@ -22,7 +22,12 @@ from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.noise import Gaussian, GaussianGrid
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
-from smoothcert.sampling.sampler import sample
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.library import sample
+
+
+def ways_of(model):
+    return variants(open_engine(model, (1, 8, 8), torch.device("cpu")), (1, 8, 8), 256)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +68,7 @@ def test_the_reference_counts_the_votes_of_the_sampler_itself(digits):
     _, model, data = digits
     noise, scale = Gaussian(0.5), np.full(4, 0.5)
     found = compare(
-        model, noise, data.images, data.idx, data.labels, scale, variants(256)[:2], 1000,
+        model, noise, data.images, data.idx, data.labels, scale, ways_of(model)[:2], 1000,
         look=500, seed=3,
     )  # fmt: skip
     budget = Fixed(1000)
@@ -74,7 +79,7 @@ def test_the_reference_counts_the_votes_of_the_sampler_itself(digits):
         assert outcome.table.predict.tolist() == own.predict.tolist()
 
 
-def test_the_time_of_a_vote_has_neither_tracing_nor_the_drawing_of_noise(digits, monkeypatch):
+def test_the_time_of_a_vote_has_neither_the_export_nor_the_drawing_of_noise(digits, monkeypatch):
     _, model, data = digits
 
     def slow(function):
@@ -86,12 +91,12 @@ def test_the_time_of_a_vote_has_neither_tracing_nor_the_drawing_of_noise(digits,
 
         return with_half_a_second
 
-    monkeypatch.setattr(numerics, "_traced", slow(numerics._traced))
+    monkeypatch.setattr(numerics, "open_engine", slow(numerics.open_engine))
     monkeypatch.setattr(GaussianGrid, "added", slow(GaussianGrid.added))
     what = data.images[:1], data.idx[:1], data.labels[:1], np.full(1, 0.5)
-    (traced,) = compare(model, Gaussian(0.5), *what, variants(256)[:1], 1000)
+    (certified,) = compare(model, Gaussian(0.5), *what, ways_of(model)[:1], 1000)
     drawn = gridded(model, Gaussian(0.5), *what, 256, 512, 1000)
-    for outcome in (traced, drawn):
+    for outcome in (certified, drawn):
         assert 0 < 1100 * outcome.seconds < 0.4
 
 
@@ -154,7 +159,7 @@ def test_the_command_tabulates_and_judges_every_variant(tmp_path, digits, capsys
         assert cli.main([kind, name, str(tmp_path / "n.csv"), "--out", str(out) + "-x"]) == 0
     with (tmp_path / "n.csv").open() as handle:
         assert [row["variant"] for row in csv.DictReader(handle)][-1].startswith(
-            "float32, noise on"
+            "torch in float32, noise on"
         )
     assert (tmp_path / "n-x.png").stat().st_size > 10_000
     capsys.readouterr()

@@ -14,7 +14,9 @@ from smoothcert.cli import main
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import Sampler, sample
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.library import sample
+from smoothcert.sampling.sampler import Draw, Sampler
 from smoothcert.workflow.planning import measure as measuring
 from smoothcert.workflow.planning.jobs import Job
 from smoothcert.workflow.planning.measure import measure
@@ -93,11 +95,13 @@ def test_rates_are_those_of_one_sample(found: Throughput) -> None:
 def test_a_rate_is_that_of_the_sampler(found: Throughput) -> None:
     """Measured again by hand, with another network of the kind and other noise."""
     model = models.build("tiny_cnn", 10, (1, 8, 8), seed=5)
-    sampler = Sampler(model, NOISES.parse("gaussian-0.50"), 10, 512, CPU, trace=True)
-    x, draws = torch.full((1, 8, 8), 0.5), [(generator(1, "test", j), 1000) for j in range(20)]
-    sampler.votes(x, 0.5, draws)
+    engine = open_engine(model, (1, 8, 8), CPU)
+    sampler = Sampler(engine, NOISES.parse("gaussian-0.50"), 10, 512)
+    x = torch.full((1, 8, 8), 0.5)
+    draws = [Draw(x, 0.5, generator(1, "test", j), 1000) for j in range(20)]
+    sampler.votes(draws)
     start = time.process_time()
-    sampler.votes(x, 0.5, draws)
+    sampler.votes(draws)
     by_hand = (time.process_time() - start) / 20_000
     assert 1 / 20 < found.sampling[0].seconds / by_hand < 20  # a batch would be 512
 

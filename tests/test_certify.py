@@ -13,7 +13,7 @@ from smoothcert.certificates.certification import certify, predict
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Gaussian
-from smoothcert.sampling.sampler import sample
+from smoothcert.sampling.library import sample
 
 SIGMA, D = 0.25, 6
 NOISE = NOISES.parse("gaussian-0.25")

@@ -20,7 +20,7 @@ from smoothcert.models.doors import load_model
 from smoothcert.models.mode import evaluating
 from smoothcert.models.own import answers, examine
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import sample
+from smoothcert.sampling.library import sample
 from smoothcert.votes import VoteStore, take
 from smoothcert.votes.identity import difference
 
@@ -121,6 +121,7 @@ def test_votes_of_another_network_of_the_same_name_and_weights_are_not_taken_ove
     assert cli.main(certifying()) == 0
     before = Path("t.votes.npz").read_bytes()
     network(other)
+    capsys.readouterr()
     assert cli.main(certifying()) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1

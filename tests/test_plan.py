@@ -42,7 +42,6 @@ def throughput() -> Throughput:
     return Throughput(
         device="cuda (Round GPU)",
         clock="wall",
-        cores=4,
         made_by={},
         date="2026-01-02T03:04:05+00:00",
         start=10.0,

@@ -31,7 +31,10 @@ from smoothcert.lbrs.settings import Spiral
 from smoothcert.noise import Gaussian, Laplace, Noise, Uniform
 from smoothcert.noise.centripetal_l2 import CentripetalL2
 from smoothcert.report.verdict import BROKEN
-from smoothcert.sampling import sampler as sampling
+from smoothcert.sampling import collect as collecting
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.library import sample
+from smoothcert.sampling.sampler import Sampler
 from smoothcert.scaling import problem
 
 GRID = np.linspace(0.5, 0.99, 20)
@@ -92,10 +95,10 @@ def attacked(factor: float):
     noise, images = Gaussian(0.25), around_the_plane(6)
     model = Plane(16).eval()
     budget = Fixed(50_000)
-    store = sampling.sample(model, images, budget, noise, labels=np.ones(6, int), look=10_000)
+    store = sample(model, images, budget, noise, labels=np.ones(6, int), look=10_000)
     table = certify(store, budget, noise)
     table.columns["radius"] = factor * table.radius
-    sampler = sampling.Sampler(model, noise, 2, 4096, torch.device("cpu"))
+    sampler = Sampler(open_engine(model, (1, 4, 4), torch.device("cpu")), noise, 2, 4096)
     settings = FalsificationSettings(
         steps=10, copies=16, starts=("clean",), directions=2, inputs=0, screen=200, votes=100_000
     )
@@ -148,7 +151,7 @@ def pipeline(scaling: str = "fixed"):
 
 def test_selection_noise_that_certifies_is_seen_by_the_audit_of_streams(monkeypatch):
     assert pipeline().verdict != BROKEN
-    monkeypatch.setattr(sampling, "ESTIMATION", sampling.SELECTION)
+    monkeypatch.setattr(collecting, "ESTIMATION", collecting.SELECTION)
     found = pipeline()
     assert found.verdict == BROKEN
     # Only the first look of an input repeats its selection votes.

@@ -16,8 +16,10 @@ from smoothcert.budget import BUDGETS, Fixed
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
+from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.job import SampleSpec, run
-from smoothcert.sampling.sampler import Sampler, default_batch, sample
+from smoothcert.sampling.library import sample
+from smoothcert.sampling.sampler import Draw, Sampler, default_batch
 from smoothcert.votes import VoteStore
 from smoothcert.votes.records import gather_files, read_record, seconds_of
 
@@ -179,32 +181,39 @@ class Recorder(torch.nn.Module):
         return x.flatten(1)[:, :2]
 
 
+def sampler(model, batch, noise="gaussian-0.50", shape=(1, 4, 4)):
+    return Sampler(open_engine(model, shape, CPU, "torch"), NOISES.parse(noise), 2, batch)
+
+
+def draws(image, looks, n, idx=3):
+    return [Draw(image, 0.5, generator(0, "estimation", idx, j), n) for j in looks]
+
+
 @pytest.mark.parametrize("noise", ["gaussian-0.50", "uniform-0.50", "laplace-0.50"])
-def test_the_noise_does_not_depend_on_the_batch_size(noise):
+def test_the_noise_depends_on_nothing_but_its_name(noise):
+    """Neither on the batch size nor on the looks and inputs that share a pass."""
     image = torch.rand(1, 4, 4)
     seen = []
     for batch in (512, 100, 7):
         model = Recorder()
-        sampler = Sampler(model, NOISES.parse(noise), 2, batch, CPU)
-        sampler.votes(image, 0.5, [(generator(0, "estimation", 3, j), 300) for j in range(4)])
-        assert max(len(x) for x in model.seen) == min(batch, 300)
-        seen.append(torch.cat(model.seen))
-    assert torch.equal(seen[0], seen[1])
-    assert torch.equal(seen[0], seen[2])
+        sampler(model, batch, noise).votes(draws(image, range(4), 300))
+        assert {len(x) for x in model.seen} == {batch}, "every pass should be full"
+        seen.append(torch.cat(model.seen)[:1200])
+    model = Recorder()
+    other = draws(torch.rand(1, 4, 4), range(2), 50, idx=7)
+    sampler(model, 64, noise).votes([*other, *draws(image, range(4), 300)])
+    seen.append(torch.cat(model.seen)[100:1300])
+    assert all(torch.equal(seen[0], x) for x in seen[1:])
 
 
-def test_a_look_is_batched_alike_whichever_looks_are_drawn_with_it():
+def test_the_votes_of_a_look_are_those_of_its_own_samples():
     image = torch.rand(1, 4, 4)
-    together, alone = Recorder(), Recorder()
-    draws = [(generator(0, "estimation", 3, j), 300) for j in range(4)]
-    Sampler(together, NOISES.parse("gaussian-0.50"), 2, 512, CPU).votes(image, 0.5, draws)
-    for j in range(4):
-        stream = generator(0, "estimation", 3, j)
-        Sampler(alone, NOISES.parse("gaussian-0.50"), 2, 512, CPU).votes(
-            image, 0.5, [(stream, 300)]
-        )
-    assert len(together.seen) == len(alone.seen) == 4
-    assert all(torch.equal(a, b) for a, b in zip(together.seen, alone.seen, strict=True))
+    many = [*draws(image, range(3), 70), *draws(image + 0.1, range(5), 33, idx=4)]
+    votes = sampler(Recorder(), 50).votes(many)
+    again = [*draws(image, range(3), 70), *draws(image + 0.1, range(5), 33, idx=4)]
+    alone = [sampler(Recorder(), 50).votes([draw])[0] for draw in again]
+    assert votes.tolist() == np.array(alone).tolist()
+    assert votes.sum(1).tolist() == [70] * 3 + [33] * 5
 
 
 def test_another_batch_size_flips_at_most_a_few_votes_on_a_tie(model, whole, tmp_path):
@@ -270,7 +279,8 @@ def test_a_partial_store_with_a_changed_byte_in_the_middle_is_refused_with_its_l
 def test_selection_noise_is_not_estimation_noise():
     model, image = Recorder(), torch.rand(1, 1, 4, 4)
     budget = BUDGETS.parse("fixed_s300-600")
-    sample(model, image, budget, NOISES.parse("gaussian-0.50"), look=300, batch=300)
+    noise = NOISES.parse("gaussian-0.50")
+    sample(model, image, budget, noise, look=300, batch=300, engine="torch")
     drawn = model.seen[ASKED:]
     assert [len(x) for x in drawn] == [300, 300, 300]  # selection and two looks
     noise = torch.cat(drawn).flatten(1)
@@ -281,9 +291,10 @@ def test_every_input_has_its_own_noise_and_its_own_scale():
     model, images = Recorder(), torch.full((2, 1, 8, 8), 0.5)
     sample(
         model, images, BUDGETS.parse("fixed-20"), NOISES.parse("gaussian-0.50"), scales=[0.1, 0.4],
-        batch=100,
+        batch=20, engine="torch",
     )  # fmt: skip
-    _, one, _, other = model.seen[ASKED:]
+    drawn = torch.cat(model.seen[ASKED:])
+    one, other = drawn[100:120], drawn[220:240]  # after 100 selection samples of each
     assert not torch.equal((one - 0.5) / 0.1, (other - 0.5) / 0.4)
     assert (one - 0.5).std() == pytest.approx(0.1, rel=0.1)
     assert (other - 0.5).std() == pytest.approx(0.4, rel=0.1)
@@ -310,9 +321,8 @@ def test_a_model_that_gives_no_logits_is_refused(model_of, says):
         def forward(self, x):
             return model_of(x)
 
-    sampler = Sampler(Odd(), NOISES.parse("gaussian-0.50"), 2, 16, CPU)
     with pytest.raises(SmoothcertError, match=says):
-        sampler.votes(torch.rand(1, 4, 4), 0.5, [(generator(0, "estimation", 0), 20)])
+        sampler(Odd(), 16).votes(draws(torch.rand(1, 4, 4), [0], 20))
 
 
 def test_images_outside_the_unit_interval_and_scales_that_are_none_are_refused():

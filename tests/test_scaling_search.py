@@ -187,3 +187,30 @@ def test_the_noise_of_a_search_has_the_scale_of_the_input() -> None:
     at.x[:] = -0.25
     votes = at.votes(torch.tensor([[0.125, 0.25, 0.5]]), CHOICE, 4000)[0, :, 0] / 4000
     assert votes.numpy() == pytest.approx([0.97725, 0.84134, 0.69146], abs=0.03)
+
+
+def test_large_images_share_a_pass_and_meet_the_same_noise() -> None:
+    """A block of a 224x224 image holds one draw: 3 inputs of 20 votes are 60 passes, or 1."""
+
+    class Counting(torch.nn.Module):
+        passes = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.passes += 1
+            mean = x.flatten(1)[:, :4].mean(1)
+            return torch.stack([mean, 0.5 - mean], 1)
+
+    def at(together: int) -> Problem:
+        x = torch.full((3, 3, 224, 224), 0.27)
+        return Problem(
+            Counting(), NOISES.parse("gaussian-0.25"), x, [5, 6, 7], together=together
+        )  # fmt: skip
+
+    alone, shared = at(0), at(64)
+    scales = torch.full((3, 1), 0.25)
+    assert torch.equal(alone.votes(scales, CHOICE, 20), shared.votes(scales, CHOICE, 20))
+    assert (alone.model.passes, shared.model.passes) == (60, 1)
+    radii = [
+        p.soft_radii(scales, torch.zeros(3).long(), 0.01, OBJECTIVE, 5) for p in (alone, shared)
+    ]
+    assert torch.allclose(*radii)

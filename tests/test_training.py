@@ -308,6 +308,8 @@ def test_learning_rates_follow_their_schedules():
     assert rates(5, **multistep) == [1, 0.5, 0.5, 0.5, 0.25]
     cosine = [(1 + math.cos(math.pi * (e + 0.5) / 5)) / 2 for e in range(5)]
     assert rates(5, schedule="cosine") == pytest.approx(cosine)
+    warm = [0.5 / 2 * cosine[0], 1.5 / 2 * cosine[1], *cosine[2:]]  # at half of each epoch
+    assert rates(5, schedule="cosine", lr_warmup=2) == pytest.approx(warm)
 
 
 def test_a_crop_is_a_shift_of_at_most_four_pixels_perhaps_mirrored():

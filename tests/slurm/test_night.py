@@ -169,8 +169,10 @@ def looks(folder: Path, shard: int) -> int:
 def night(tmp_path_factory: pytest.TempPathFactory):
     base = tmp_path_factory.mktemp("night")
     local, folder = copy_workflow(base / "local"), copy_workflow(base / "slurm")
-    # The local run is cut into another number of shards.
-    overlays = {local: {**TINY, "inputs": {"digits": {"max": 20, "shards": 3}}}, folder: TINY}
+    # The local run is cut into another number of shards, and asks for no GPU.
+    alone = {stage: {**asked, "gpu": 0} for stage, asked in TINY["resources"].items()}
+    shards = {"digits": {"max": 20, "shards": 3}}
+    overlays = {local: {**TINY, "inputs": shards, "resources": alone}, folder: TINY}
     for place, overlay in overlays.items():
         (place / "tiny.yaml").write_text(yaml.safe_dump(overlay))
     seen = Night(folder)

@@ -23,7 +23,7 @@ from smoothcert.core.confidence import clopper_pearson_upper
 from smoothcert.noise import Gaussian, GaussianGrid
 from smoothcert.noise.gaussian_grid import law_error
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
-from smoothcert.sampling.sampler import sample
+from smoothcert.sampling.library import sample
 
 # --- a base classifier that reads low bits ---------------------------------------------------
 
@@ -70,10 +70,16 @@ def read_bits(
     model, noise = Reads(at), Gaussian(scale)
     black = torch.zeros(1, 1, side, side)
     budget = Fixed(n)
-    table = certify(sample(model, black, budget, noise, seed=seed, look=n), budget, noise)
+    table = certify(
+        sample(model, black, budget, noise, seed=seed, look=n, engine="torch"), budget, noise
+    )
     moved = torch.full_like(black, at)
     distance = float(moved.double().norm())
-    counts = sample(model, moved, budget, noise, seed=seed + 1, look=n).dense_looks(0).sum(0)
+    counts = (
+        sample(model, moved, budget, noise, seed=seed + 1, look=n, engine="torch")
+        .dense_looks(0)
+        .sum(0)
+    )
     answer = int(predict(counts[None], budget.alpha)[0])
     share = float(counts[max(int(table.predict[0]), 0)] / n)
     return Broken(float(table.radius[0]), distance, share, n, answer, at, side)

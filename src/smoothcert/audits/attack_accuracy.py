@@ -152,7 +152,7 @@ def _correct(
     held = np.zeros(len(part), np.bool_)
     for i in range(len(part)):
         purpose = f"{STREAM}-accuracy-{number + 1}"
-        counts = votes_at(sampler, part, i, points[i], purpose, votes.votes, votes.seed)
+        (counts,) = votes_at(sampler, part, [(i, points[i])], purpose, votes.votes, votes.seed)
         own = int(counts[part.label[i]])
         counts[part.label[i]] = -1
         held[i] = own > counts.max()

@@ -21,9 +21,11 @@ from smoothcert.certificates.certification import certify, predict
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Noise
-from smoothcert.sampling.sampler import Inputs, Sampler, collect, default_batch
+from smoothcert.sampling.collect import Inputs, collect
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import Draw, Sampler, default_batch
 from smoothcert.scaling import Scaling
-from smoothcert.scaling.job import default_inputs
+from smoothcert.scaling.job import default_inputs, default_together
 from smoothcert.scaling.problem import Problem
 
 
@@ -77,11 +79,12 @@ class Deployed:
                 f"scaling {self.scaling.slug!r}: the scale is chosen for all inputs together;"
                 " expected one that a single query can ask for"
             )
-        if self.sampler.precision != "float32":
+        engine = self.sampler.engine
+        if engine.precision != "float32":
             raise SmoothcertError(
-                f"precision {self.sampler.precision}: expected float32, in which scales are found"
+                f"precision {engine.precision}: expected float32, in which scales are found"
             )
-        self.model = self.sampler.model.requires_grad_(False)
+        self.model = engine.model.requires_grad_(False)
         self.noise, self.device = self.sampler.noise, self.sampler.device
         self.n_classes, self.d = self.sampler.n_classes, int(np.prod(self.shape))
         self.searches = 0  # inputs whose scale was searched for
@@ -93,9 +96,9 @@ class Deployed:
         with torch.inference_mode():
             n_classes = model.eval()(images[:1]).shape[-1]
         batch = default_batch(images[0].numel(), device)
-        return cls(
-            Sampler(model, noise, n_classes, batch, device), scaling, tuple(images.shape[1:])
-        )
+        shape = tuple(images.shape[1:])
+        engine = open_engine(model, shape, device)
+        return cls(Sampler(engine, noise, n_classes, batch), scaling, shape)
 
     def scales(self, x: Tensor, idx: Ints, seed: int) -> Floats:
         """sigma* [B] of the inputs x [B, *shape], each with the streams of ``idx`` [B]."""
@@ -105,18 +108,25 @@ class Deployed:
         for s in range(0, len(x), step):
             part = slice(s, s + step)
             problem = Problem(
-                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed
-            )
+                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed,
+                together=default_together(self.d, self.device),
+            )  # fmt: skip
             out[part] = self.scaling.find(problem, [self.scaling])[0].sigma
         return out
 
     def votes(self, x: Tensor, scale: Floats, idx: Ints, n: int, seed: int, purpose: str) -> Ints:
         """Class counts [B, C] of ``n`` samples at the scales [B], from streams of ``purpose``."""
-        rows = []
-        for i in range(len(x)):
-            stream = generator(seed, purpose, int(idx[i]), i, device=self.device)
-            rows.append(self.sampler.votes(x[i], float(scale[i]), [(stream, n)])[0])
-        return np.array(rows, np.int64).reshape(-1, self.n_classes)
+        return self.sampler.votes(
+            [
+                Draw(
+                    x[i],
+                    float(scale[i]),
+                    generator(seed, purpose, int(idx[i]), i, device=self.device),
+                    n,
+                )
+                for i in range(len(x))
+            ]
+        )
 
     def certify(
         self, x: Tensor, scale: Floats, idx: Ints, label: Ints, budget: Budget, seed: int

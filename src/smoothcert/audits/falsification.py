@@ -13,6 +13,7 @@ probability alpha allows for a share alpha of the certificates, and no more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +41,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.lbrs.results import read_spiral
 from smoothcert.noise.base import Noise
 from smoothcert.report.verdict import BROKEN, NOT_FOUND, NOT_RUN, Verdict
-from smoothcert.sampling.sampler import Sampler
+from smoothcert.sampling.sampler import Draw, Sampler
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -164,13 +165,13 @@ def falsify(
 
 def differentiable(sampler: Sampler) -> nn.Module:
     """The sampler's model with float32 inputs, whatever its precision is."""
-    if sampler.precision == "float32":
-        return sampler.model
+    if sampler.engine.precision == "float32":
+        return sampler.engine.model
 
     class Cast(torch.nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            weight = next(sampler.model.parameters())
-            out: Tensor = sampler.model(x.to(weight.dtype))
+            weight = next(sampler.engine.model.parameters())
+            out: Tensor = sampler.engine.model(x.to(weight.dtype))
             return out
 
     return Cast()
@@ -183,11 +184,9 @@ def screened(sampler: Sampler, claimed: Claims, points: Tensor, votes: Votes) ->
     """
     best = np.zeros(len(claimed), np.int64)
     for i in range(len(claimed)):
-        counts = [
-            votes_at(sampler, claimed, i, point, f"{STREAM}-screen", votes.screen, votes.seed)
-            for point in points[i]
-        ]
-        best[i] = int(np.argmin([c[claimed.predict[i]] for c in counts]))
+        at = [(i, point) for point in points[i]]
+        counts = votes_at(sampler, claimed, at, f"{STREAM}-screen", votes.screen, votes.seed)
+        best[i] = int(np.argmin(counts[:, claimed.predict[i]]))
     return best
 
 
@@ -198,16 +197,16 @@ def _judged(
     m = len(claimed)
     n, seed = settings.votes, settings.seed
     level = settings.alpha / m  # all answers hold at once
-    counts = np.stack([
-        votes_at(sampler, claimed, i, point[i], f"{STREAM}-verdict", n, seed)
-        for i in range(m)
-    ])  # fmt: skip
+    counts = votes_at(
+        sampler, claimed, list(enumerate(point[:m])), f"{STREAM}-verdict", n, seed
+    )  # fmt: skip
     own = counts[np.arange(m), claimed.predict]
     upper = np.asarray(clopper_pearson_upper(own, n, level), np.float64)
     found = predict(counts, level)
     cause = np.full(m, "", dtype="<U6")
     for i in np.flatnonzero(upper < 0.5).tolist():
-        again = votes_at(sampler, claimed, i, claimed.x[i], f"{STREAM}-recount", 10 * n, seed)
+        at = [(i, claimed.x[i])]
+        (again,) = votes_at(sampler, claimed, at, f"{STREAM}-recount", 10 * n, seed)
         lower = float(clopper_pearson_lower(again[claimed.predict[i]], 10 * n, level))
         cause[i] = "radius" if lower >= claimed.p_lower[i] else "bound"
     distance = length(point.double() - claimed.x.double(), claimed.noise.norm).numpy()
@@ -215,15 +214,26 @@ def _judged(
 
 
 def votes_at(
-    sampler: Sampler, claimed: Claims, i: int, point: Tensor, purpose: str, n: int, seed: int
-) -> Ints:
-    """Class counts [C] of ``n`` samples at ``point``, at the scale of input ``i``."""
-    idx, device = int(claimed.idx[i]), sampler.device
+    sampler: Sampler, claimed: Claims, at: Sequence[tuple[int, Tensor]], purpose: str, n: int,
+    seed: int,
+) -> Ints:  # fmt: skip
+    """Class counts [len(at), C] of ``n`` samples at each point, at the scale of its input ``i``.
+
+    Points of the same input meet the same noise.
+    """
+    starts = range(0, n, _LOOK)
     draws = [
-        (generator(seed, purpose, idx, j, device=device), min(_LOOK, n - start))
-        for j, start in enumerate(range(0, n, _LOOK))
+        Draw(
+            point,
+            float(claimed.scale[i]),
+            generator(seed, purpose, int(claimed.idx[i]), j, device=sampler.device),
+            min(_LOOK, n - start),
+        )
+        for i, point in at
+        for j, start in enumerate(starts)
     ]
-    return np.asarray(sampler.votes(point, float(claimed.scale[i]), draws).sum(0), np.int64)
+    counts = sampler.votes(draws).reshape(len(at), len(starts), -1)
+    return np.asarray(counts.sum(1), np.int64)
 
 
 def allowed(claimed: int, alpha: float, level: float = LEVEL) -> int:

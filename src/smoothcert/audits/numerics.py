@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,46 +23,51 @@ from torch import Tensor, nn
 from smoothcert.budget import Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.certificates.certification import certify
+from smoothcert.compute.arithmetic import computing
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import GaussianGrid, Noise
 from smoothcert.noise.base import on_grid
-from smoothcert.sampling.sampler import _traced
+from smoothcert.sampling.engines import ENGINES, Engine, open_engine
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.journal import ESTIMATION, SELECTION
 
 Ints = NDArray[np.int64]
 
-TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float64": torch.float64}
-
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to compute the same network. ``tf32`` is a GPU's shortened float32."""
+    """One way to compute the same network."""
 
     name: str
     precision: str = "float32"
     batch: int = 512
-    traced: bool = False
+    engine: str = "torch"
     device: str = "cpu"
-    tf32: bool = False
 
 
-def variants(batch: int, reference: str = "float32", traced: bool = True) -> list[Variant]:
-    """The certified way first, then others; those of a GPU where there is one."""
+def variants(certified: Engine, shape: Sequence[int], batch: int) -> list[Variant]:
+    """The certified way first, then others that this machine can go; those of a GPU if any."""
+    ours, theirs = certified.name, certified.precision
     found = [
-        Variant(f"{reference}, as certified", reference, batch, traced),
-        Variant("float32, kernels as written", "float32", batch),
-        Variant("float32, batches of 37", "float32", 37),
-        Variant("float64", "float64", batch),
-        Variant("bfloat16", "bfloat16", batch),
+        Variant(f"{ours} in {theirs}, as certified", theirs, batch, ours),
+        Variant(f"{ours} in {theirs}, batches of 37", theirs, 37, ours),
     ]
+    tried = [(engine, kind) for engine in ENGINES for kind in ("float32", "bfloat16", "float64")]
+    for engine, kind in tried:
+        if (engine, kind) == (ours, theirs):
+            continue
+        try:
+            open_engine(certified.model, shape, torch.device("cpu"), engine, kind)
+        except SmoothcertError:
+            continue  # it cannot run this network, in this precision or on this machine
+        found.append(Variant(f"{engine} in {kind}", kind, batch, engine))
     if torch.cuda.is_available():
         wide = 8 * batch
         found += [
             Variant("float32, GPU", "float32", wide, device="cuda"),
-            Variant("TF32, GPU", "float32", wide, device="cuda", tf32=True),
+            Variant("TF32, GPU", "tf32", wide, device="cuda"),
             Variant("bfloat16, GPU", "bfloat16", wide, device="cuda"),
         ]
     return found
@@ -73,7 +77,7 @@ def variants(batch: int, reference: str = "float32", traced: bool = True) -> lis
 class Outcome:
     """One variant on N inputs: its certificates; how many of each input's n votes [N] are for
     another class than the reference's (None where it met other noise); seconds a vote of the
-    network alone, without tracing it or drawing the noise."""
+    network alone, without exporting it or drawing the noise."""
 
     variant: str
     table: CertificateTable
@@ -145,45 +149,44 @@ class Way:
     def __init__(self, model: nn.Module, noise: Noise, variant: Variant) -> None:
         self.variant = variant
         self.device = torch.device(variant.device)
-        self.dtype = TYPES[variant.precision]
-        self.model = copy.deepcopy(model).eval().to(self.device, self.dtype)
-        self._trace: Callable[..., Any] | None = _traced if variant.traced else None
+        self._model = copy.deepcopy(model)
+        self._engine: Engine | None = None
         self.n_classes = 0
         # Of a CPU's own work on a busy machine; a GPU is waited for, so its wall time counts.
         self.clock = time.process_time if self.device.type == "cpu" else time.perf_counter
 
     def prepare(self, x: Tensor, sizes: Sequence[int]) -> None:
-        """Trace the network and load its kernels for these numbers of copies of ``x``, so that no
-        time that is taken later is theirs."""
+        """Load the kernels for these numbers of copies of ``x``, so that no time that is taken
+        later is theirs."""
         for size in (*sizes, *sizes):
             self.classes(x, torch.zeros(size, *x.shape), 1.0)
+
+    def engine(self, shape: Sequence[int]) -> Engine:
+        """Opened once."""
+        if self._engine is None:
+            v = self.variant
+            self._engine = open_engine(self._model, shape, self.device, v.engine, v.precision)
+        return self._engine
 
     @torch.inference_mode()
     def classes(self, x: Tensor, eps: Tensor, scale: float) -> Ints:
         """The class of each noisy copy, [len(eps)]."""
-        wide = self.dtype == torch.float64
+        wide = self.variant.precision == "float64"
         x, eps = x.to(self.device), eps.to(self.device)
-        if self._trace:
-            self.model = self._trace(self.model, x.expand(self.variant.batch, *x.shape))
-            self._trace = None
-        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = self.variant.tf32
-        torch.backends.cudnn.allow_tf32 = self.variant.tf32
-        try:
-            found = []
+        engine = self.engine(x.shape)
+        found = []
+        with computing(self.variant.precision):
             for part in eps.split(self.variant.batch):
                 if wide:
                     noisy = x.double() + scale * part.double()
                 else:
-                    noisy = torch.add(x, part, alpha=scale).to(self.dtype)
-                logits = self.model(noisy)
-                if not bool(torch.isfinite(logits.sum())):
+                    noisy = torch.add(x, part, alpha=scale)
+                logits = engine.logits(noisy)
+                if not bool(torch.isfinite(logits).all()):
                     raise SmoothcertError(f"numerics: {self.variant.name}: NaN or infinite logits")
                 found.append(logits.argmax(1))
-            self.n_classes = logits.shape[1]
-            return torch.cat(found).cpu().numpy()
-        finally:
-            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+        self.n_classes = logits.shape[1]
+        return torch.cat(found).cpu().numpy()
 
 
 def _store(
@@ -255,4 +258,4 @@ def gridded(
     seconds = spent / (len(images) * (n0 + n))
     store = _store(np.stack(votes), n0, run.n_classes, exact, images, idx, label, scale)
     table = certify(store, Fixed(n, alpha, n0))
-    return Outcome(f"float32, noise on a grid of 1/{steps}", table, None, n, seconds)
+    return Outcome(f"torch in float32, noise on a grid of 1/{steps}", table, None, n, seconds)

@@ -144,8 +144,8 @@ class Numerics(Audit[NumericsSettings]):
         scale = table.optional("sigma")
         scale = np.full(len(table), of.noise.scale) if scale is None else scale
         sampler, n, seed = of.sampler, settings.n, settings.seed
-        model, batch = sampler.model, sampler.batch
-        tried = variants(batch, sampler.precision, sampler.trace)
+        model, batch = sampler.engine.model, sampler.batch
+        tried = variants(sampler.engine, images.shape[1:], batch)
         found = compare(
             model, of.noise, images, table.idx, table.label, scale, tried, n,
             alpha=settings.alpha, seed=seed, look=settings.look,

@@ -14,9 +14,9 @@ from smoothcert.audits.subjects import same_network
 from smoothcert.audits.witness import Witnesses, again
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.models.classifier import Classifier
 from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
+from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.scaling import SCALINGS
 
@@ -42,8 +42,7 @@ def recheck(
     same_network(about, made, f"{path}: witnesses against", str(subject.model))
     shape = tuple(old.x1.shape[1:])
     batch = default_batch(int(np.prod(shape)), where)
-    trace = isinstance(network, Classifier) and where.type == "cpu"
-    sampler = Sampler(network, noise, info.n_classes, batch, where, trace=trace)
+    sampler = Sampler(open_engine(network, shape, where), noise, info.n_classes, batch)
     deployed = Deployed(sampler, SCALINGS.parse(about["scaling"]), shape)
     seed = int(about["seed"]) + 1 if seed is None else seed
     new = again(deployed, old, fixed(budget or about["budget"]), seed, seeds)

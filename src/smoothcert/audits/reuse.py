@@ -28,7 +28,9 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES, Noise
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict
-from smoothcert.sampling.sampler import Inputs, Sampler, collect
+from smoothcert.sampling.collect import Inputs, collect
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import Sampler
 from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.problem import Problem
 
@@ -117,7 +119,8 @@ def record_pipeline(
         "noise": noise.slug, "seed": seed, "look": look, "n0": budget.n0, "batch": batch,
         "shape": list(images.shape[1:]), "n_classes": n_classes, "scaling": scaling,
     }  # fmt: skip
-    sampler = Sampler(model, seen, n_classes, batch, torch.device("cpu"))
+    engine = open_engine(model, images.shape[1:], torch.device("cpu"))
+    sampler = Sampler(engine, seen, n_classes, batch)
     store, _ = collect(sampler, inputs, budget, identity, len(rows))
     record.phase = ATTACK
     if noise.norm in ("l1", "l2", "linf"):

@@ -20,6 +20,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.provenance import ANSWERS
 from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES, Noise
+from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.votes.identity import difference
 
@@ -110,6 +111,11 @@ def same_network(about: Mapping[str, Any], made: Mapping[str, Any], what: str, m
         raise SmoothcertError(f"{what} another model than {model}: {said}")
 
 
+def engine_of(record: Mapping[str, Any]) -> str:
+    """The engine that an identity names; torch for one of before there were others."""
+    return str(record.get("engine", "torch")).partition(" ")[0]
+
+
 def certified(subject: Subject, table: Path, device: str | None = None) -> Certified:
     """Read a table and make its classifier again: same model, precision, batch and kernels.
 
@@ -129,8 +135,8 @@ def certified(subject: Subject, table: Path, device: str | None = None) -> Certi
     record: dict[str, Any] = run.record
     batch = int(record.get("batch") or default_batch(int(np.prod(images.shape[1:])), where))
     precision = record.get("precision") or "float32"
-    trace = bool(record.get("traced", False)) and where.type == "cpu"
+    engine = open_engine(network, images.shape[1:], where, engine_of(record), precision)
     classes = datasets.info(str(run.dataset)).n_classes
-    sampler = Sampler(network, noise, classes, batch, where, precision, trace)
-    sampler.model.requires_grad_(False)
+    sampler = Sampler(engine, noise, classes, batch)
+    engine.model.requires_grad_(False)
     return Certified(run, noise, images, sampler)

@@ -7,15 +7,17 @@ from typing import ClassVar
 
 from smoothcert.cli.command import NetworkCommand, model_place, place
 from smoothcert.core.settings import Count
+from smoothcert.sampling.shown import sample
 from smoothcert.sampling.spec import SampleSpec
-from smoothcert.sampling.workers import sample
 
 
 class Sampling(NetworkCommand):
     """The files and devices of every command that samples."""
 
     scales: Path | None = place(None, "noise scale of each input (columns idx, sigma)", "TSV")
-    jobs: Count = place(1, "processes, each with a part of the inputs", "N")
+    jobs: Count | None = place(
+        None, "threads that share the inputs (default: the cores this process may use)", "N"
+    )
 
     def drawn(self, spec: SampleSpec, model: str, out: Path, **files: str | Path | None) -> None:
         """Sample, resume or top up, and print one line about the store."""
@@ -30,10 +32,9 @@ class Sampling(NetworkCommand):
             quiet=self.quiet,
             **files,  # type: ignore[arg-type]
         )
-        counted = "" if now is None else f" ({now:,} drawn now)"
         print(
             f"{out}: {len(store)} inputs, {int(store.samples().sum()):,} estimation samples"
-            f"{counted}, look {store.look}, n0 {store.n0}, seed {store.identity['seed']}"
+            f" ({now:,} drawn now), look {store.look}, n0 {store.n0}, seed {store.identity['seed']}"
         )
 
 

@@ -88,9 +88,8 @@ class SmallCNN(Architecture):
 class MLP(Architecture):
     """One hidden layer of w rectified units (0.1 MFLOP at 28x28).
 
-    The network of preset laptop, where 100,000 samples an input have to fit two CPU cores: a
-    sixth of small_cnn's time, so that noise and all are about half of it. It certifies about a
-    tenth less radius.
+    A sixth of small_cnn's time on MNIST, so that noise and all are about half of it; it certifies
+    about a tenth less radius. Preset laptop has it on digits, where the kind of noise matters.
     """
 
     reference = "this project: the cheapest network that learns MNIST under noise"

@@ -64,7 +64,7 @@ def examine(model: nn.Module, shape: Sequence[int]) -> Tensor:
     Raises SmoothcertError unless it gives each input of a batch at least two finite logits, the
     same in every call and whatever else is in the batch: no certificate holds for another.
     """
-    x = _inputs(shape).to(device_of(model), arithmetic(model))
+    x = probes(shape).to(device_of(model), arithmetic(model))
     with evaluating(model), torch.inference_mode():
         together = _logits(model, x)
         again = _logits(model, x)
@@ -90,7 +90,7 @@ def answers(logits: Tensor) -> list[list[float]]:
     return [[float(f"{value:.7g}") for value in row] for row in mixed.tolist()]
 
 
-def _inputs(shape: Sequence[int]) -> Tensor:
+def probes(shape: Sequence[int]) -> Tensor:
     """Uniform images, the first as it is, the others under more and more Gaussian noise."""
     stream = generator(0, "probe-images")
     images = torch.rand((INPUTS, *shape), generator=stream)

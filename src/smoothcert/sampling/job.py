@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,17 @@ from numpy.typing import NDArray
 
 from smoothcert import datasets
 from smoothcert.budget import BUDGETS
-from smoothcert.compute.devices import choose_device
+from smoothcert.compute.devices import choose_device, cores, kind_of
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.provenance import ANSWERS
 from smoothcert.core.scratch import Scratch
-from smoothcert.models.classifier import Classifier
 from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import (
-    Inputs,
-    Progress,
-    Sampler,
-    check_arithmetic,
-    check_look,
-    collect,
-    default_batch,
-)
+from smoothcert.sampling.checks import check_look
+from smoothcert.sampling.collect import Inputs, Progress, collect
+from smoothcert.sampling.engines import Engine, check_precision, open_engine
+from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.sampling.spec import SampleSpec
 from smoothcert.votes import VoteStore
 from smoothcert.votes.identity import difference
@@ -56,9 +51,10 @@ def parse_shard(text: str) -> tuple[int, int]:
 def subject(
     data: datasets.Dataset, n_classes: int, made: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any]:
-    """What a job is about, in its identity: data, model (by its record) and kind of device."""
+    """What a job is about, in its identity: data, model (by its record), and the model of the GPU
+    where there is one: another draws other noise (compute/devices.py)."""
     return {
-        "device": device.type,
+        "device": kind_of(device),
         "shape": list(data.shape),
         "n_classes": n_classes,
         "data_digest": data.digest,
@@ -126,13 +122,17 @@ def run(
     device: str = "auto",
     progress: Progress | None = None,
     data: datasets.Dataset | None = None,
+    n_classes: int | None = None,
+    jobs: int | None = None,
 ) -> VoteStore:
     """Sample the shard of the store into ``out`` (and its record beside it).
 
     A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
     ``top_up`` are taken over if there is such a store and it is of the same specification;
     else those of ``out``, which must be of the same specification and shard if it exists.
-    ``data``: these inputs in place of the data set's own.
+    ``data``: these inputs in place of the data set's own. ``n_classes``: of the model, where it
+    tells other classes apart than the data set's (a router's levels). ``jobs`` threads (default:
+    the cores this process may use; 1 on a GPU) share the inputs, to the same votes.
     Raises SmoothcertError for all that does not fit, before any sampling.
     """
     start = time.time()
@@ -140,19 +140,19 @@ def run(
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
+    info = replace(info, n_classes=n_classes or info.n_classes)
     where = choose_device(device)
     network, made = load_model(model, info, where)
-    check_arithmetic(network, spec.precision)
+    check_precision(network, spec.precision)
     if data is None:
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
-    ours = isinstance(network, Classifier)  # a network of the user's may branch on its input
-    trace = ours and where.type == "cpu" and spec.precision == "float32"
-    sampler = Sampler(network, noise, info.n_classes, batch, where, spec.precision, trace)
+    engine = open_engine(network, data.shape, where, spec.engine, spec.precision)
+    sampler = Sampler(engine, noise, info.n_classes, batch)
     identity = {
         **_identifying(spec),
         "batch": batch,
-        "traced": trace,
+        "engine": engine.identity,
         "n0": budget.n0,
         **subject(data, info.n_classes, made, where),
     }
@@ -176,12 +176,13 @@ def run(
     work = {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
     with Scratch(out, work) as scratch, LookJournal(scratch.path("looks")) as journal:
         store, seconds = collect(
-            sampler, inputs, budget, identity, len(data), journal, before and before[0], progress
-        )
+            sampler, inputs, budget, identity, len(data), journal, before and before[0], progress,
+            jobs or (cores() if where.type == "cpu" else 1),
+        )  # fmt: skip
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        _write_record(out, store, spec.budget, seconds, made, start, where, read_before)
+        _write_record(out, store, spec.budget, seconds, made, start, engine, read_before)
         scratch.remove()
     return store
 
@@ -237,14 +238,15 @@ def _write_record(
     seconds: NDArray[np.float64],
     made: dict[str, Any],
     start: float,
-    device: torch.device,
+    engine: Engine,
     read_before: Readings,
 ) -> None:
     record = {
         "identity": store.identity,
         "budget": budget,  # what this run sampled for; the votes may serve others
         "model": made,
-        "surroundings": provenance.record(str(device)),
+        "surroundings": provenance.record(str(engine.device)),
+        **({"engine_note": engine.note} if engine.note else {}),
         "wall_seconds": round(time.time() - start, 3),
         **({KEY: read_before} if read_before else {}),
         "seconds": {str(i): round(float(s), 6) for i, s in zip(store.idx, seconds, strict=True)},

@@ -7,12 +7,14 @@ from typing import Literal
 from pydantic import Field
 
 from smoothcert.budget import BUDGETS
+from smoothcert.compute.arithmetic import Precision
 from smoothcert.core.settings import Count, Seed
 from smoothcert.datasets.spec import DatasetName, Rows
 from smoothcert.noise import NOISES
 
-Precision = Literal["float32", "bfloat16", "float16", "float64"]
-Purpose = Literal["certification", "prediction"]
+EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
+# routing: votes of dual smoothing's estimator; targets: those that it learns from
+Purpose = Literal["certification", "prediction", "routing", "targets"]
 
 
 class SamplingOptions(Rows):
@@ -25,6 +27,11 @@ class SamplingOptions(Rows):
     )
     batch: Count | None = Field(
         None, description="samples of one forward pass; default: by the input's size and device"
+    )
+    engine: EngineName = Field(
+        "auto",
+        description="what computes the network, part of the classifier certified; auto is"
+        " onnxruntime on a CPU for a network that it can run, else torch",
     )
     precision: Precision = Field(
         "float32",
@@ -49,6 +56,6 @@ class SampleSpec(SamplingOptions):
         1000, description="samples of one look, the unit of resuming; n is a multiple of it"
     )
     purpose: Purpose = Field(
-        "certification", description="what the noise is for; prediction has streams of its own"
+        "certification", description="what the noise is for; the others have streams of their own"
     )
     code: str | None = None

@@ -25,8 +25,9 @@ from smoothcert.datasets import Dataset
 from smoothcert.models.doors import load_model
 from smoothcert.models.own import arithmetic, name_of
 from smoothcert.noise import NOISES, Noise
+from smoothcert.sampling.checks import check_images
 from smoothcert.sampling.job import subject
-from smoothcert.sampling.sampler import check_images, default_batch
+from smoothcert.sampling.sampler import default_batch
 from smoothcert.scaling.base import ChosenScales, Scaling
 from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
@@ -56,6 +57,11 @@ def default_inputs(d: int, n: int, device: torch.device) -> int:
     if device.type != "cpu":
         samples = max(samples // 4, 16)  # a derivative may keep the activations of all layers
     return max(1, samples // n)
+
+
+def default_together(d: int, device: torch.device) -> int:
+    """Samples that are classified in one pass: as many as fill a GPU; 0, a block, on a CPU."""
+    return 0 if device.type == "cpu" else default_batch(d, device)
 
 
 def run(
@@ -203,7 +209,10 @@ class _Job:
         images, idx = self.data.images[rows], self.data.idx[rows]
         check_images(images, idx)
         on_device = images.to(self.device)
-        return Problem(self.network, self.noise, on_device, idx.tolist(), self.seed, self._report)
+        return Problem(
+            self.network, self.noise, on_device, idx.tolist(), self.seed, self._report,
+            default_together(images[0].numel(), self.device),
+        )  # fmt: skip
 
     def _report(self, passes: int) -> None:
         if self.progress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from smoothcert.compute.lazy import torch
@@ -31,7 +31,9 @@ class Problem:
     """B inputs ``x`` [B, *shape] with ``idx`` [B] in the data set, and all a search needs.
 
     ``model`` maps images in [0,1] to logits; its mode is kept, its parameters get no gradient.
-    ``progress`` is told the passes through the network. What is found for an input depends on the
+    ``progress`` is told the samples through the network. A pass whose samples are only classified
+    holds up to ``together`` of them: without it one block of one input's noise, which is enough
+    for a CPU and, of large images, a single draw. What is found for an input depends on the
     seed, its idx, itself, the model and the noise; on the other inputs only as far as the kernels
     round differently in another batch.
     """
@@ -42,6 +44,7 @@ class Problem:
     idx: Sequence[int]
     seed: int = 0
     progress: Callable[[int], None] = field(default=lambda passes: None)
+    together: int = 0
     _classes: dict[int, torch.Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -85,33 +88,56 @@ class Problem:
 
     def outputs(
         self,
-        i: int,
         scales: torch.Tensor,
         purpose: str,
         n: int,
         reduce: Callable[[torch.Tensor], torch.Tensor],
-    ) -> torch.Tensor:
-        """The sum over ``n`` samples of ``reduce``d logits [S, m, C] of input ``i``: [S, C].
+    ) -> list[torch.Tensor]:
+        """For each input the sum over ``n`` samples of ``reduce``d logits [S, m, C]: [S, C].
 
-        At the scales [S], which share the noise. Raises SmoothcertError for logits that are not
-        finite.
+        At its scales, a row of ``scales`` [B, S], which share its noise. Raises SmoothcertError
+        for logits that are not finite.
         """
-        size, total = self.block(), None
-        factors = scales.to(self.x).view(-1, 1, *[1] * (self.x.dim() - 1))
+        totals: list[torch.Tensor | None] = [None] * len(self)
+        finite = torch.ones(len(self), dtype=torch.bool, device=self.x.device)
+        factors = scales.to(self.x).view(*scales.shape, 1, *[1] * (self.x.dim() - 1))
         with torch.inference_mode(), evaluating(self.model):
+            for group in self._passes(purpose, n, scales.shape[1]):
+                noisy = [
+                    torch.addcmul(self.x[i], factors[i], eps).flatten(0, 1) for i, eps in group
+                ]
+                logits = self.model(torch.cat(noisy)).split([len(z) for z in noisy])
+                for (i, eps), part in zip(group, logits, strict=True):
+                    each = part.unflatten(0, (-1, len(eps)))
+                    finite[i] &= each.isfinite().all()
+                    summed, total = reduce(each).sum(1), totals[i]
+                    totals[i] = summed if total is None else total + summed
+                    self.progress(len(part))
+        if not finite.all():
+            wrong = int(finite.logical_not().nonzero()[0])
+            raise SmoothcertError(f"idx {self.idx[wrong]}: the model gave NaN or infinite logits")
+        return [total for total in totals if total is not None]
+
+    def _passes(
+        self, purpose: str, n: int, scales: int
+    ) -> Iterator[list[tuple[int, torch.Tensor]]]:
+        """What goes through the network together: inputs with a block of their noise each.
+
+        As many blocks as ``together`` samples hold, of whatever inputs; at least one.
+        """
+        size = self.block()
+        group: list[tuple[int, torch.Tensor]] = []
+        samples = 0
+        for i in range(len(self)):
             for start in range(0, n, size):
                 eps = self.draw(i, purpose, min(size, n - start), start // size)
-                noisy = torch.addcmul(self.x[i], factors, eps)
-                logits = self.model(noisy.flatten(0, 1)).unflatten(0, noisy.shape[:2])
-                if not logits.isfinite().all():
-                    raise SmoothcertError(
-                        f"idx {self.idx[i]}: the model gave NaN or infinite logits"
-                    )
-                part = reduce(logits).sum(1)
-                total = part if total is None else total + part
-                self.progress(len(eps) * len(scales))
-        assert total is not None
-        return total
+                if group and samples + len(eps) * scales > self.together:
+                    yield group
+                    group, samples = [], 0
+                group.append((i, eps))
+                samples += len(eps) * scales
+        if group:
+            yield group
 
     def votes(self, scales: torch.Tensor, purpose: str, n: int) -> torch.Tensor:
         """Hard votes [B, S, C], int64, of ``n`` samples at the scales [B, S] of each input.
@@ -122,8 +148,7 @@ class Problem:
         def one_hot(logits: torch.Tensor) -> torch.Tensor:
             return torch.nn.functional.one_hot(logits.argmax(2), logits.shape[2])
 
-        inputs = range(len(self))
-        return torch.stack([self.outputs(i, scales[i], purpose, n, one_hot) for i in inputs])
+        return torch.stack(self.outputs(scales, purpose, n, one_hot))
 
     def soft_radii(
         self, scales: torch.Tensor, c_a: torch.Tensor, clamp: float, purpose: str, n: int
@@ -137,8 +162,8 @@ class Problem:
             return wide(logits).softmax(2).double()
 
         radii = []
-        for i in range(len(self)):
-            mean = self.outputs(i, scales[i], purpose, n, softmax).cpu() / n
+        for i, total in enumerate(self.outputs(scales, purpose, n, softmax)):
+            mean = total.cpu() / n
             same = c_a[i].cpu().expand(len(mean))
             radii.append(soft_radius(mean, scales[i].cpu(), self.noise, clamp, same))
         return torch.stack(radii)

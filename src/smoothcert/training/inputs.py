@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from smoothcert.compute.devices import cores
 from smoothcert.compute.lazy import torchvision
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.datasets import Dataset
@@ -37,7 +37,7 @@ class InMemory:
 
 
 class Decoded:
-    """Images are decoded, cropped and mirrored at random by one worker process a core."""
+    """Images are decoded, cropped and mirrored at random by a worker process a core of the job."""
 
     def __init__(self, dataset: Dataset, device: torch.device, seed: int, random: bool) -> None:
         self.dataset, self.device, self.seed, self.random = dataset, device, seed, random
@@ -51,16 +51,11 @@ class Decoded:
         loader = torch.utils.data.DataLoader(
             views,
             batch_sampler=[batch.tolist() for batch in order],
-            num_workers=_cores(),
+            num_workers=cores(),
             pin_memory=self.device.type == "cuda",
         )
         for x, y in loader:
             yield x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
-
-
-def _cores() -> int:
-    """The cores that this process may use; a cluster's job has fewer than its machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from smoothcert.compute.arithmetic import computing, dtype_of
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Noise
@@ -45,7 +46,7 @@ class Loop:
     recipe: Recipe
     seed: int
     device: torch.device
-    precision: torch.dtype = torch.float32
+    precision: str = "float32"
 
     def run(
         self, first: int, progress: Progress, done: Callable[[int, dict[str, float]], None]
@@ -55,34 +56,37 @@ class Loop:
         Every draw (order, augmentation, noise, ascent) is a function of the seed, the epoch and
         the batch, so it does not matter where a run was interrupted.
         """
-        for epoch in range(first, self.recipe.epochs):
-            start = time.monotonic()
-            sums = Sums(epoch)
-            order = self.order(epoch)
-            self.model.train()
-            for step, (x, y) in enumerate(self.inputs.batches(order, epoch)):
-                rate = self.recipe.learning_rate(epoch, step / len(order))
-                for group in self.optimizer.param_groups:
-                    group["lr"] = rate
-                if self.recipe.augmentation == "crop-flip":
-                    x = crop_flip(x, generator(self.seed, "training-augmentation", epoch, step))
-                idx = order[step].to(self.device)
-                scale = x.new_empty(0)  # the schedule of scales sees the batch first
-                batch = Batch(x, y, idx, scale, self.noise, self.seed, epoch, step)
-                with self.autocast():
-                    batch.scale = self.scales.visit(self.model, batch)
-                    loss = self.method.loss(self.model, batch)
-                self.optimizer.zero_grad(set_to_none=True)
-                loss.value.backward()
-                self.optimizer.step()
-                if sums.add(loss) == CHECK_EVERY or step + 1 == len(order):
-                    count = sums.settle()
-                    progress.step(
-                        count, f"{epoch + 1}/{self.recipe.epochs}", sums.loss, sums.accuracy
-                    )
-            row = {"epoch": epoch + 1, "loss": sums.loss, "noisy_accuracy": sums.accuracy}
-            row |= {"lr": rate, "seconds": time.monotonic() - start}
-            done(epoch + 1, row | sums.statistics() | self.scales.statistics())
+        with computing(self.precision):
+            for epoch in range(first, self.recipe.epochs):
+                done(epoch + 1, self.epoch(epoch, progress))
+
+    def epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
+        """Train one epoch; its row of the log."""
+        start = time.monotonic()
+        sums = Sums(epoch)
+        order = self.order(epoch)
+        self.model.train()
+        for step, (x, y) in enumerate(self.inputs.batches(order, epoch)):
+            rate = self.recipe.learning_rate(epoch, step / len(order))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            if self.recipe.augmentation == "crop-flip":
+                x = crop_flip(x, generator(self.seed, "training-augmentation", epoch, step))
+            idx = order[step].to(self.device)
+            scale = x.new_empty(0)  # the schedule of scales sees the batch first
+            batch = Batch(x, y, idx, scale, self.noise, self.seed, epoch, step)
+            with self.autocast():
+                batch.scale = self.scales.visit(self.model, batch)
+                loss = self.method.loss(self.model, batch)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.value.backward()
+            self.optimizer.step()
+            if sums.add(loss) == CHECK_EVERY or step + 1 == len(order):
+                count = sums.settle()
+                progress.step(count, f"{epoch + 1}/{self.recipe.epochs}", sums.loss, sums.accuracy)
+        row = {"epoch": epoch + 1, "loss": sums.loss, "noisy_accuracy": sums.accuracy}
+        row |= {"lr": rate, "seconds": time.monotonic() - start}
+        return row | sums.statistics() | self.scales.statistics()
 
     def order(self, epoch: int) -> list[Tensor]:
         """The positions of each batch of ``epoch``; the last batch may be short."""
@@ -93,9 +97,10 @@ class Loop:
 
     def autocast(self) -> torch.autocast | nullcontext[None]:
         """Mixed precision where it was chosen; the parameters stay float32."""
-        if self.precision == torch.float32:
+        dtype = dtype_of(self.precision)
+        if dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.device.type, self.precision)
+        return torch.autocast(self.device.type, dtype)
 
 
 class Sums:

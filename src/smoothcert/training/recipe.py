@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from smoothcert.compute.lazy import torch
 from smoothcert.core.settings import Count, Positive, Settings
 from smoothcert.training.method import METHODS, Method
 
@@ -46,9 +47,10 @@ class Recipe(Settings, Generic[M, S]):
 
     The learning rate is ``constant``; or goes down by ``step`` (times ``lr_gamma`` every
     ``lr_step`` epochs), by ``multistep`` (times ``lr_gamma`` at each of ``lr_milestones``) or
-    by ``cosine`` (half a cosine to zero, moved at every batch). ``crop-flip`` pads by 4 black
-    pixels, crops at random and mirrors half of the images; ``resized-crop-flip`` is ImageNet's
-    (done where the files are decoded).
+    by ``cosine`` (half a cosine to zero, moved at every batch). Over the first ``lr_warmup`` epochs
+    it is multiplied by a factor that grows from 0 to 1 (Goyal et al. 2017): with a cosine, one
+    cycle. ``crop-flip`` pads by 4 black pixels, crops at random and mirrors half of the images;
+    ``resized-crop-flip`` is ImageNet's (done where the files are decoded).
     """
 
     epochs: Count = Field(description="passes over the training set")
@@ -66,11 +68,19 @@ class Recipe(Settings, Generic[M, S]):
         (), description="epochs of the falls of schedule multistep"
     )
     lr_gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="factor of each fall")
+    lr_warmup: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.0, description="epochs over which the rate grows from 0 to the schedule's"
+    )
     augmentation: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
         "none", description="random views of the inputs"
     )
     normalization: Literal["standardize", "center", "none"] = Field(
         "standardize", description="the network's first layer"
+    )
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
+        "auto",
+        description="arithmetic of the forward and backward passes (weights are float32); auto is"
+        " bfloat16 on a GPU and float32 on a CPU",
     )
     snapshots: tuple[Count, ...] = Field(
         (), description="epochs after which the whole state is kept, for runs that branch there"
@@ -95,8 +105,23 @@ class Recipe(Settings, Generic[M, S]):
                 raise ValueError(f"snapshots: {snapshot} is not in 1..{self.epochs} epochs")
         return self
 
+    def arithmetic(self, device: torch.device) -> str:
+        """The arithmetic on ``device``, by its name (compute/arithmetic.py).
+
+        bfloat16 is that of mixed precision. On CPUs without matrix instructions for it, training
+        in it is several times slower.
+        """
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if device.type == "cuda" else "float32"
+
     def learning_rate(self, epoch: int, fraction: float) -> float:
         """The rate of a step of ``epoch`` (from 0), after ``fraction`` of its batches."""
+        if epoch + fraction < self.lr_warmup:
+            return self._scheduled(epoch, fraction) * (epoch + fraction) / self.lr_warmup
+        return self._scheduled(epoch, fraction)
+
+    def _scheduled(self, epoch: int, fraction: float) -> float:
         if self.schedule == "step":
             assert self.lr_step is not None
             return self.lr * self.lr_gamma ** (epoch // self.lr_step)

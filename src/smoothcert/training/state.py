@@ -64,6 +64,12 @@ def restore(state: State, model: Classifier, optimizer: torch.optim.Optimizer, w
         values.setdefault(int(index), {})[key] = tensor
     fresh = optimizer.state_dict()
     optimizer.load_state_dict({"state": values, "param_groups": fresh["param_groups"]})
+    # In the file tensors are contiguous; in memory they lie as the weights that they belong to,
+    # as in a run that was never killed.
+    for parameter, kept in optimizer.state.items():
+        for key, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                kept[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def write(path: Path, state: State) -> None:

@@ -21,6 +21,8 @@ File format, version 1: an ``.npz`` archive (no pickles) of
                                 estimation has one row a look, the inputs' looks in order
 ``count_low`` ...  int64 [N]    only in stores made from published tables: the interval of
 ``count_high``                  counts that the printed radius allows
+``route_level`` .. int64 [N]    only in routed stores (certificates/routed.py): the level that
+``route_count``                 the estimator names, and its votes for it
 =================  ===========  ==========================================================
 """
 
@@ -328,10 +330,12 @@ def gather(stores: Sequence[VoteStore], names: Sequence[str]) -> VoteStore:
             f"the shards leave gaps: input {lost[0]} of {head.rows} is in none of"
             f" {len(stores)} ({len(lost)} missing)"
         )
-    return take(_concatenate(stores), order)
+    return take(concatenate(stores), order)
 
 
-def _concatenate(stores: Sequence[VoteStore]) -> VoteStore:
+def concatenate(stores: Sequence[VoteStore]) -> VoteStore:
+    """The inputs of all stores below each other, with the identity of the first."""
+
     def join(name: str) -> NDArray:
         return np.concatenate([getattr(s, name) for s in stores])
 

@@ -6,6 +6,7 @@ votes and certificates it takes. Paths of results stand below the folder ``audit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from smoothcert.audits.catalogue import JOBS, MEMORY_SOUNDNESS, Job, Kind
@@ -13,7 +14,7 @@ from smoothcert.audits.outputs import SECTION
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.lbrs import plan as lbrs_plan
 from smoothcert.report.output import Run
-from smoothcert.workflow import experiments, needs, paths
+from smoothcert.workflow import experiments, gpus, needs, paths
 from smoothcert.workflow.catalogue import expanded
 
 Config = dict[str, Any]
@@ -77,6 +78,21 @@ def _lbrs(config: Config, kind: Kind) -> list[str]:
         for name in lbrs_plan.certificates(config, task)
         if name.endswith(f"-b{bias:g}.tsv")
     ]
+
+
+def runs_a_network(job: Job) -> bool:
+    """Whether a job computes where ``--device`` says; those of LBRS's certificates do not."""
+    return "device" in job.kind.takes and job.subject not in ("lbrs", "nothing")
+
+
+def words(config: Config, job: Job, files: Mapping[str, Any]) -> list[str]:
+    """The files of a job as its command takes them, and the device of one that runs a network."""
+    given = {k: [v] if isinstance(v, str) else list(v) for k, v in files.items()}
+    found = given.pop("tables", [])
+    given.pop("data", None)
+    if job.resources and "model" in given and runs_a_network(job):
+        given["device"] = [gpus.device(config, job.resources)]
+    return [*found, *(word for name, some in given.items() for word in (f"--{name}", *some))]
 
 
 def settings(config: Config, job: Job) -> Config:

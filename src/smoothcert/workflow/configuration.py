@@ -23,7 +23,7 @@ from smoothcert.models import ARCHITECTURES
 from smoothcert.noise import NOISES
 from smoothcert.papers.iss.options import CoverageOptions, PublishedOptions, ReplayOptions
 from smoothcert.papers.nongaussian.study.settings import NongaussianSettings
-from smoothcert.sampling.spec import Precision, SampleSpec
+from smoothcert.sampling.spec import EngineName, Precision, SampleSpec
 from smoothcert.scaling import SCALINGS
 from smoothcert.training.recipe import recipe_model
 from smoothcert.workflow import experiments
@@ -92,6 +92,7 @@ class Sampling(Settings):
 
     look: Count = same(SampleSpec, "look")
     batch: Count | None = same(SampleSpec, "batch")
+    engine: EngineName = same(SampleSpec, "engine")
     precision: Precision = same(SampleSpec, "precision")
 
 

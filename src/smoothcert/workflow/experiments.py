@@ -187,7 +187,7 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
             "budget": store_budget(config, cell),
             "seed": config["seed"],
             **{key: inputs[key] for key in ("skip", "max")},
-            **{key: config["sampling"][key] for key in ("look", "batch", "precision")},
+            **{key: config["sampling"][key] for key in ("look", "batch", "engine", "precision")},
         }
     if stage == "sample_alone":
         return {**settings(config, "sample", cell), "budget": cell["budget"]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
@@ -173,3 +173,10 @@ def section_files(config: Config, section: Section) -> Iterator[str]:
     yield from (shown(o) for o in expanded(config, section) if available(config, o))
     for need in section.needs:
         yield from resolve(config, need)
+
+
+def words(groups: Mapping[str, Any]) -> list[str]:
+    """The files of an output as its command takes them: FILE (of ``files``) or GROUP=FILE."""
+    lists = {name: [some] if isinstance(some, str) else some for name, some in groups.items()}
+    lists.pop("waits", None)
+    return [f if k == "files" else f"{k}={f}" for k, some in lists.items() for f in some]

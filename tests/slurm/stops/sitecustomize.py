@@ -1,5 +1,7 @@
 """Stops a job at a known place, where it waits for what the test does to it.
 
+The GPUs of the test's nodes are pretended: a job that asks for one gets the CPU.
+
 Python reads this file at its start, for it is on PYTHONPATH. A training stops after its second
 epoch, the sampling of a shard after five looks, and when it is resumed after five further ones.
 """
@@ -39,11 +41,22 @@ def after(function, command: str, name: str):
     return counted
 
 
+def on_the_cpu() -> None:
+    """What ``--device cuda`` means here."""
+    import torch
+
+    from smoothcert.compute import devices
+
+    devices.choose_device = lambda name="auto": torch.device("cpu")
+
+
 if sys.orig_argv[1:4] == ["-m", "smoothcert", "train"]:
+    on_the_cpu()
     from smoothcert.training import run
 
     run.write_log = after(run.write_log, "train", "train")
 elif sys.orig_argv[1:4] == ["-m", "smoothcert", "sample"]:
+    on_the_cpu()
     from smoothcert.core.scratch import Journal
 
     shard = sys.orig_argv[sys.orig_argv.index("--shard") + 1].partition("/")[0]

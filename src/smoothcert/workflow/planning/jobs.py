@@ -24,8 +24,8 @@ PLUGINS = Path(__file__).parent / "plugins"
 class Job:
     """One job of the workflow, before it runs.
 
-    ``runtime`` is the limit in minutes that it asks a cluster for, None without one; ``shell``
-    the command that it would run, empty for a rule that only collects.
+    ``threads`` are the cores and ``runtime`` the minutes that it asks for (None: no limit);
+    ``shell`` is the command that it would run, empty for a rule that only collects.
     """
 
     rule: str
@@ -35,6 +35,7 @@ class Job:
     output: tuple[str, ...] = ()
     benchmark: str | None = None
     gpu: int = 0
+    threads: int = 1
     runtime: float | None = None
 
     @cached_property
@@ -80,6 +81,8 @@ def dry_run(
         out, files = Path(scratch, "jobs.jsonl"), list(map(str, configfiles))
         # Locks are for writers; a plan may be made beside a run.
         command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock", "--quiet", "all"]
+        # A job of a cluster has the threads that it asks for, however few cores are here.
+        command += ["--cores", "4096"]
         command += ["--logger", "joblist", "--logger-joblist-out", str(out)]
         command += ["--configfile", *files] if files else []
         command += [
@@ -113,6 +116,7 @@ def _job(said: dict[str, Any]) -> Job:
         output=tuple(map(_path, said["output"])),
         benchmark=said["benchmark"],
         gpu=int(resources.get("gpu", 0)),
+        threads=said["threads"],
         runtime=resources.get("runtime"),
     )
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime
 import io
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,7 +74,6 @@ def measure(
     throughput = Throughput(
         device=surroundings["device"],
         clock="cpu" if surroundings["device"] == "cpu" else "wall",
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         made_by=surroundings,
         date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
@@ -135,22 +133,25 @@ class _Bench:
                 yield f"votes of {need.arch} in {precision}", work
 
     def sampling(self, need: Needs, noise: str, precision: str) -> str:
-        """A sampling job of one input; its work is a look of one batch."""
+        """A sampling job of one input; its work is the looks of at least one batch."""
         batch = default_batch(int(np.prod(need.shape)), self.device)
         look = max(batch, 16)  # fewer votes certify nothing, and no budget asks for them
+        if self.device.type == "cuda":
+            look = SampleSpec.model_fields["look"].default  # a batch holds several, as in a job
+        unit = -(-batch // look) * look
         model, data = self.model(need), _random(need, 1, "test")
 
         def looks(n: int) -> None:
             spec = SampleSpec(
-                dataset=need.dataset, noise=noise, budget=f"fixed_s1-{n * look}", look=look,
+                dataset=need.dataset, noise=noise, budget=f"fixed_s1-{n * unit}", look=look,
                 precision=precision,
             )  # fmt: skip
             sampling.run(spec, model, self.out("npz"), device=str(self.device), data=data)
 
         each, first = self.cost(looks)
-        entry = Sampling(_network(need), kind(noise), precision, batch, each / look, first)
+        entry = Sampling(_network(need), kind(noise), precision, batch, each / unit, first)
         self.throughput.sampling.append(entry)
-        return f"{look / each:,.0f} samples a second ({kind(noise)}, {precision}, batch {batch})"
+        return f"{unit / each:,.0f} samples a second ({kind(noise)}, {precision}, batch {batch})"
 
     def drawing(self, need: Needs, slug: str) -> str:
         noise, d = NOISES.parse(slug), int(np.prod(need.shape))
@@ -184,7 +185,7 @@ class _Bench:
             self.epoch(need, spec, spec["training"], batch, n, parent, self.out("safetensors"))
 
         each = self.cost(steps)[0] / batch
-        name, precision = spec["training"].rpartition("-")[0], str(_precision(self.device))
+        name, precision = spec["training"].rpartition("-")[0], parts.recipe.arithmetic(self.device)
         entry = Training(_network(need), name, passes, batch, precision, each)
         self.throughput.training.append(entry)
         return (
@@ -303,10 +304,6 @@ def _random(need: Needs, count: int, split: str) -> Dataset:
         digest="",
         shape=need.shape,
     )
-
-
-def _precision(device: torch.device) -> str:
-    return "bfloat16" if device.type == "cuda" else "float32"
 
 
 def _first(noises: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.workflow.planning.passes import BACKWARD, Passes, network_size
 
-FORMAT = 1
+FORMAT = 2
 DEFAULT = "results/throughput.json"
 
 
@@ -119,7 +119,6 @@ class Throughput:
 
     device: str
     clock: str
-    cores: int
     made_by: dict[str, Any]
     date: str
     start: float = 0.0

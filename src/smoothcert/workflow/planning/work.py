@@ -96,7 +96,7 @@ def _train(job: Job, throughput: Throughput) -> Work:
     one = throughput.train(network, job.spec["training"].rpartition("-")[0], passes)
     seconds = one.seconds
     if info_needs_decoding(parts.info.name) and throughput.decoding:
-        seconds = max(seconds, throughput.decoding / throughput.cores)
+        seconds = max(seconds, throughput.decoding / max(job.threads, 1))
     size = 4.0 * network.values
     # A snapshot holds the optimizer's state as well: as much again, twice for Adam.
     state = size * (3 if parts.recipe.optimizer == "adam" else 2)

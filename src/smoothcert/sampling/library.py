@@ -1,0 +1,133 @@
+"""Votes of a model of one's own, in memory: the library's door to sampling."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from smoothcert.budget.base import Budget
+from smoothcert.compute.devices import choose_device, cores
+from smoothcert.core.progress import bar
+from smoothcert.core.slugs import check_part
+from smoothcert.datasets.lazy_images import LazyImages
+from smoothcert.models.mode import evaluating
+from smoothcert.models.own import check_module, device_of, examine
+from smoothcert.noise.base import Noise
+from smoothcert.sampling.checks import (
+    as_idx,
+    as_images,
+    as_labels,
+    as_scales,
+    check_images,
+    check_look,
+)
+from smoothcert.sampling.collect import Inputs, collect
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import Sampler, default_batch
+from smoothcert.sampling.spec import Purpose
+from smoothcert.votes import VoteStore
+
+
+def sample(
+    model: torch.nn.Module,
+    images: torch.Tensor | NDArray | LazyImages,
+    budget: Budget,
+    noise: Noise,
+    *,
+    labels: ArrayLike | None = None,
+    scales: ArrayLike | None = None,
+    idx: ArrayLike | None = None,
+    seed: int = 0,
+    look: int = 1000,
+    batch: int | None = None,
+    device: str | torch.device | None = None,
+    purpose: Purpose = "certification",
+    engine: str = "auto",
+    precision: str | None = None,
+    jobs: int | None = None,
+    progress: bool = False,
+) -> VoteStore:
+    """Votes of a model of your own, in memory: the first step of certifying it.
+
+    ``model`` maps images in [0,1] (normalization inside) to logits. It is asked in eval mode,
+    where it is (or a copy of it on ``device``), and left as it was. ``engine`` computes its
+    logits in ``precision`` (default: the network's own); both are part of the classifier that is
+    certified. ``auto`` is ONNX Runtime on a CPU for a network that it can run, else torch, with
+    a warning that says why. ``jobs`` threads (default: the cores this process may use; 1 on a
+    GPU) share the inputs, to the same votes; ``progress`` shows a bar.
+
+    ``images`` are [N, *shape], floating-point, read as float32; ``labels`` [N] default to -1
+    (unknown); ``scales`` [N] (or one for all) to the noise's own. ``look`` is cut to the
+    budget's n.
+
+    The noise of an input is named by ``seed`` and its ``idx`` [N], by default 0 to N - 1. Whoever
+    samples a data set in several calls, batch by batch of a loader say, gives each its idx, as in
+    ``idx=range(start, start + len(images))``: else every call repeats the noise of the first.
+    The same seed and idx draw the same noise again; a larger n after having looked at a smaller
+    one is no fresh sample (docs/methods/iss.md, topping up). ``purpose`` "prediction" draws other
+    noise for the same names, so that ``predict`` of its votes is a check on certificates.
+
+    Raises SmoothcertError for a network that is no function of each image (see
+    models.own.examine), images outside [0,1], a scale that is not positive, labels that are no
+    classes, an n that is no multiple of the look, or arguments of another shape or type.
+    """
+    check_module(model)
+    check_part(budget, Budget)
+    check_part(noise, Noise)
+    where = device_of(model) if device is None else choose_device(str(device))
+    look = min(look, budget.n)
+    check_look(budget, look)
+    images = as_images(images)
+    n, shape = len(images), tuple(images.shape[1:])
+    check_images(images[:1], [0])
+    batch = batch or default_batch(int(np.prod(shape)), where)
+    if _elsewhere(model, where):
+        model = copy.deepcopy(model).to(where)
+    else:
+        where = device_of(model)
+    with evaluating(model):
+        n_classes = examine(model, shape).shape[1]
+        inputs = Inputs(
+            images=images,  # type: ignore[arg-type]
+            row=np.arange(n),
+            idx=np.arange(n) if idx is None else as_idx(idx, n),
+            label=np.full(n, -1) if labels is None else as_labels(labels, n, n_classes),
+            scale=np.full(n, noise.scale) if scales is None else as_scales(scales, n),
+        )
+        found = open_engine(model, shape, where, engine, precision)
+        if found.note:
+            warnings.warn(found.note, stacklevel=2)
+        identity = {
+            "noise": noise.slug,
+            "seed": seed,
+            "look": look,
+            "n0": budget.n0,
+            "batch": batch,
+            "shape": list(shape),
+            "n_classes": n_classes,
+            "engine": found.identity,
+            "precision": found.precision,
+            "scaling": "fixed" if scales is None else "given",
+        }
+        if purpose != "certification":
+            identity["purpose"] = purpose
+        sampler = Sampler(found, noise, n_classes, batch)
+        with bar("sampling", " inputs", not progress, total=n) as shown:
+
+            def done(inputs: int, samples: int, total: int) -> None:
+                shown.update(inputs)
+
+            return collect(
+                sampler, inputs, budget, identity, n,
+                progress=done,
+                jobs=jobs or (cores() if where.type == "cpu" else 1),
+            )[0]  # fmt: skip
+
+
+def _elsewhere(model: torch.nn.Module, where: torch.device) -> bool:
+    now = device_of(model)
+    return now.type != where.type or where.index not in (None, now.index)
