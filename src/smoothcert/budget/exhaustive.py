@@ -20,9 +20,8 @@ from smoothcert.votes import VoteStore
 class Exhaustive(Budget):
     """All ``n`` noisy copies of a noise that has so many and no more (splitting noise).
 
-    The class is the one with most votes, ties to the lowest; its probability and the largest of
-    another class (one vote more where that wins ties) are exact, so that nothing is selected and
-    nothing can fail.
+    The class is the one with most votes; its probability and the largest of another class are
+    exact, so that nothing is selected and nothing can fail.
     """
 
     label = ""
@@ -65,7 +64,7 @@ class Exhaustive(Budget):
             self.check(noise, scale)
         votes = store.estimation.dense(store.n_classes)  # one look an input
         top, rows = votes.argmax(1), np.arange(len(votes))
-        others = votes + (np.arange(votes.shape[1]) < top[:, None])
+        others = votes.copy()
         others[rows, top] = 0
         return Bounds(
             top, votes[rows, top], np.full(len(votes), self.n), votes[rows, top] / self.n,

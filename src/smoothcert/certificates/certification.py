@@ -50,6 +50,12 @@ def certify(
             f"votes of {store.n_classes} class: expected at least two, of a network with an output"
             " for each"
         )
+    every = store.identity.get("copies") == "all"
+    if budget.exhaustive != every:
+        kinds = ["random noisy copies", "all noisy copies, each once"]
+        raise SmoothcertError(
+            f"budget {budget.slug}: needs votes of {kinds[not every]}; these are of {kinds[every]}"
+        )
     own = isinstance(budget, Adaptive) or "published" in store.identity
     if store.n0 and budget.n0 != store.n0 and not own:
         raise SmoothcertError(
@@ -59,7 +65,8 @@ def certify(
     bounds = budget.beside(noise).bounds(store, noise, store.d)
     drawn = bounds.samples if isinstance(bounds, Outcome) else store.n0 + bounds.n
     stored = store.n0 + store.samples()
-    radius = noise.radius(bounds.p_lower, store.scale, store.d)
+    radius = noise.radius(bounds.p_lower, store.scale, store.d, bounds.p_upper)
+    both = {} if bounds.p_upper is None else {"p_upper": bounds.p_upper}
     level: dict[str, Any] = {}
     if route is not None:
         p_level = route.p_lower(budget.beside(noise).alpha)
@@ -74,6 +81,7 @@ def certify(
         radius=radius,
         time=np.asarray(seconds, np.float64) * share,
         p_lower=bounds.p_lower,
+        **both,
         count=bounds.count,
         n=bounds.n,
         n0=store.n0,

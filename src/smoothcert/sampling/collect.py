@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from smoothcert.budget.base import Budget
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.sampling.checks import check_images, check_scales
+from smoothcert.sampling.checks import check_grid, check_images, check_scales
 from smoothcert.sampling.sampler import Draw, Sampler
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.identity import difference
@@ -239,7 +239,9 @@ class _Work:
                 Draw(
                     image,
                     scale,
-                    generator(seed, name, idx, j, device=self.sampler.device),
+                    range(j * wanted.size, (j + 1) * wanted.size)
+                    if self.budget.exhaustive
+                    else generator(seed, name, idx, j, device=self.sampler.device),
                     wanted.size,
                 )
                 for j in wanted.numbers
@@ -265,6 +267,7 @@ class _Work:
         if i not in self._images:
             image = self.inputs.images[i]
             check_images(image[None], [int(self.inputs.idx[i])])
+            check_grid(image, int(self.inputs.idx[i]), self.sampler.noise)
             self._images[i] = image.to(self.sampler.device)
         return self._images[i]
 
@@ -275,9 +278,10 @@ class _Work:
         d = int(np.prod(self.identity["shape"]))
         have = self.known.get(row, {})
         seconds = sum(spent for _, spent in have.values())
+        selection: dict[int, int] = {}
         if (SELECTION, 0) in have:
             selection = have[SELECTION, 0][0]
-        else:
+        elif self.identity["n0"]:
             ((selection, spent),) = yield _Wanted(SELECTION, [0], self.identity["n0"])
             seconds += spent
         votes: list[dict[int, int]] = []

@@ -36,7 +36,15 @@ from smoothcert.papers.ddrs.cells import (
 )
 from smoothcert.papers.ddrs.printed_acr import above
 from smoothcert.report.numbers import (
-    POINTS, SAMPLES, SECONDS, Number, Row, acr, gain, points, share,
+    POINTS,
+    SAMPLES,
+    SECONDS,
+    Number,
+    Row,
+    acr,
+    gain,
+    points,
+    share,
 )  # fmt: skip
 from smoothcert.report.output import Files
 from smoothcert.report.printing import norm
@@ -143,13 +151,15 @@ def _table(files: Files, options: AccuracyOptions, base: str) -> Table:
     notes: list[str] = []
     for family in families:
         made = methods(family, radii, options.strict)
-        common: Row = {"data": data(family[0], chosen), "base": base}
+        drawn = [run for run in family if not names.takes_every_copy(run)] or family
+        among = [run for run in chosen if not names.takes_every_copy(run)]
+        common: Row = {"data": data(drawn[0], among), "base": base}
         for method in made:
             rows += _rows(method, radii, common)
         plain = next((m for m in made if m.label == base), None)
         if plain is not None:
             rows += [_difference(m, plain, radii, common) for m in made if m is not plain]
-        notes.append(data_note(family, len(made[0].tables[0])))
+        notes.append(data_note(drawn, len(made[0].tables[0])))
     unit = norm(chosen[0].norm)
     notes += _notes(rows, options.strict, base, unit)
     return Table(options.title or "", columns, rows, tuple(notes))
@@ -166,13 +176,13 @@ def _cost(runs: Sequence[Run]) -> Row:
     """Means over inputs and models, without the search for scales; nothing where not recorded."""
     drawn = [run.table.optional("samples") for run in runs]
     spent = [float(run.table.columns["time"].mean()) for run in runs]
-    row: Row = {}
+    row: dict[str, Number] = {}
     if all(column is not None for column in drawn):
         mean = float(np.mean([column.mean() for column in drawn if column is not None]))
         row["samples"] = Number(mean, unit=SAMPLES)
     if all(spent):
         row["seconds"] = Number(float(np.mean(spent)), unit=SECONDS)
-    return row
+    return {**row}
 
 
 def _rows(method: Method, radii: NDArray[np.float64], common: Row) -> list[Row]:
