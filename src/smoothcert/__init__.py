@@ -16,6 +16,7 @@ _HOME = {
     "write_certificates": "certificates",
     "certify": "certificates.certification",
     "predict": "certificates.certification",
+    "routed": "certificates.routed",
     "SmoothcertError": "core.errors",
     "average_certified_radius": "certificates.metrics",
     "certified_accuracy": "certificates.metrics",

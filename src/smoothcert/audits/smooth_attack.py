@@ -21,7 +21,9 @@ from torch import Generator, Tensor, nn
 from smoothcert.audits.norm_ball import length, within
 from smoothcert.audits.settings import Ascent, Search
 from smoothcert.compute.geometry import ORDERS, project, steepest, vertices
+from smoothcert.compute.memory import in_chunks
 from smoothcert.compute.streams import generator
+from smoothcert.models.activations import at_once
 from smoothcert.models.attacks import gradient_of, smoothed_cross_entropy
 from smoothcert.models.mode import evaluating, wide
 from smoothcert.noise.base import Noise
@@ -100,6 +102,7 @@ def ascend(target: Target, begin: Tensor, loss: str, search: Ascent, number: int
                for i in target.idx]  # fmt: skip
     share = 0.05 if loss == "lead" else 0.0  # l1: two ways to spread a step
     size = max(1, default_batch(target.x[0].numel(), target.x.device) * 4 // search.copies)
+    fits = at_once(target.model, target.x.shape[1:], search.copies, target.x.device)
     x, now = target.x, begin.clone()
     with evaluating(target.model):
         for _ in range(search.steps):
@@ -107,12 +110,24 @@ def ascend(target: Target, begin: Tensor, loss: str, search: Ascent, number: int
                 part = slice(start, start + size)
                 here = target.noise.admitted(x[part], now[part])
                 eps = _copies(target, here, streams[part], target.scale[part], search.copies)
-                objective = _objective(target.model, target.y[part], eps, loss)
-                gradient = gradient_of(objective)(here)
+                gradient = _gradient(target.model, here, target.y[part], eps, loss, fits)
                 step = pace[part] * steepest(gradient.nan_to_num(), norm, share)
                 moved = now[part] + step - x[part]
                 now[part] = x[part] + project(moved, radius[part], norm)
     return now
+
+
+def _gradient(
+    model: nn.Module, x: Tensor, y: Tensor, eps: Tensor, loss: str, fits: int | None
+) -> Tensor:
+    """The gradient of a loss by the inputs x [B, *shape], ``fits`` of them at once (None: all)."""
+    copies = len(eps) // len(y)
+
+    def part(rows: slice) -> Tensor:
+        noise = eps[rows.start * copies : rows.stop * copies]
+        return gradient_of(_objective(model, y[rows], noise, loss))(x[rows])
+
+    return torch.cat(in_chunks(part, len(x), fits or len(x)))
 
 
 def _objective(model: nn.Module, y: Tensor, eps: Tensor, loss: str) -> Callable[[Tensor], Tensor]:
@@ -125,7 +140,7 @@ def _objective(model: nn.Module, y: Tensor, eps: Tensor, loss: str) -> Callable[
         logits = wide(model(x.repeat_interleave(copies, 0) + eps))
         mean = logits.log_softmax(1).unflatten(0, (-1, copies)).logsumexp(1)  # [B, C]
         own = torch.nn.functional.one_hot(y, mean.shape[1]).bool()
-        return mean.masked_fill(own, -torch.inf).amax(1) - mean[own]
+        return mean.masked_fill(own, -torch.inf).amax(1) - mean.gather(1, y[:, None]).squeeze(1)
 
     return lead
 

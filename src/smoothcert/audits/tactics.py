@@ -17,6 +17,8 @@ from torch import Generator, Tensor
 from smoothcert.audits.deployed import Balls, Deployed
 from smoothcert.audits.norm_ball import length, within
 from smoothcert.compute.geometry import project, steepest, vertices
+from smoothcert.compute.memory import in_chunks
+from smoothcert.models.activations import at_once
 from smoothcert.models.attacks import Direction, gradient_of
 from smoothcert.models.mode import wide
 from smoothcert.noise.soft_radius import soft_radius
@@ -208,14 +210,24 @@ class Tactics:
     def _in_parts(
         self, objective: Callable[[Tensor, slice], Tensor], x: Tensor, passes: int
     ) -> Tensor:
-        """The gradient of ``objective`` by x [T, *shape], for as many inputs at once as fit."""
-        size = max(1, 8 * default_batch(self.deployed.d, self.deployed.device) // passes)
+        """The gradient of ``objective`` by x [T, *shape], for as many inputs at once as fit.
 
-        def part(start: int) -> Tensor:
-            rows = slice(start, start + size)
-            return gradient_of(lambda z: objective(z, rows))(x[rows])
+        The noise is drawn for the inputs of a part: the parts are the same in every run, unless
+        a GPU that others use as well has no memory for one.
+        """
+        device = self.deployed.device
+        fits = at_once(self.deployed.model, x.shape[1:], passes, device, twice=True)
+        size = fits or max(1, 8 * default_batch(self.deployed.d, device) // passes)
 
-        return torch.cat([part(start) for start in range(0, len(x), size)])
+        def part(rows: slice) -> Tensor:
+            before = self.stream.get_state()
+            try:
+                return gradient_of(lambda z: objective(z, rows))(x[rows])
+            except torch.OutOfMemoryError:
+                self.stream.set_state(before)
+                raise
+
+        return torch.cat(in_chunks(part, len(x), size))
 
 
 def _each(scale: Any, x: Tensor) -> Tensor:

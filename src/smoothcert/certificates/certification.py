@@ -5,6 +5,8 @@ Needs no torch: the thousands of small jobs of a full run start at once.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc
@@ -12,6 +14,7 @@ from scipy.special import betainc
 from smoothcert.budget import Budget
 from smoothcert.budget.adaptive import Adaptive, Outcome
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
+from smoothcert.certificates.routed import Route
 from smoothcert.core.confidence import check_alpha
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import check_part
@@ -27,7 +30,8 @@ def certify(
     With probability at least 1 - alpha over the noise, for each input by itself: the
     smoothed classifier x -> argmax_c P(f(x + scale * noise) = c) is constant, equal to
     ``predict``, on the open ball of ``radius`` (in the noise's norm) around the input. An
-    abstention (``predict`` -1, radius 0) promises nothing.
+    abstention (``predict`` -1, radius 0) promises nothing. Of a routed store (routed.py) the same
+    holds with the scale and the network that the smoothed estimator names at each x.
 
     The number of samples must not have been chosen after a look at certificates of fewer: then
     it can fail with nearly twice alpha, unless the budget is ``anytime`` (docs/methods/iss.md).
@@ -51,10 +55,19 @@ def certify(
         raise SmoothcertError(
             f"budget {budget.slug}: n0 {budget.n0}; the store has {store.n0} selection samples"
         )
+    route = Route.of(store)
     bounds = budget.beside(noise).bounds(store, noise, store.d)
     drawn = bounds.samples if isinstance(bounds, Outcome) else store.n0 + bounds.n
-    share = np.minimum(drawn / np.maximum(store.n0 + store.samples(), 1), 1.0)
-    radius = noise.radius(bounds.p_lower, store.scale, store.d)
+    stored = store.n0 + store.samples()
+    radius = noise.radius(bounds.p_lower, store.scale, store.d, bounds.p_upper)
+    both = {} if bounds.p_upper is None else {"p_upper": bounds.p_upper}
+    level: dict[str, Any] = {}
+    if route is not None:
+        p_level = route.p_lower(budget.beside(noise).alpha)
+        radius = np.minimum(radius, route.radius(p_level, noise, store.d))
+        level = {"level": route.level, "level_p_lower": p_level, "level_scale": route.tau}
+        drawn, stored = drawn + route.n0 + route.n, stored + route.n0 + route.n
+    share = np.minimum(drawn / np.maximum(stored, 1), 1.0)
     return make_table(
         idx=store.idx,
         label=store.label,
@@ -62,6 +75,7 @@ def certify(
         radius=radius,
         time=np.asarray(seconds, np.float64) * share,
         p_lower=bounds.p_lower,
+        **both,
         count=bounds.count,
         n=bounds.n,
         n0=store.n0,
@@ -72,6 +86,7 @@ def certify(
         norm=noise.norm,
         budget=budget.slug,
         scaling=store.identity.get("scaling", "fixed"),
+        **level,
     )
 
 

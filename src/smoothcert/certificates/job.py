@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from smoothcert.budget import BUDGETS, Budget
 from smoothcert.certificates import CertificateTable, sidecar, write_certificates
 from smoothcert.certificates.certification import certify, read_as
+from smoothcert.certificates.routed import Route
 from smoothcert.certificates.spec import CertifySpec
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Noise
@@ -62,7 +63,9 @@ def _late(
     table: CertificateTable, store: VoteStore, read_at: NDArray[np.int64], budget: Budget
 ) -> dict[str, int]:
     """What rests on samples that were drawn after the votes had been read; {} for nothing."""
-    used = table.columns["samples"] - store.n0
+    route = Route.of(store)
+    fixed = store.n0 + (0 if route is None else route.n0 + route.n)
+    used = table.columns["samples"] - fixed
     late = np.flatnonzero(used > read_at)
     if budget.anytime_valid or not len(late):
         return {}

@@ -35,6 +35,7 @@ COLUMNS: dict[str, type] = {
     "correct": int,
     "time": float,
     "p_lower": float,
+    "p_upper": float,
     "count": int,
     "n": int,
     "n0": int,
@@ -45,6 +46,9 @@ COLUMNS: dict[str, type] = {
     "norm": str,
     "budget": str,
     "scaling": str,
+    "level": int,
+    "level_p_lower": float,
+    "level_scale": float,
     "predict_raw": int,
     "radius_raw": float,
     "memory_event": str,
@@ -60,7 +64,8 @@ class CertificateTable:
     A label of -1 is unknown: such a table says what is certified, and no accuracy.
     ``time`` is in seconds; ``samples`` counts all noise drawn for the input, ``n0`` of it for its
     class, while the bound rests on ``count`` of ``n``; ``radius`` and ``sigma`` are in pixels of
-    [0,1] images.
+    [0,1] images. With a smoothed estimator (routed.py) ``level_p_lower`` bounds the probability of
+    the input's ``level`` under noise of ``level_scale``.
     """
 
     columns: dict[str, NDArray]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,15 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def subject(
-    data: datasets.Dataset, n_classes: int, made: Mapping[str, Any], device: torch.device
+    data: datasets.Dataset, made: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any]:
     """What a job is about, in its identity: data, model (by its record), and the model of the GPU
     where there is one: another draws other noise (compute/devices.py)."""
     return {
+        "dataset": data.name,
         "device": kind_of(device),
         "shape": list(data.shape),
-        "n_classes": n_classes,
+        "n_classes": made["n_classes"],
         "data_digest": data.digest,
         "model_digest": made["digest"],
         "arch": made.get("arch"),
@@ -121,6 +123,7 @@ def run(
     device: str = "auto",
     progress: Progress | None = None,
     data: datasets.Dataset | None = None,
+    n_classes: int | None = None,
     jobs: int | None = None,
 ) -> VoteStore:
     """Sample the shard of the store into ``out`` (and its record beside it).
@@ -128,8 +131,9 @@ def run(
     A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
     ``top_up`` are taken over if there is such a store and it is of the same specification;
     else those of ``out``, which must be of the same specification and shard if it exists.
-    ``data``: these inputs in place of the data set's own. ``jobs`` threads (default: the cores
-    this process may use; 1 on a GPU) share the inputs, to the same votes.
+    ``data``: these inputs in place of the data set's own. ``n_classes``: of the model, where it
+    tells other classes apart than the data set's (a router's levels). ``jobs`` threads (default:
+    the cores this process may use; 1 on a GPU) share the inputs, to the same votes.
     Raises SmoothcertError for all that does not fit, before any sampling.
     """
     start = time.time()
@@ -137,6 +141,7 @@ def run(
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
+    info = replace(info, n_classes=n_classes or info.n_classes)
     where = choose_device(device)
     network, made = load_model(model, info, where)
     check_precision(network, spec.precision)
@@ -144,13 +149,13 @@ def run(
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
     engine = open_engine(network, data.shape, where, spec.engine, spec.precision)
-    sampler = Sampler(engine, noise, info.n_classes, batch)
+    sampler = Sampler(engine, noise, made["n_classes"], batch)
     identity = {
         **_identifying(spec),
         "batch": batch,
         "engine": engine.identity,
         "n0": budget.n0,
-        **subject(data, info.n_classes, made, where),
+        **subject(data, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])
     inputs = Inputs(
@@ -178,7 +183,8 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        _write_record(out, store, spec.budget, seconds, made, start, engine, read_before)
+        about = datasets.place(spec.dataset)
+        _write_record(out, store, spec.budget, seconds, made, start, engine, read_before, about)
         scratch.remove()
     return store
 
@@ -236,9 +242,11 @@ def _write_record(
     start: float,
     engine: Engine,
     read_before: Readings,
+    data: Mapping[str, Any],
 ) -> None:
     record = {
         "identity": store.identity,
+        **data,
         "budget": budget,  # what this run sampled for; the votes may serve others
         "model": made,
         "surroundings": provenance.record(str(engine.device)),

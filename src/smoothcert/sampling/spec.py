@@ -13,7 +13,8 @@ from smoothcert.datasets.spec import DatasetName, Rows
 from smoothcert.noise import NOISES
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
-Purpose = Literal["certification", "prediction"]
+# routing: votes of dual smoothing's estimator; targets: those that it learns from
+Purpose = Literal["certification", "prediction", "routing", "targets"]
 
 
 class SamplingOptions(Rows):
@@ -55,6 +56,6 @@ class SampleSpec(SamplingOptions):
         1000, description="samples of one look, the unit of resuming; n is a multiple of it"
     )
     purpose: Purpose = Field(
-        "certification", description="what the noise is for; prediction has streams of its own"
+        "certification", description="what the noise is for; the others have streams of their own"
     )
     code: str | None = None

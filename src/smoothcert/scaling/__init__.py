@@ -6,6 +6,7 @@ from smoothcert.scaling.fixed import NominalScale
 from smoothcert.scaling.grid import Grid
 from smoothcert.scaling.grid_hard import GridHard, GridOne
 from smoothcert.scaling.ramp import Ramp
+from smoothcert.scaling.smoothed import DualSmoothing
 from smoothcert.scaling.sound import AscentSound
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "AscentMean",
     "AscentSound",
     "ChosenScales",
+    "DualSmoothing",
     "Grid",
     "GridHard",
     "GridOne",

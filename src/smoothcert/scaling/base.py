@@ -77,6 +77,11 @@ class Scaling(Part):
         What it finds for one scaling does not depend on which others are wanted.
         """
 
+    def levels(self, sigma_0: float) -> tuple[float, ...]:
+        """The scales between which an estimator chooses, whose votes are put together; none of a
+        scaling that finds its scales by itself."""
+        return ()
+
     def pooled(self, found: ChosenScales, sigma_0: float) -> ChosenScales:
         """The choice for all inputs of the run at once, given what :meth:`find` says of each."""
         return found

@@ -1,12 +1,14 @@
-"""The specification of a search for noise scales."""
+"""The specifications of a search for noise scales, and of votes that an estimator puts together."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
+from smoothcert.compute.arithmetic import Precision
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.settings import Count, Seed
+from smoothcert.core.settings import Count, Seed, Settings, same
 from smoothcert.datasets.spec import DatasetName, Rows
+from smoothcert.sampling.spec import EngineName, SampleSpec
 from smoothcert.scaling import SCALINGS, Scaling
 
 
@@ -40,3 +42,17 @@ class ScalesSpec(Rows):
                     f" {parts[0].search!r}, {part.slug!r} of {part.search!r}"
                 )
         return parts
+
+
+class RouteSpec(Settings):
+    """All that decides a routed store beside the estimator and the votes of its levels."""
+
+    noise: str = Field(description="of the estimator, with its scale tau, such as gaussian-0.50")
+    n: Count = Field(1000, description="votes of the estimator at an input, for its level")
+    n0: Count = Field(100, description="votes of the estimator that name the level")
+    scaling: str = Field("dual", description="what the store says of its scales: a slug")
+    batch: Count | None = same(SampleSpec, "batch")
+    engine: EngineName = same(SampleSpec, "engine")
+    precision: Precision = same(SampleSpec, "precision")
+    seed: int = same(SampleSpec, "seed")
+    code: str | None = None

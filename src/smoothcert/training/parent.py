@@ -35,7 +35,7 @@ class Parent:
         }
 
 
-def start(parts: Plan) -> tuple[Classifier, Parent | None]:
+def start(parts: Plan, n_classes: int) -> tuple[Classifier, Parent | None]:
     """The classifier before the first epoch of ``parts``, and its parent if it has one.
 
     Raises SmoothcertError if the parent is missing, or was made by another method, noise, scale,
@@ -43,7 +43,7 @@ def start(parts: Plan) -> tuple[Classifier, Parent | None]:
     """
     job, recipe = parts.job, parts.recipe
     layer = models.normalization(job.dataset, recipe.normalization, parts.info.shape[0])
-    fresh = models.build(job.arch, parts.info.n_classes, parts.info.shape, layer, job.seed)
+    fresh = models.build(job.arch, n_classes, parts.info.shape, layer, job.seed)
     if job.parent is None:
         return fresh, None
     path = Path(job.parent)

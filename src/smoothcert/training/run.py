@@ -44,7 +44,7 @@ def train(
     ``out``, where a killed run finds it again: on a CPU it ends with the same weights, to the
     bit, as a run that was never killed. The last epoch's model is kept; test data plays no part.
 
-    ``dataset``: these images in place of the data set's own.
+    ``dataset``: these images, and classes, in place of the data set's own.
     Raises SmoothcertError for a job that is not sound (before any data is read), data or a
     parent that does not fit, or a loss that is not finite.
     """
@@ -58,7 +58,7 @@ def train(
     if dataset is None:
         dataset = datasets.load(job.dataset, "train", data_dir)
     record = _record(parts, dataset, where, precision)
-    model, parent = start(parts)
+    model, parent = start(parts, len(dataset.classes) or parts.info.n_classes)
     if parent is not None:
         record["parent"] = parent.summary
     loop = _loop(parts, model, dataset, where, precision)

@@ -1,4 +1,7 @@
-"""The specification of a training: everything that determines the weights."""
+"""The specification of a training: everything that determines the weights.
+
+Beside it that of the estimator of dual smoothing (router.py), which is trained as a classifier is.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from typing import Any
 
 from pydantic import Field
 
-from smoothcert.core.settings import Seed, Settings
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.settings import Count, Seed, Settings
 from smoothcert.datasets.spec import DatasetName
 from smoothcert.models.architectures import ARCHITECTURES
+from smoothcert.noise import NOISES, Noise
 from smoothcert.training.method import METHODS
 
 
@@ -35,3 +40,32 @@ class Job(Settings):
         " (epochs go on from there)",
     )
     code: str | None = None
+
+
+class RouterSpec(Settings):
+    """All that decides an estimator beside the models of its levels."""
+
+    dataset: DatasetName
+    arch: str = Field(description=f"of the estimator: {', '.join(ARCHITECTURES)}")
+    noise: str = Field(description="of the estimator, with its scale tau, such as gaussian-0.50")
+    levels: tuple[str, ...] = Field(
+        min_length=2, description="the noise of each level, such as gaussian-0.25 gaussian-0.50"
+    )
+    recipe: dict[str, Any] = Field(description="as of a training; as JSON or @FILE")
+    votes: Count = Field(100, description="of each level at a training input")
+    skip: Count = Field(1, description="use every N-th training input")
+    seed: Seed = 0
+    code: str | None = None
+
+    def noises(self) -> tuple[Noise, ...]:
+        """Those of the levels; SmoothcertError unless they differ and are of one kind."""
+        parts = tuple(NOISES.parse(slug) for slug in self.levels)
+        if len(set(parts)) < len(parts):
+            raise SmoothcertError(f"levels: {', '.join(self.levels)}: one is given twice")
+        kind = NOISES.parse(self.noise).name
+        for part in parts:
+            if part.name != kind:
+                raise SmoothcertError(
+                    f"levels: {part.slug}: expected {kind} noise, as the estimator's"
+                )
+        return parts
