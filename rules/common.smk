@@ -158,11 +158,6 @@ def classifier(wildcards):
     return experiments.model(config, wildcards)
 
 
-def normalization(wildcards):
-    """The first layer of a published model, which its file does not hold."""
-    return experiments.recipe(config, wildcards)["normalization"]
-
-
 def scales(wildcards):
     """Input function: the noise scales of the inputs, unless they are all the noise's own."""
     search = experiments.search_of(wildcards.scaling)
@@ -224,9 +219,10 @@ def resource(stage, name):
     return lambda wildcards, attempt: min(attempt * config["resources"][stage][name], most)
 
 
-def audit_inputs(job):
-    """Input function: the files of an audit by the names of its flags."""
-    return lambda wildcards: one_line(audits.inputs, config, job, dict(wildcards))
+def resources_of(stage, network=True):
+    """What a job of a stage asks for; one that runs no network asks for no GPU."""
+    gpu = config["resources"][stage]["gpu"] if network else 0
+    return {"gpu": gpu, **{name: resource(stage, name) for name in ("mem_mb", "runtime")}}
 
 
 def audit_spec(job):
@@ -238,11 +234,3 @@ def audit_spec(job):
         return json.dumps({**options, "code": made_by}, sort_keys=True)
 
     return of
-
-
-def audit_resources(job):
-    """What a job of an audit asks for."""
-    if job.resources is None:
-        return {}
-    gpu = config["resources"][job.resources]["gpu"] if audits.runs_a_network(job) else 0
-    return {"gpu": gpu, **{k: resource(job.resources, k) for k in ("mem_mb", "runtime")}}

@@ -41,9 +41,7 @@ rule lbrs_image:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["lbrs"]["threads"]
     resources:
-        gpu=config["resources"]["lbrs"]["gpu"],
-        mem_mb=resource("lbrs", "mem_mb"),
-        runtime=resource("lbrs", "runtime"),
+        **resources_of("lbrs"),
     params:
         base=subpath(output[0], strip_suffix=".csv"),
         spec=lambda wildcards: lbrs_plan.spec(

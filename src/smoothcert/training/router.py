@@ -59,7 +59,8 @@ def train_router(
         raise SmoothcertError(
             f"models: expected one, or one for each of {len(noises)} levels; found {len(models)}"
         )
-    data = datasets.load(spec.dataset, "train", data_dir, skip=spec.skip)
+    every = -(-datasets.info(spec.dataset).splits["train"] // spec.inputs)
+    data = datasets.load(spec.dataset, "train", data_dir, skip=every)
     if scales is None:
         worth = worth_of_levels(spec, models, data, device)
         target, weight = worth.argmax(1), worth.max(1) - worth.mean(1)
