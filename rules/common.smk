@@ -17,7 +17,9 @@ for name in [name for name in sys.modules if name.split(".")[0] == "smoothcert"]
     del sys.modules[name]
 
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
+from smoothcert.core import warm
 from smoothcert.core.errors import SmoothcertError
+from smoothcert import datasets
 from smoothcert.datasets import published
 from smoothcert.workflow import audits, catalogue, configuration, experiments, gpus
 from smoothcert.workflow import naming, needs, paths
@@ -68,7 +70,8 @@ def chosen_run(config):
 
 
 def check(config):
-    """End with one line that names the key if the configuration is wrong; export data_dir."""
+    """End with one line that names the key if it is wrong; export data_dir and data sets."""
+    os.environ.update(one_line(configuration.own_datasets, config))
     if workflow.is_main_process:
         one_line(configuration.check, config)
     if config["data_dir"]:
@@ -92,6 +95,11 @@ def spec(stage):
         return json.dumps(settings, sort_keys=True)
 
     return of
+
+
+def own_data(name):
+    """What lies in a data set of one's own, in a word; nothing of a named one."""
+    return one_line(datasets.stamp, name) or ""
 
 
 def target_name(output):

@@ -10,6 +10,7 @@ rule data:
     conda:
         "../envs/smoothcert.yaml"
     params:
+        own=lambda wildcards: own_data(wildcards.dataset),
         code=lambda wildcards: code(**experiments.code_of("data", {}, dict(wildcards))),
     shell:
         "python -m smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"

@@ -14,17 +14,17 @@ rule lbrs_spiral:
         table=report("<results>/lbrs/spiral.csv", category="LBRS", labels={"what": "radii"}),
     log:
         "<logs>/lbrs/spiral.log",
-    benchmark:
-        "<benchmarks>/lbrs/spiral.tsv"
     conda:
         "../envs/smoothcert.yaml"
     params:
+        benchmark=measured("lbrs/spiral"),
         base=subpath(output.arrays, strip_suffix=".npz"),
         spec=lambda wildcards: lbrs_plan.spec(
             config, "spiral", wildcards, code("smoothcert.lbrs.spiral")
         ),
     shell:
-        "python -m smoothcert lbrs spiral --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        "python -m smoothcert lbrs spiral --spec {params.spec:q} --out {params.base}"
+        " --benchmark {params.benchmark} > {log} 2>&1"
 
 
 rule lbrs_image:
@@ -35,14 +35,13 @@ rule lbrs_image:
         "<results>/lbrs/{task}/seed-{seed}.json",
     log:
         "<logs>/lbrs/{task}/seed-{seed}.log",
-    benchmark:
-        "<benchmarks>/lbrs/{task}/seed-{seed}.tsv"
     conda:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["lbrs"]["threads"]
     resources:
         **resources_of("lbrs"),
     params:
+        benchmark=measured("lbrs/{task}/seed-{seed}"),
         base=subpath(output[0], strip_suffix=".csv"),
         spec=lambda wildcards: lbrs_plan.spec(
             config,
@@ -55,7 +54,8 @@ rule lbrs_image:
         ),
     shell:
         "OMP_NUM_THREADS={threads} python -m smoothcert lbrs image --spec {params.spec:q}"
-        f" --out {{params.base}} --device {gpus.device(config, 'lbrs')} > {{log}} 2>&1"
+        f" --out {{params.base}} --device {gpus.device(config, 'lbrs')}"
+        " --benchmark {params.benchmark} > {log} 2>&1"
 
 
 # One rule a task, for the number of tables depends on it.

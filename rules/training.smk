@@ -12,20 +12,19 @@ rule train:
         snapshots=directory(paths.SNAPSHOTS),
     log:
         "<logs>/train/{dataset}/{arch}/{training}.log",
-    benchmark:
-        "<benchmarks>/train/{dataset}/{arch}/{training}.tsv"
     conda:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["train"]["threads"]
     resources:
         **resources_of("train"),
     params:
+        benchmark=measured("train/{dataset}/{arch}/{training}"),
         spec=spec("train"),
         parent=parent_file,
     shell:
         "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
-        " --snapshots {output.snapshots}"
-        f" --device {gpus.device(config, 'train')} --quiet > {{log}} 2>&1"
+        f" --snapshots {{output.snapshots}} --device {gpus.device(config, 'train')}"
+        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 # Models that the authors of a method published: trainings start from them, or they take the place

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.workflow import experiments
-from smoothcert.workflow.configuration import check
+from smoothcert.workflow.configuration import check, own_datasets
 
 Config = dict[str, Any]
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -284,3 +285,31 @@ def test_the_lock_file_pins_every_package_without_a_build_or_an_address() -> Non
     assert {"torch==2.13.0", "torchvision==0.28.0"} <= set(pins)
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin) for pin in pins)
     assert not [pin for pin in pins if pin.startswith(("nvidia", "cuda", "triton"))]
+
+
+def test_a_data_set_of_ones_own_is_known_by_its_name(
+    smoke: Config, tmp_path: Path, monkeypatch: Any
+) -> None:
+    np.savez(tmp_path / "lab.npz", x=np.zeros((4, 8, 8), np.uint8), y=np.arange(4))
+    own = {
+        "datasets": {"lab": str(tmp_path / "lab.npz")},
+        "inputs": {"lab": {"max": 2}},
+        "recipes": {"cohen": {"lab": {"normalization": "none"}}},
+        "experiments": {"cohen": [{**GRID, "dataset": "lab"}]},
+    }
+    config = merged(smoke, own)
+    with pytest.raises(
+        SmoothcertError, match=r"experiments\.cohen\.dataset: data set 'lab': unknown"
+    ):
+        check(config)
+    for key, value in own_datasets(config).items():
+        monkeypatch.setenv(key, value)
+    check(config)
+    run = experiments.runs(config, "cohen")[0]
+    assert experiments.settings(config, "sample", run)["dataset"] == "lab"
+    with pytest.raises(SmoothcertError, match=r"inputs\.other: unknown key"):
+        check(merged(config, {"inputs": {"other": {"max": 2}}}))
+    with pytest.raises(SmoothcertError, match=r"recipes\.cohen\.other: unknown key"):
+        check(merged(config, {"recipes": {"cohen": {"other": {}}}}))
+    with pytest.raises(SmoothcertError, match="datasets: expected a mapping"):
+        own_datasets({"datasets": ["lab"]})

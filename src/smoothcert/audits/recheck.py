@@ -42,7 +42,7 @@ def recheck(
     same_network(about, made, f"{path}: witnesses against", str(subject.model))
     shape = tuple(old.x1.shape[1:])
     batch = default_batch(int(np.prod(shape)), where)
-    sampler = Sampler(open_engine(network, shape, where), noise, info.n_classes, batch)
+    sampler = Sampler(open_engine(network, shape, where), noise, made["n_classes"], batch)
     deployed = Deployed(sampler, SCALINGS.parse(about["scaling"]), shape)
     seed = int(about["seed"]) + 1 if seed is None else seed
     new = again(deployed, old, fixed(budget or about["budget"]), seed, seeds)

@@ -86,7 +86,8 @@ def images_of(run: Run, data_dir: str | None) -> torch.Tensor:
         raise SmoothcertError(f"{run.path}: neither its record nor its path says the data set")
     record = run.record
     split, skip = record.get("split") or "test", int(record.get("skip") or 1)
-    data = datasets.load(run.dataset, split, data_dir, skip=skip, max=record.get("max"))
+    name = datasets.recorded(run.dataset, record.get("votes", {}))
+    data = datasets.load(name, split, data_dir, skip=skip, max=record.get("max"))
     digest = record.get("data_digest")
     if digest is not None and digest != data.digest:
         raise SmoothcertError(f"{run.path}: certified on other data of the name {run.dataset!r}")
@@ -130,13 +131,13 @@ def certified(subject: Subject, table: Path, device: str | None = None) -> Certi
         raise SmoothcertError(f"{table}: neither its record nor its columns say the noise")
     noise, images = NOISES.parse(run.noise), images_of(run, data_dir)
     where = job_device(device)
-    network, made = load_model(str(model), datasets.info(str(run.dataset)), where)
+    name = datasets.recorded(str(run.dataset), run.record.get("votes", {}))
+    network, made = load_model(str(model), datasets.info(name), where)
     same_network(run.record, made, f"{table}: certified for", str(model))
     record: dict[str, Any] = run.record
     batch = int(record.get("batch") or default_batch(int(np.prod(images.shape[1:])), where))
     precision = record.get("precision") or "float32"
     engine = open_engine(network, images.shape[1:], where, engine_of(record), precision)
-    classes = datasets.info(str(run.dataset)).n_classes
-    sampler = Sampler(engine, noise, classes, batch)
+    sampler = Sampler(engine, noise, made["n_classes"], batch)
     engine.model.requires_grad_(False)
     return Certified(run, noise, images, sampler)

@@ -69,6 +69,9 @@ class NetworkCommand(Command):
     quiet: bool = place(False, "no progress on standard error")
 
 
+_ALSO = {"dataset": ("--data",)}  # other words for a flag
+
+
 def add_arguments(parser: argparse.ArgumentParser, command: type[Command]) -> None:
     """The flags and words of a command, with meaning, values and default in the help."""
     parser.epilog = "\n\n".join(filter(None, [command.epilog, *_keys(command)])) or None
@@ -97,7 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: type[Command]) -> No
             options["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
         elif many:
             options["nargs"] = "+"
-        parser.add_argument(_flag(name), dest=name, **options)
+        parser.add_argument(_flag(name), *_ALSO.get(name, ()), dest=name, **options)
 
 
 def parsed(command: type[Command], args: argparse.Namespace) -> Command:

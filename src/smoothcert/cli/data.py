@@ -25,7 +25,8 @@ class Data(Command):
     epilog: ClassVar[str] = "example: smoothcert data digits --out digits.json"
 
     dataset: str = positional(
-        help=f"the data set: {', '.join(datasets.DATASETS)}, published",
+        help=f"the data set: {', '.join(datasets.DATASETS)}, published, or your own: a folder, a"
+        " file, package.module:function, or JSON with a path and how to read it",
         metavar="NAME",
         specified=True,
     )
@@ -54,7 +55,7 @@ class Data(Command):
         chosen = {split: datasets.select_rows(info, split, self.skip, self.max) for split in splits}
         record = datasets.record(name, splits, **options)
         shape = "x".join(map(str, info.shape))
-        print(f"{name}: {info.title}; {info.n_classes} classes; shape {shape}")
+        print(f"{info.name}: {info.title}; {info.n_classes} classes; shape {shape}")
         for split, about in record["splits"].items():
             count = f"{about['size']} rows"
             if len(chosen[split]) < about["size"]:

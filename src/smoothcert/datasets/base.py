@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,8 @@ class DatasetInfo:
     ``shape`` is (C, H, W) of an image, or (D,) of a point; ``splits`` maps a split's name to
     its number of rows; ``classes`` is empty where the names come with the files (imagenet);
     ``arch`` is the architecture to take when none is named, None for points; ``statistics`` are
-    (mean, standard deviation) of the training images in [0,1], one entry a channel.
+    (mean, standard deviation) of the training images in [0,1], one entry a channel. Where
+    ``at_least``, the number of classes is the least that the labels show (0: there are none).
     """
 
     name: str
@@ -39,6 +40,11 @@ class DatasetInfo:
     arch: str | None
     kind: Literal["images", "points"] = "images"
     statistics: Statistics | None = None
+    at_least: bool = False
+
+    def answers(self, outputs: int) -> bool:
+        """Whether a network of so many outputs can answer in these classes."""
+        return outputs == self.n_classes or (self.at_least and outputs > self.n_classes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +52,17 @@ class Dataset:
     """Selected rows of one split.
 
     Attributes:
-        name: a member of ``DATASETS``.
+        name: a member of ``DATASETS``, or of a user's own set.
         split: ``train`` or ``test``.
-        images: float32 Tensor [N, C, H, W] in [0,1]; for imagenet a :class:`LazyImages`, which
-            is indexed and sliced alike and decodes what is asked for; for points (spiral) a
-            float32 Tensor [N, 2] of coordinates, which are not confined to [0,1].
-        labels: int64 [N].
+        images: float32 Tensor [N, C, H, W] in [0,1]; for imagenet and large folders of a user's
+            own a :class:`LazyImages`, which is indexed and sliced alike and decodes what is asked
+            for; for points (spiral) a float32 Tensor [N, 2] of coordinates, which are not confined
+            to [0,1].
+        labels: int64 [N]; -1 where unknown.
         idx: int64 [N], the row of each input in the whole split.
         classes: class names, in the order of the labels.
         digest: SHA-256 that identifies the whole split, whatever rows are selected.
-        shape: of one input, (C, H, W) or (2,).
+        shape: of one input, (C, H, W) or (D,).
     """
 
     name: str
@@ -93,7 +100,7 @@ class Content:
 class Source(Named, ABC):
     """Where a data set comes from."""
 
-    info: ClassVar[DatasetInfo]
+    info: DatasetInfo
 
     @abstractmethod
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
@@ -135,11 +142,12 @@ def select_rows(
     return np.arange(0, info.splits[split], skip, dtype=np.int64)[:most]
 
 
-def content_digest(values: NDArray, labels: NDArray[np.int64]) -> str:
-    """SHA-256 of the values' shape, type and little-endian bytes, and of the labels."""
+def content_digest(values: NDArray, labels: NDArray[np.int64], how: str = "") -> str:
+    """SHA-256 of the values' shape, type and little-endian bytes, of the labels, and of ``how``
+    the values are read."""
     values = np.ascontiguousarray(values)
     values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    digest = hashlib.sha256(f"{values.dtype.str} {values.shape}\n".encode())
+    digest = hashlib.sha256(f"{values.dtype.str} {values.shape}\n{how}".encode())
     digest.update(values.data)
     digest.update(np.ascontiguousarray(labels, dtype="<i8").data)
     return digest.hexdigest()

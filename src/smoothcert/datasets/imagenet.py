@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -32,7 +31,7 @@ class ImageNet(Source):
     and size; reading 7 GB to hash them would cost more than certifying.
     """
 
-    info: ClassVar[DatasetInfo] = DatasetInfo(
+    info = DatasetInfo(
         name="imagenet",
         title="ImageNet (ILSVRC 2012), centre crop 224x224 colour",
         shape=(3, 224, 224),

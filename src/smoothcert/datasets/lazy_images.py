@@ -15,28 +15,30 @@ from smoothcert.core.errors import SmoothcertError
 
 @dataclass(frozen=True)
 class LazyImages:
-    """Images that stay on disk: indexed and sliced like a Tensor [N, 3, 224, 224].
+    """Images that stay on disk: indexed and sliced like a Tensor [N, C, H, W].
 
-    ``transform`` maps a PIL image (RGB) to a float32 Tensor in [0,1]; by default the
-    evaluation transform of the field: bilinear resize of the shorter side to 256, central
-    crop of 224. For training, ``with_transform`` puts a random crop in its place.
+    ``transform`` maps a PIL image (RGB, grey where C is 1) to a float32 Tensor [C, H, W] in [0,1],
+    and raises ValueError for one that it does not take; by default the evaluation transform of
+    the field: bilinear resize of the shorter side to 256, central crop of 224. For training,
+    ``with_transform`` puts a random crop in its place.
     """
 
     paths: tuple[str, ...]
     transform: Callable[[Image.Image], torch.Tensor] | None = None
+    one: tuple[int, int, int] = (3, 224, 224)  # the shape of an image
     shape: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", (len(self.paths), 3, 224, 224))
+        object.__setattr__(self, "shape", (len(self.paths), *self.one))
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, rows: int | slice | NDArray[np.int64]) -> torch.Tensor:
-        """[3, 224, 224] for an integer, [n, 3, 224, 224] for a slice or an index array.
+        """[C, H, W] for an integer, [n, C, H, W] for a slice or an index array.
 
         Raises:
-            SmoothcertError: an image is truncated or no image.
+            SmoothcertError: an image is truncated or no image, or not what ``transform`` takes.
         """
         if isinstance(rows, int | np.integer):
             return self._read(self.paths[rows])
@@ -50,18 +52,50 @@ class LazyImages:
 
     def with_transform(self, transform: Callable[[Image.Image], torch.Tensor]) -> LazyImages:
         """The same images, seen through another transform."""
-        return LazyImages(self.paths, transform)
+        return LazyImages(self.paths, transform, self.one)
 
     def _read(self, path: str) -> torch.Tensor:
         try:
             with Image.open(path) as image:
-                rgb = image.convert("RGB")
+                if image.mode.startswith(("I", "F")):
+                    raise SmoothcertError(f"{path}: expected 8 bits a value, found {image.mode}")
+                converted = image.convert("L" if self.one[0] == 1 else "RGB")
         except (OSError, SyntaxError) as error:
             raise SmoothcertError(f"{path}: truncated or no image: {error}") from None
-        return (self.transform or centre_crop)(rgb)
+        try:
+            return (self.transform or centre_crop)(converted)
+        except ValueError as error:
+            raise SmoothcertError(f"{path}: {error}") from None
 
 
 def centre_crop(image: Image.Image) -> torch.Tensor:
     """Resize the shorter side to 256, crop the central 224x224, scale to [0,1]."""
     functional = torchvision.transforms.functional
     return functional.to_tensor(functional.center_crop(functional.resize(image, 256), [224, 224]))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A transform to ``height`` x ``width``: an image of that size as it is; of another, where
+    ``resize``, its shorter side resized (bilinear) to cover it, and the centre of that."""
+
+    height: int
+    width: int
+    resize: bool = False
+
+    def __call__(self, image: Image.Image) -> torch.Tensor:
+        functional = torchvision.transforms.functional
+        size = [self.height, self.width]
+        if [image.height, image.width] != size:
+            if not self.resize:
+                raise ValueError(
+                    f"an image of {image.height}x{image.width}; expected {self.height}x{self.width}"
+                    " as the first has; give size to resize all"
+                )
+            cover = max(self.height / image.height, self.width / image.width)
+            larger = [
+                max(s, round(cover * n))
+                for s, n in zip(size, (image.height, image.width), strict=True)
+            ]
+            image = functional.center_crop(functional.resize(image, larger), size)
+        return functional.to_tensor(image)

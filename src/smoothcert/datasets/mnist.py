@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from smoothcert.compute.lazy import torchvision
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.datasets import idx
 from smoothcert.datasets.base import DATASETS, Content, DatasetInfo, Source, content_digest, pixels
 from smoothcert.datasets.storage import download as fetch
-from smoothcert.datasets.storage import find, read_bytes, scratch, verify
+from smoothcert.datasets.storage import find, scratch, verify
 
 # Decompressed bytes and their SHA-256. The same content exists in differently compressed
 # .gz files, so the archive's own checksum says too little.
@@ -63,8 +62,8 @@ class Mnist(Source):
         part = "train" if split == "train" else "t10k"
         images, labels = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
         data = {name: _content(name, folder, download) for name in (images, labels)}
-        values = _array(images, data[images]).reshape(-1, 1, 28, 28)
-        targets = _array(labels, data[labels]).astype(np.int64)
+        values = idx.array(images, data[images]).reshape(-1, 1, 28, 28)
+        targets = idx.array(labels, data[labels]).astype(np.int64)
         files = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
         return Content(targets, pixels(values, white=255), content_digest(values, targets), files)
 
@@ -79,17 +78,7 @@ def _content(name: str, folder: Path, download: bool) -> bytes:
     if path is None:
         path = _download(name, folder, download)
     size, sha256 = CANONICAL[name]
-    data = read_bytes(path)
-    if path.suffix == ".gz":
-        try:
-            data = gzip.decompress(data)
-        except EOFError:
-            raise SmoothcertError(
-                f"{path}: truncated: its {len(data)} bytes end before the gzip stream does; "
-                f"expected {size} bytes of SHA-256 {sha256} after decompression"
-            ) from None
-        except (OSError, zlib.error) as error:
-            raise SmoothcertError(f"{path}: no whole gzip file: {error}") from None
+    data = idx.content(path, f"; expected {size} bytes of SHA-256 {sha256} after decompression")
     if len(data) < size:
         raise SmoothcertError(f"{path}: truncated: expected {size} bytes, found {len(data)}")
     verify(path, data, sha256)
@@ -110,12 +99,3 @@ def _download(name: str, folder: Path, download: bool) -> Path:
     except SmoothcertError as error:
         raise SmoothcertError(f"{missing}; {error}") from None
     return target
-
-
-def _array(name: str, data: bytes) -> np.ndarray:
-    """The bytes after an IDX header: magic 0x0800 + rank, then the sizes, big-endian."""
-    rank = data[3]
-    sizes = np.frombuffer(data, ">u4", count=rank, offset=4)
-    if data[:3] != b"\0\0\x08" or sizes.prod(dtype=np.int64) != len(data) - 4 - 4 * rank:
-        raise SmoothcertError(f"{name}: no IDX file of unsigned bytes")
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(sizes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Spiral(Source):
 
     spirals: Spirals = Spirals()
 
-    info: ClassVar[DatasetInfo] = DatasetInfo(
+    info = DatasetInfo(
         name="spiral",
         title="two spirals in the plane (synthetic points, not images)",
         shape=(2,),

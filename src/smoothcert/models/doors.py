@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from smoothcert import datasets
+from smoothcert.core.called import call
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.provenance import ANSWERS
 from smoothcert.models.checkpoint import digest, load
@@ -29,27 +28,14 @@ def load_model(
     """
     if Path(name).suffix == ".safetensors" or ":" not in name:
         model, record = load(name)
-        if record["n_classes"] != info.n_classes or tuple(record["shape"]) != tuple(info.shape):
+        if tuple(record["shape"]) != tuple(info.shape) or not info.answers(record["n_classes"]):
             raise SmoothcertError(
                 f"{name}: a model of {record['n_classes']} classes for inputs of shape"
                 f" {tuple(record['shape'])}; data set {info.name} has {info.n_classes} classes"
                 f" and shape {tuple(info.shape)}"
             )
         return model, record
-    module, _, function = name.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # as python itself does: ./own.py is module own
-    try:
-        make = getattr(importlib.import_module(module), function)
-    except Exception as error:  # importing runs what somebody else wrote
-        raise SmoothcertError(f"model {name!r}: {error}") from error
-    if not callable(make):
-        raise SmoothcertError(f"model {name!r}: expected a function, found {type(make).__name__}")
-    try:
-        own = make()
-    except Exception as error:  # whatever somebody else's function may raise
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise SmoothcertError(f"model {name!r}: {type(error).__name__}: {said}") from error
+    own = call(name, "model")
     if not isinstance(own, torch.nn.Module):
         raise SmoothcertError(
             f"model {name!r}: expected a function that returns a torch.nn.Module, it returns"
@@ -60,10 +46,11 @@ def load_model(
         logits = examine(own, info.shape)
     except SmoothcertError as error:
         raise SmoothcertError(f"model {name!r}{str(error).removeprefix('model')}") from error
-    if logits.shape[1] != info.n_classes:
+    if not info.answers(logits.shape[1]):
+        least = "at least " if info.at_least else ""
         raise SmoothcertError(
             f"model {name!r}: {logits.shape[1]} outputs; data set {info.name} has"
-            f" {info.n_classes} classes"
+            f" {least}{info.n_classes} classes"
         )
-    record = {"digest": digest(own), ANSWERS: answers(logits)}
+    record = {"n_classes": logits.shape[1], "digest": digest(own), ANSWERS: answers(logits)}
     return own, {"arch": name, "training": None, **record}

@@ -49,14 +49,15 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def subject(
-    data: datasets.Dataset, n_classes: int, made: Mapping[str, Any], device: torch.device
+    data: datasets.Dataset, made: Mapping[str, Any], device: torch.device
 ) -> dict[str, Any]:
     """What a job is about, in its identity: data, model (by its record), and the model of the GPU
     where there is one: another draws other noise (compute/devices.py)."""
     return {
+        "dataset": data.name,
         "device": kind_of(device),
         "shape": list(data.shape),
-        "n_classes": n_classes,
+        "n_classes": made["n_classes"],
         "data_digest": data.digest,
         "model_digest": made["digest"],
         "arch": made.get("arch"),
@@ -148,13 +149,13 @@ def run(
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
     engine = open_engine(network, data.shape, where, spec.engine, spec.precision)
-    sampler = Sampler(engine, noise, info.n_classes, batch)
+    sampler = Sampler(engine, noise, made["n_classes"], batch)
     identity = {
         **_identifying(spec),
         "batch": batch,
         "engine": engine.identity,
         "n0": budget.n0,
-        **subject(data, info.n_classes, made, where),
+        **subject(data, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])
     inputs = Inputs(
@@ -182,7 +183,8 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        _write_record(out, store, spec.budget, seconds, made, start, engine, read_before)
+        about = datasets.place(spec.dataset)
+        _write_record(out, store, spec.budget, seconds, made, start, engine, read_before, about)
         scratch.remove()
     return store
 
@@ -240,9 +242,11 @@ def _write_record(
     start: float,
     engine: Engine,
     read_before: Readings,
+    data: Mapping[str, Any],
 ) -> None:
     record = {
         "identity": store.identity,
+        **data,
         "budget": budget,  # what this run sampled for; the votes may serve others
         "model": made,
         "surroundings": provenance.record(str(engine.device)),

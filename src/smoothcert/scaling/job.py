@@ -97,7 +97,7 @@ def run(
         **spec.only(ScalesSpec).plain(),
         "search": wanted[0].search,
         "batch": batch,
-        **subject(data, info.n_classes, made, where),
+        **subject(data, made, where),
     }
     network = network.eval().requires_grad_(False).to(where)
     with Scratch(out, identity) as scratch:

@@ -7,7 +7,7 @@ workflow reads the plain dictionary.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
@@ -179,7 +179,7 @@ def _check_recipe(method: str, given: Config, where: str) -> None:
         )
 
 
-def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
+def _check_recipes(given: dict[str, dict[str, Config]], known: Collection[str], where: str) -> None:
     """By METHOD, METHOD-SCHEDULE_VARIANT or a training's slug, with its scale or without; then by
     default, data set or DATASET/ARCHITECTURE."""
     for key, by_dataset in given.items():
@@ -192,10 +192,10 @@ def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
             raise SmoothcertError(f"{where}.{key}: unknown key; {error}") from None
         for dataset, part in by_dataset.items():
             name, slash, arch = dataset.partition("/")
-            if dataset != "default" and (name not in datasets.DATASETS or (slash and not arch)):
+            if dataset != "default" and (name not in known or (slash and not arch)):
                 raise SmoothcertError(
                     f"{where}.{key}.{dataset}: unknown key; expected default, a data set"
-                    f" ({', '.join(datasets.DATASETS)}) or DATASET/ARCHITECTURE"
+                    f" ({', '.join(known)}) or DATASET/ARCHITECTURE"
                 )
             _check_recipe(method, part, f"{where}.{key}.{dataset}")
 
@@ -203,6 +203,7 @@ def _check_recipes(given: dict[str, dict[str, Config]], where: str) -> None:
 class _Base(Settings):
     preset: str
     name: str | None = None  # of the folder of results
+    datasets: dict[str, Any]  # of one's own, by name: their model is that of datasets.own
     data_dir: str | None
     checkpoints_dir: str | None
     seed: Natural
@@ -224,7 +225,7 @@ Configuration = _model(
             _model("Experiments", dict.fromkeys(_sections(_OF_RUNS), (Grids, ...))),
             ...,
         ),
-        "inputs": (_model("InputsOf", dict.fromkeys(datasets.DATASETS, (Inputs, None))), ...),
+        "inputs": (dict[str, Inputs], ...),
         "outputs": (_model("Outputs", _outputs()), ...),
         "audits": (_model("Audits", _audits()), ...),
     },
@@ -232,10 +233,31 @@ Configuration = _model(
 )
 
 
+def own_datasets(config: Config) -> dict[str, str]:
+    """The environment in which the data sets of ``datasets`` are known by name, to jobs as well.
+
+    Raises SmoothcertError that names the key.
+    """
+    given = config.get("datasets") or {}
+    if not isinstance(given, Mapping):
+        raise SmoothcertError(f"configuration: datasets: expected a mapping, found {given!r}")
+    declared = datasets.declarations(given, "configuration: datasets")
+    return {datasets.VARIABLE: datasets.export(declared)} if declared else {}
+
+
 def check(config: Config) -> None:
-    """Raise SmoothcertError that names the first wrong key, in one line."""
+    """Raise SmoothcertError that names the first wrong key, in one line.
+
+    Data sets of one's own have to be in the environment (:func:`own_datasets`).
+    """
     Configuration.check(config, "configuration")
-    _check_recipes(config["recipes"], "configuration: recipes")
+    known = [*datasets.DATASETS, *config["datasets"]]
+    for name in config["inputs"]:
+        if name not in known:
+            raise SmoothcertError(
+                f"configuration: inputs.{name}: unknown key; expected one of {', '.join(known)}"
+            )
+    _check_recipes(config["recipes"], known, "configuration: recipes")
     _check_choices(config)
 
 
