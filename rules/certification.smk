@@ -84,12 +84,11 @@ rule route:
         unpack(lambda wildcards: one_line(needs.of_levels, config, wildcards)),
     output:
         router=paths.ROUTER,
+        route=f"{paths.STORE}/route.npz",
         votes=f"{paths.STORE}/votes.npz",
         record=f"{paths.STORE}/votes.json",
     log:
         "<logs>/route/{dataset}/{arch}/{training}/{noise}/{scaling}.log",
-    benchmark:
-        "<benchmarks>/route/{dataset}/{arch}/{training}/{noise}/{scaling}.tsv"
     wildcard_constraints:
         scaling=experiments.routed_slugs(),
     conda:

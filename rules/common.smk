@@ -221,16 +221,13 @@ def shards(suffix, store=paths.STORE):
     return of
 
 
-def resource(stage, name):
-    """A resource of one job of a stage; a retry asks for a multiple, up to what a site allows."""
-    most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
-    return lambda wildcards, attempt: min(attempt * config["resources"][stage][name], most)
-
-
 def resources_of(stage, network=True):
-    """What a job of a stage asks for; one that runs no network asks for no GPU."""
-    gpu = config["resources"][stage]["gpu"] if network else 0
-    return {"gpu": gpu, **{name: resource(stage, name) for name in ("mem_mb", "runtime")}}
+    """What a job asks for; a retry for a multiple, up to what a site allows; a GPU for a network."""
+    given, asked = config["resources"][stage], {}
+    for name in ("mem_mb", "runtime"):
+        most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
+        asked[name] = lambda wildcards, attempt, n=name, m=most: min(attempt * given[n], m)
+    return {"gpu": given["gpu"] if network else 0, **asked}
 
 
 def audit_spec(job):

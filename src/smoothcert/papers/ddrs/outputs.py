@@ -173,6 +173,15 @@ SECTION = Section(
             "What the ascent of DDRS adds to a ramp, a shared scale, a grid: paired ACR",
             "figure_controls:measure", "figure_controls:draw", "ddrs_controls", options=Titled,
         ),
+        Output(
+            name="ddrs_dual",
+            kind="figure",
+            title="Certified accuracy of fixed scales, DDRS and dual smoothing at equal samples",
+            make=f"{_HERE}.figure_dual:measure",
+            draw=f"{_HERE}.figure_dual:draw",
+            needs=(Need("certificates", "ddrs_dual"),),
+            options=AccuracyOptions,
+        ),
         _figure(
             "ddrs_appendix_grid",
             "Appendix B of DDRS: ascent against greedy grid search",
