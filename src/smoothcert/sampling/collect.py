@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from smoothcert.budget.base import Budget
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.sampling.checks import check_images, check_scales
+from smoothcert.sampling.checks import check_grid, check_images, check_scales
 from smoothcert.sampling.sampler import Draw, Sampler
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.identity import difference
@@ -262,7 +262,9 @@ class _Work:
             Draw(
                 self._image(task.i),
                 float(self.inputs.scale[task.i]),
-                generator(
+                range(task.look * task.size, (task.look + 1) * task.size)
+                if self.budget.exhaustive
+                else generator(
                     seed,
                     stream_name(task.stream, purpose),
                     int(self.inputs.idx[task.i]),
@@ -307,6 +309,7 @@ class _Work:
         if image is None:
             image = self.inputs.images[i]
             check_images(image[None], [int(self.inputs.idx[i])])
+            check_grid(image, int(self.inputs.idx[i]), self.sampler.noise)
             self._images[i] = image = image.to(self.sampler.device)
         return image
 
@@ -317,9 +320,10 @@ class _Work:
         d = int(np.prod(self.identity["shape"]))
         have = self.known.get(row, {})
         seconds = sum(spent for _, spent in have.values())
+        selection: dict[int, int] = {}
         if (SELECTION, 0) in have:
             selection = have[SELECTION, 0][0]
-        else:
+        elif self.identity["n0"]:
             ((selection, spent),) = yield _Wanted(SELECTION, range(1), self.identity["n0"])
             seconds += spent
         votes: list[dict[int, int]] = []
