@@ -27,12 +27,16 @@ chosen = chosen_run(config)
 pathvars:
     results=f"results/{chosen.name}",
     logs=f"results/{chosen.name}/logs",
-    benchmarks=f"results/{chosen.name}/benchmarks",
 
 
 # Caps local runs where gpu=1 is set (profiles/default), never submissions to a cluster.
 resource_scopes:
     gpu="local",
+
+
+def measured(path):
+    """Where a job writes what it took, as a parameter."""
+    return f"results/{chosen.name}/benchmarks/{path}.tsv"
 
 
 # A slug has no slash, so a path names one run only.
@@ -71,6 +75,10 @@ onstart:
     say_what_is_left_out()
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+        # Only a long run, with Snakemake's own Python, is worth a process that has imported all.
+        ours = not workflow.deployment_settings.deployment_method
+        if ours and len([*workflow.dag.needrun_jobs()]) > 20:
+            warm.start()
 
 
 rule all:

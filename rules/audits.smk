@@ -18,8 +18,6 @@ for job in AUDIT_JOBS:
             seen=[f"<results>/audits/{job.path}.{ending}" for ending in job.kind.endings],
         log:
             f"<logs>/audits/{job.path}.log",
-        benchmark:
-            f"<benchmarks>/audits/{job.path}.tsv"
         localrule: job.local
         conda:
             "../envs/smoothcert.yaml"
@@ -27,13 +25,14 @@ for job in AUDIT_JOBS:
         resources:
             **audit_resources(job),
         params:
+            benchmark=measured(f"audits/{job.path}"),
             kind=job.kind.name,
             base=subpath(output.verdicts, strip_suffix=".json"),
             files=lambda wildcards, input, job=job: audits.words(config, job, input),
             spec=audit_spec(job),
         shell:
             "python -m smoothcert audit {params.kind} {params.files:q} --spec {params.spec:q}"
-            " --out {params.base} > {log} 2>&1"
+            " --out {params.base} --benchmark {params.benchmark} > {log} 2>&1"
             " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
 
 

@@ -11,8 +11,6 @@ rule scales:
         record=paths.SCALES.replace(".tsv", ".json"),
     log:
         "<logs>/scales/{dataset}/{arch}/{training}/{noise}/{search}.log",
-    benchmark:
-        "<benchmarks>/scales/{dataset}/{arch}/{training}/{noise}/{search}.tsv"
     conda:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["sample"]["threads"]
@@ -21,10 +19,12 @@ rule scales:
         mem_mb=resource("sample", "mem_mb"),
         runtime=resource("sample", "runtime"),
     params:
+        benchmark=measured("scales/{dataset}/{arch}/{training}/{noise}/{search}"),
         spec=spec("scales"),
     shell:
         "python -m smoothcert scales --spec {params.spec:q} --model {input.model}"
-        f" --out {{output.table}} --device {gpus.device(config, 'sample')} --quiet > {{log}} 2>&1"
+        f" --out {{output.table}} --device {gpus.device(config, 'sample')}"
+        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 # Shards take over the looks of a store that is there already, if it is of the same
@@ -39,8 +39,6 @@ rule sample:
         votes=temp(f"{paths.STORE}/shards/{{i}}-of-{{n}}.npz"),
     log:
         "<logs>/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{i}-of-{n}.log",
-    benchmark:
-        "<benchmarks>/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{i}-of-{n}.tsv"
     wildcard_constraints:
         i=r"\d+",
         n=r"\d+",
@@ -52,13 +50,15 @@ rule sample:
         mem_mb=resource("sample", "mem_mb"),
         runtime=resource("sample", "runtime"),
     params:
+        benchmark=measured("sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{i}-of-{n}"),
         spec=spec("sample"),
         scales=lambda wildcards, input: f"--scales {input.scales}" if input.scales else "",
     shell:
         "python -m smoothcert sample --spec {params.spec:q} --model {input.model} {params.scales}"
         " --top-up $(dirname $(dirname {output.votes}))/votes.npz"
         " --shard {wildcards.i}/{wildcards.n} --out {output.votes}"
-        f" --device {gpus.device(config, 'sample')} --quiet > {{log}} 2>&1"
+        f" --device {gpus.device(config, 'sample')}"
+        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 rule gather:
@@ -86,17 +86,17 @@ rule radius_table:
         paths.RADIUS_TABLE,
     log:
         "<logs>/radius-tables/{shape}/{d}.log",
-    benchmark:
-        "<benchmarks>/radius-tables/{shape}/{d}.tsv"
     wildcard_constraints:
         shape=r"[a-z0-9_-]+",
         d=r"\d+",
     conda:
         "../envs/smoothcert.yaml"
     params:
+        benchmark=measured("radius-tables/{shape}/{d}"),
         spec=radius_table_spec,
     shell:
-        "python -m smoothcert radius-table --spec {params.spec:q} --out {output} > {log} 2>&1"
+        "python -m smoothcert radius-table --spec {params.spec:q} --out {output}"
+        " --benchmark {params.benchmark} > {log} 2>&1"
 
 
 # The votes are those of the noise whose draws certify for it: Gaussian noise for linf.

@@ -17,6 +17,7 @@ for name in [name for name in sys.modules if name.split(".")[0] == "smoothcert"]
     del sys.modules[name]
 
 from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
+from smoothcert.core import warm
 from smoothcert.core.errors import SmoothcertError
 from smoothcert import datasets
 from smoothcert.datasets import published

@@ -14,17 +14,17 @@ rule lbrs_spiral:
         table=report("<results>/lbrs/spiral.csv", category="LBRS", labels={"what": "radii"}),
     log:
         "<logs>/lbrs/spiral.log",
-    benchmark:
-        "<benchmarks>/lbrs/spiral.tsv"
     conda:
         "../envs/smoothcert.yaml"
     params:
+        benchmark=measured("lbrs/spiral"),
         base=subpath(output.arrays, strip_suffix=".npz"),
         spec=lambda wildcards: lbrs_plan.spec(
             config, "spiral", wildcards, code("smoothcert.lbrs.spiral")
         ),
     shell:
-        "python -m smoothcert lbrs spiral --spec {params.spec:q} --out {params.base} > {log} 2>&1"
+        "python -m smoothcert lbrs spiral --spec {params.spec:q} --out {params.base}"
+        " --benchmark {params.benchmark} > {log} 2>&1"
 
 
 rule lbrs_image:
@@ -35,8 +35,6 @@ rule lbrs_image:
         "<results>/lbrs/{task}/seed-{seed}.json",
     log:
         "<logs>/lbrs/{task}/seed-{seed}.log",
-    benchmark:
-        "<benchmarks>/lbrs/{task}/seed-{seed}.tsv"
     conda:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["lbrs"]["threads"]
@@ -45,6 +43,7 @@ rule lbrs_image:
         mem_mb=resource("lbrs", "mem_mb"),
         runtime=resource("lbrs", "runtime"),
     params:
+        benchmark=measured("lbrs/{task}/seed-{seed}"),
         base=subpath(output[0], strip_suffix=".csv"),
         spec=lambda wildcards: lbrs_plan.spec(
             config,
@@ -57,7 +56,8 @@ rule lbrs_image:
         ),
     shell:
         "OMP_NUM_THREADS={threads} python -m smoothcert lbrs image --spec {params.spec:q}"
-        f" --out {{params.base}} --device {gpus.device(config, 'lbrs')} > {{log}} 2>&1"
+        f" --out {{params.base}} --device {gpus.device(config, 'lbrs')}"
+        " --benchmark {params.benchmark} > {log} 2>&1"
 
 
 # One rule a task, for the number of tables depends on it.

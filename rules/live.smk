@@ -10,9 +10,10 @@ use rule sample as iss_sample with:
         votes=temp(f"{paths.LIVE_STORE}/shards/{{i}}-of-{{n}}.npz"),
     log:
         "<logs>/live/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}/{i}-of-{n}.log",
-    benchmark:
-        "<benchmarks>/live/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}/{i}-of-{n}.tsv"
     params:
+        benchmark=measured(
+            "live/sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}/{i}-of-{n}"
+        ),
         spec=spec("sample_alone"),
 
 

@@ -7,16 +7,15 @@ rule replay_published:
         paths.PUBLISHED,
     log:
         "<logs>/published-certificates/{name}.log",
-    benchmark:
-        "<benchmarks>/published-certificates/{name}.tsv"
     wildcard_constraints:
         name=r"[a-z0-9_.-]+",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
     params:
+        benchmark=measured("published-certificates/{name}"),
         spec=published_spec,
         download="--download" if config["published"] == "download" else "",
     shell:
         "python -m smoothcert published --spec {params.spec:q} {params.download} --out {output}"
-        " > {log} 2>&1"
+        " --benchmark {params.benchmark} > {log} 2>&1"

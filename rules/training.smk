@@ -12,8 +12,6 @@ rule train:
         snapshots=directory(paths.SNAPSHOTS),
     log:
         "<logs>/train/{dataset}/{arch}/{training}.log",
-    benchmark:
-        "<benchmarks>/train/{dataset}/{arch}/{training}.tsv"
     conda:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["train"]["threads"]
@@ -22,12 +20,13 @@ rule train:
         mem_mb=resource("train", "mem_mb"),
         runtime=resource("train", "runtime"),
     params:
+        benchmark=measured("train/{dataset}/{arch}/{training}"),
         spec=spec("train"),
         parent=parent_file,
     shell:
         "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
-        " --snapshots {output.snapshots}"
-        f" --device {gpus.device(config, 'train')} --quiet > {{log}} 2>&1"
+        f" --snapshots {{output.snapshots}} --device {gpus.device(config, 'train')}"
+        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 # Models that the authors of a method published: trainings start from them, or they take the place

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -267,9 +268,11 @@ def test_jobs_of_the_cpu_run_beside_those_of_the_device() -> None:
 
 
 def test_planned_stands_beside_recorded(tmp_path: Path, throughput: Throughput) -> None:
-    jobs = [Job(**{**vars_of(sampling(i, 2)), "benchmark": f"b/{i}.tsv"}) for i in range(2)] + [
-        training()
+    sampled = [sampling(i, 2) for i in range(2)]
+    jobs = [
+        replace(job, shell=f"{job.shell} --benchmark b/{i}.tsv") for i, job in enumerate(sampled)
     ]
+    jobs.append(training())
     (tmp_path / "b").mkdir()
     for i, (wall, cpu) in enumerate([("30.0", "20.0"), ("50.0", "24.0")]):
         (tmp_path / f"b/{i}.tsv").write_text(
@@ -285,11 +288,6 @@ def test_planned_stands_beside_recorded(tmp_path: Path, throughput: Throughput) 
     (tmp_path / "b/0.tsv").write_text("what\n")
     with pytest.raises(SmoothcertError, match=r"0\.tsv: no benchmark"):
         compare(Estimate(jobs, throughput), tmp_path)
-
-
-def vars_of(job: Job) -> dict[str, Any]:
-    names = ("rule", "shell", "wildcards", "input", "output", "benchmark", "gpu", "runtime")
-    return {name: getattr(job, name) for name in names}
 
 
 @pytest.mark.xdist_group("workflow")

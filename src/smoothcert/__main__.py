@@ -2,6 +2,11 @@
 
 import sys
 
-from smoothcert.cli import main
+from smoothcert.core.warm import ask
 
-sys.exit(main())
+status = ask(sys.argv[1:])
+if status is None:
+    from smoothcert.cli import main
+
+    status = main()
+sys.exit(status)

@@ -140,7 +140,7 @@ def _objective(model: nn.Module, y: Tensor, eps: Tensor, loss: str) -> Callable[
         logits = wide(model(x.repeat_interleave(copies, 0) + eps))
         mean = logits.log_softmax(1).unflatten(0, (-1, copies)).logsumexp(1)  # [B, C]
         own = torch.nn.functional.one_hot(y, mean.shape[1]).bool()
-        return mean.masked_fill(own, -torch.inf).amax(1) - mean[own]
+        return mean.masked_fill(own, -torch.inf).amax(1) - mean.gather(1, y[:, None]).squeeze(1)
 
     return lead
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -21,13 +21,15 @@ class Bounds:
     """Per input: the class, its votes, and a lower confidence bound on its probability.
 
     With probability at least 1 - alpha over the noise, for each input by itself, either
-    ``predict`` is -1 or the class ``predict`` has probability >= ``p_lower`` under noise.
+    ``predict`` is -1 or the class ``predict`` has probability >= ``p_lower`` under noise, and
+    each other one <= ``p_upper``, where that is bounded too.
     """
 
     predict: NDArray[np.int64]  # [N], -1 for an abstention
     count: NDArray[np.int64]  # [N] votes for the class among n
     n: NDArray[np.int64]  # [N] estimation samples the bound rests on
     p_lower: NDArray[np.float64]  # [N]
+    p_upper: NDArray[np.float64] | None = field(default=None, kw_only=True)  # [N]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ probabilities are: the class is chosen by the selection votes, which no bound co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -58,12 +58,6 @@ from smoothcert.noise.base import Noise
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-ENGINES = {
-    "price": ("low", "fresh", "spending", "mixture"),
-    "ad": ("low",),
-    "decide": ("group", "spending", "mixture"),
-    "grid": ("group", "spending", "mixture"),
-}
 PRICE_SAMPLES = 10_000  # the samples that must earn ``price``
 HOPE = 0.01  # a radius is given up when its chance falls below this
 UNION_LAST_SHARE = 0.8
@@ -79,6 +73,13 @@ class Sequential(Adaptive):
     that the mode does not have.
     """
 
+    engines: ClassVar[dict[str, tuple[str, ...]]] = {
+        "price": ("low", "fresh", "spending", "mixture"),
+        "ad": ("low",),
+        "decide": ("group", "spending", "mixture"),
+        "grid": ("group", "spending", "mixture"),
+    }
+
     price: float | None = arg("", None, title="{} a 10,000 samples")
     ad: float | None = arg("ad", None, title="absolute decline {}")
     decide_at: float | None = arg("decide", None, title="decides radius {}")
@@ -86,7 +87,7 @@ class Sequential(Adaptive):
     engine: str = arg("by", "", str, title="by {}")
 
     def __post_init__(self) -> None:
-        given = [mode for mode in ENGINES if self._value(mode) is not None]
+        given = [mode for mode in self.engines if self._value(mode) is not None]
         if len(given) != 1:
             raise SmoothcertError(
                 "sequential: expected exactly one of a price (_0.05), _ad, _decide and _grid;"
@@ -95,11 +96,11 @@ class Sequential(Adaptive):
         mode = given[0]
         if self.target < 0 or (mode != "decide" and self.target == 0):
             raise SmoothcertError(f"sequential: {mode} {self.target:g}: expected > 0")
-        if self.engine and self.engine not in ENGINES[mode]:
+        if self.engine and self.engine not in self.engines[mode]:
             raise SmoothcertError(
-                f"sequential: engine {self.engine!r}: {mode} has {', '.join(ENGINES[mode])}"
+                f"sequential: engine {self.engine!r}: {mode} has {', '.join(self.engines[mode])}"
             )
-        if self.engine == ENGINES[mode][0]:
+        if self.engine == self.engines[mode][0]:
             raise SmoothcertError(f"sequential: leave out _by{self.engine}, the default of {mode}")
         super().__post_init__()
 
@@ -117,11 +118,16 @@ class Sequential(Adaptive):
     @property
     def mode(self) -> str:
         """price, ad, decide or grid."""
-        return next(mode for mode in ENGINES if self._value(mode) is not None)
+        return next(mode for mode in self.engines if self._value(mode) is not None)
+
+    @property
+    def chosen_engine(self) -> str:
+        """The engine, the mode's default if none is named."""
+        return self.engine or self.engines[self.mode][0]
 
     def decide(self, stream: Stream, noise: Noise, scale: ArrayLike, d: int) -> Outcome:
         scale = np.broadcast_to(np.asarray(scale, np.float64), stream.first.shape)
-        engine = self.engine or ENGINES[self.mode][0]
+        engine = self.chosen_engine
         if engine == "fresh":
             return self._fresh(stream, noise, scale, d)
         if self.mode in ("decide", "grid"):

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless
 from smoothcert.budget.base import Budget
 from smoothcert.budget.fixed import Fixed
-from smoothcert.budget.stream import Stream
+from smoothcert.budget.stream import Stream, two_classes
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise.base import Noise
@@ -35,17 +35,25 @@ class BinomialStream:
         self.true = np.where(self.chosen == 0, p, 1 - p)
         self._n, self._total = np.zeros(len(p), np.int64), np.zeros(len(p), np.int64)
 
+    @property
+    def selection(self) -> Ints:
+        return two_classes(self.chosen, self.first, self.n0)
+
     def count(self, rows: Ints, n: Ints) -> Ints:
         self._total[rows] += self._rng.binomial(n - self._n[rows], self.true[rows])
         self._n[rows] = n
         return self._total[rows]
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
+        return two_classes(self.chosen[rows], self.count(rows, n), n)
 
 
 class PoolStream:
     """Votes drawn without replacement from ``size`` recorded ones, ``count`` [N] for the class.
 
     Recorded votes are exchangeable, so the first m of a random order are hypergeometric, and
-    ``size`` of them are exactly the record. The selection votes come out of the same pool.
+    ``size`` of them are exactly the record. The selection votes come out of the same pool. Which
+    class the other votes were for is not known: they are taken as one class's, the worst case.
     Beyond the pool's end votes are binomial with the recorded share (``beyond`` [N] says how
     many were).
     """
@@ -61,10 +69,17 @@ class PoolStream:
         self.beyond, self.chosen = np.zeros_like(self._for), np.zeros_like(self._for)
         self.first = self._draw(np.arange(len(self._for)), np.full(len(self._for), n0))
 
+    @property
+    def selection(self) -> Ints:
+        return two_classes(self.chosen, self.first, self.n0)
+
     def count(self, rows: Ints, n: Ints) -> Ints:
         self._total[rows] += self._draw(rows, n - self._n[rows])
         self._n[rows] = n
         return self._total[rows]
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
+        return two_classes(self.chosen[rows], self.count(rows, n), n)
 
     def _draw(self, rows: Ints, m: Ints) -> Ints:
         good, bad = self._for[rows], self._against[rows]

@@ -20,12 +20,16 @@ Ints = NDArray[np.int64]
 
 class Stream(Protocol):
     """Votes of N inputs. ``chosen`` [N] is the class with most of the ``n0`` selection votes,
-    ``first`` [N] its selection votes, ``look`` the samples of one look."""
+    ``first`` [N] its selection votes, ``selection`` [N, C] those of every class, ``look`` the
+    samples of one look."""
 
     look: int
     n0: int
     chosen: Ints
     first: Ints
+
+    @property
+    def selection(self) -> Ints: ...
 
     def count(self, rows: Ints, n: Ints) -> Ints:
         """Votes for the chosen class within the first ``n`` [A] samples of inputs ``rows`` [A].
@@ -33,6 +37,16 @@ class Stream(Protocol):
         ``n`` is a multiple of the look, and never falls for an input.
         """
         ...
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
+        """The votes of every class, [A, C], within the same."""
+        ...
+
+
+def two_classes(chosen: Ints, count: Ints, n: int | Ints) -> Ints:
+    """Votes [A, 2] where all that are not for ``chosen`` (0 or 1) are for the other class."""
+    other = n - count
+    return np.where(chosen[:, None] == 0, np.stack([count, other], 1), np.stack([other, count], 1))
 
 
 class Short(Exception):
@@ -48,14 +62,25 @@ class StoreStream:
     def __init__(self, store: VoteStore) -> None:
         self.look, self.n0 = store.look, store.n0
         self.chosen = store.top_class()
-        selection = store.selection_counts()
+        self.selection = store.selection_counts()
         rows = np.arange(len(store))
-        self.first = np.where(self.chosen >= 0, selection[rows, np.maximum(self.chosen, 0)], 0)
+        first = self.selection[rows, np.maximum(self.chosen, 0)]
+        self.first = np.where(self.chosen >= 0, first, 0)
         votes = store.votes_per_look(self.chosen)
         self._total = np.concatenate([np.zeros((len(store), 1), np.int64), votes.cumsum(1)], 1)
-        self.available, self._idx = store.samples(), store.idx
+        self.available, self._idx, self._store = store.samples(), store.idx, store
 
     def count(self, rows: Ints, n: Ints) -> Ints:
+        self._check(rows, n)
+        return self._total[rows, n // self.look]
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
+        self._check(rows, n)
+        ends = np.zeros(len(self.available), np.int64)
+        ends[rows] = n
+        return self._store.class_counts(ends)[rows]
+
+    def _check(self, rows: Ints, n: Ints) -> None:
         short = self.available[rows] < n
         if short.any():
             i = int(np.flatnonzero(short)[0])
@@ -63,7 +88,6 @@ class StoreStream:
                 f"idx {self._idx[rows[i]]}: {n[i]} estimation samples are needed,"
                 f" {self.available[rows[i]]} are stored; sample more first"
             )
-        return self._total[rows, n // self.look]
 
 
 class PrefixStream:
@@ -73,9 +97,14 @@ class PrefixStream:
         self.look, self.n0 = look, int(selection.sum())
         top = int(selection.argmax())
         self.chosen, self.first = np.array([top]), np.array([int(selection[top])])
-        self._total = np.concatenate([[0], looks[:, top].cumsum()]).astype(np.int64)
+        self.selection = selection[None]
+        start = np.zeros((1, len(selection)), np.int64)
+        self._total = np.concatenate([start, looks.cumsum(0)]).astype(np.int64)
 
     def count(self, rows: Ints, n: Ints) -> Ints:
+        return self.votes(rows, n)[:, self.chosen[0]]
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
         # A rule that has stopped asks for no input (A = 0).
         if len(n) and n[0] > (len(self._total) - 1) * self.look:
             raise Short(int(n[0]))

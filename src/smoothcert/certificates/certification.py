@@ -59,7 +59,8 @@ def certify(
     bounds = budget.beside(noise).bounds(store, noise, store.d)
     drawn = bounds.samples if isinstance(bounds, Outcome) else store.n0 + bounds.n
     stored = store.n0 + store.samples()
-    radius = noise.radius(bounds.p_lower, store.scale, store.d)
+    radius = noise.radius(bounds.p_lower, store.scale, store.d, bounds.p_upper)
+    both = {} if bounds.p_upper is None else {"p_upper": bounds.p_upper}
     level: dict[str, Any] = {}
     if route is not None:
         p_level = route.p_lower(budget.beside(noise).alpha)
@@ -74,6 +75,7 @@ def certify(
         radius=radius,
         time=np.asarray(seconds, np.float64) * share,
         p_lower=bounds.p_lower,
+        **both,
         count=bounds.count,
         n=bounds.n,
         n0=store.n0,

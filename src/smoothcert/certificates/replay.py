@@ -176,7 +176,7 @@ def replay(
         votes = np.where(certified, votes, round(abstained * published.size))
         stream = PoolStream(votes, published.size, budget.n0, look, rng)
         out = decide(budget, stream, published.noise, published.scale, published.d)
-        found = published.noise.radius(out.p_lower, published.scale, published.d)
+        found = published.noise.radius(out.p_lower, published.scale, published.d, out.p_upper)
         keep = (out.predict >= 0) & certified
         radius.append(np.where(keep & published.correct, found, 0.0))
         samples.append(out.samples)

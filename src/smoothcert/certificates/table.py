@@ -35,6 +35,7 @@ COLUMNS: dict[str, type] = {
     "correct": int,
     "time": float,
     "p_lower": float,
+    "p_upper": float,
     "count": int,
     "n": int,
     "n0": int,

@@ -10,10 +10,13 @@ import argparse
 import importlib
 import inspect
 import os
+import resource
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import NoReturn, TextIO
 
 from smoothcert.cli.command import Command, add_arguments, parsed
@@ -43,6 +46,7 @@ COMMANDS = {
     "ship": "a run's tables, page and pictures, for the docs",
     "audit": "try to break certificates: one verdict a promise",
     "bench": "the throughput of this device",
+    "warm": "start the commands of a workflow's jobs without their imports",
     "plan": "what a target costs before it runs: jobs, hours, disk",
     "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example",
 }
@@ -59,6 +63,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command; a :class:`SmoothcertError` becomes one line and exit status 2."""
     argv = sys.argv[1:] if argv is None else argv
+    start = time.perf_counter()
     try:
         name, command = _chosen(argv)
         parser = _Parser(
@@ -67,11 +72,15 @@ def main(argv: list[str] | None = None) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         add_arguments(parser, command)
+        parser.add_argument("--benchmark", metavar="FILE", type=Path, help=benchmark.__doc__)
         args = parser.parse_intermixed_args(argv[len(name.split()) :])
         with warnings.catch_warnings():
             warnings.simplefilter("always", SmoothcertWarning)
             warnings.showwarning = _show
-            return int(parsed(command, args).run() or 0)
+            status = int(parsed(command, args).run() or 0)
+        if args.benchmark and not status:
+            benchmark(args.benchmark, time.perf_counter() - start)
+        return status
     except SmoothcertError as error:
         print(f"error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 2
@@ -82,6 +91,17 @@ def main(argv: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         return 2
+
+
+def benchmark(path: Path, seconds: float) -> None:
+    """write what the command took: seconds, MB of memory at most, processor seconds"""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    memory = max(one.ru_maxrss for one in used) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    processor = sum(one.ru_utime + one.ru_stime for one in used)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"s\tmax_rss\tcpu_time\n{seconds:.4f}\t{memory:.2f}\t{processor:.2f}\n", encoding="utf-8"
+    )
 
 
 def _show(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -60,15 +61,15 @@ def _kept(model: nn.Module, n: int, shape: Sequence[int], twice: bool) -> int:
         storages[storage._cdata] = storage
         return tensor
 
-    options = {"device": device_of(model), "dtype": arithmetic(model)}
-    x = torch.zeros((n, *shape), **options, requires_grad=True)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"device": device_of(model), "dtype": arithmetic(model)}
+    x = torch.zeros((n, *shape), **options, requires_grad=True)
     with (
         evaluating(model),
         torch.enable_grad(),
         torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor),
     ):
         if twice:
-            scale = torch.ones(n, *[1] * len(shape), **options, requires_grad=True)  # type: ignore[arg-type]
+            scale = torch.ones(n, *[1] * len(shape), **options, requires_grad=True)
             answer = model(x + scale * torch.zeros_like(x)).softmax(1)[:, 0].sum()
             (gradient,) = torch.autograd.grad(answer, scale, create_graph=True)
             kept = gradient.sum()

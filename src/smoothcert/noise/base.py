@@ -34,6 +34,9 @@ class Noise(Part):
 
     norm: ClassVar[Norm]
     reference: ClassVar[str]
+    # Whether Q(P(f(x + noise) = c)) is 1-Lipschitz in x at scale 1, in ``norm``, for every f and c,
+    # with Q(p) the standard radius of p, and -Q(1 - p) below 1/2. See standard_pair_radius.
+    lipschitz: ClassVar[bool] = False
 
     scale: float = main(title="σ = {}")
 
@@ -148,12 +151,39 @@ class Noise(Part):
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         """The inverse: the smallest ``p_lower`` that certifies ``radius`` at scale 1."""
 
-    def radius(self, p_lower: ArrayLike, scale: ArrayLike, d: int) -> NDArray:
-        """Certified radius at noise scale ``scale`` (broadcast against ``p_lower``).
+    def standard_pair_radius(self, p_lower: ArrayLike, p_upper: ArrayLike, d: int) -> NDArray:
+        """Certified radius at scale 1 where the class has probability >= ``p_lower`` and each
+        other one <= ``p_upper`` (and <= 1 - p_lower): at least that of ``p_lower`` alone.
+
+        Of a noise that is ``lipschitz``, (Q(p_lower) - Q(p_upper)) / 2: over a shift of that
+        length neither Q moves by more. Raises SmoothcertError for a noise with no such proof.
+        """
+        if not self.lipschitz:
+            raise SmoothcertError(
+                f"noise {self.slug}: no radius is proved for bounds on both classes; use a budget"
+                " that bounds the top class alone"
+            )
+        low = np.asarray(p_lower, np.float64)
+        high = np.minimum(np.asarray(p_upper, np.float64), 1 - low)
+        return np.maximum(self._signed_radius(low, d) - self._signed_radius(high, d), 0.0) / 2
+
+    def _signed_radius(self, p: NDArray, d: int) -> NDArray:
+        return np.where(p < 0.5, -self.standard_radius(1 - p, d), self.standard_radius(p, d))
+
+    def radius(
+        self, p_lower: ArrayLike, scale: ArrayLike, d: int, p_upper: ArrayLike | None = None
+    ) -> NDArray:
+        """Certified radius at noise scale ``scale`` (broadcast against ``p_lower``), from the
+        top class alone or, with ``p_upper``, from bounds on both classes.
 
         Of the open ball, without what :attr:`grid` and :attr:`boxed` leave out.
         """
-        return np.asarray(scale, np.float64) * self.standard_radius(p_lower, d)
+        unit = (
+            self.standard_radius(p_lower, d)
+            if p_upper is None
+            else self.standard_pair_radius(p_lower, p_upper, d)
+        )
+        return np.asarray(scale, np.float64) * unit
 
     def standard_soft_radius(self, p_a: torch.Tensor, p_b: torch.Tensor) -> torch.Tensor:
         """A differentiable radius at scale 1 for probabilities p_A, p_B in (0, 1) [B]: [B].

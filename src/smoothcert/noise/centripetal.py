@@ -19,6 +19,8 @@ from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
 from smoothcert.noise.base import Noise
+from smoothcert.noise.pair_table import pair_table
+from smoothcert.noise.radial_quadrature import Law
 from smoothcert.noise.radius_table import RadiusTable
 
 
@@ -125,6 +127,23 @@ class Centripetal(Noise):
         if formula := self._formula():
             return formula.standard_p(radius, d)
         return self._table(d).p_at(radius)
+
+    def law(self, d: int) -> Law:
+        """The noise as quadrature sees it; SmoothcertError for one whose density depends on more
+        than one norm."""
+        raise SmoothcertError(
+            f"noise {self.slug}: no radius is proved for bounds on both classes: its table is"
+            " simulated, for the top class alone"
+        )
+
+    def standard_pair_radius(self, p_lower: ArrayLike, p_upper: ArrayLike, d: int) -> NDArray:
+        """By enclosed quadrature (noise/pair_table.py), or the table's radius of the top class
+        where that is larger."""
+        self.check_dimension(d)
+        if formula := self._formula():
+            return formula.standard_pair_radius(p_lower, p_upper, d)
+        pair = pair_table(self.law(d)).radius_at(p_lower, p_upper)
+        return np.maximum(pair, self.standard_radius(p_lower, d))
 
     def _formula(self) -> Noise | None:
         """The noise whose formula gives the radii, at k = 0."""

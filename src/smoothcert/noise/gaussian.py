@@ -15,10 +15,12 @@ from smoothcert.noise.base import NOISES, Noise
 @NOISES.member("gaussian")
 @dataclass(frozen=True)
 class Gaussian(Noise):
-    """N(0, sigma^2 I): R = sigma * Phi^-1(p_A), with p_B bounded by 1 - p_A."""
+    """N(0, sigma^2 I): R = sigma (Phi^-1(p_A) - Phi^-1(p_B)) / 2, so sigma Phi^-1(p_A) with p_B
+    bounded by 1 - p_A: Phi^-1(P(f = c)) is 1/sigma-Lipschitz (Salman et al. 2019, Lemma 1)."""
 
     label = "Gaussian"
     norm = "l2"
+    lipschitz = True
     reference = "Cohen et al. 2019, Theorem 1 with p_B <= 1 - p_A"
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:

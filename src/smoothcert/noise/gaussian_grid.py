@@ -85,6 +85,9 @@ def whole_gaussian(
     return k.view(shape)
 
 
+_NEAR = 1e-3  # in Phi^-1: how far a radius may be shortened for the error of the law
+
+
 @NOISES.member("gaussian-grid")
 @dataclass(frozen=True)
 class GaussianGrid(Noise):
@@ -97,6 +100,7 @@ class GaussianGrid(Noise):
 
     label = "Gaussian on a grid"
     norm = "l2"
+    lipschitz = True
     reference = "Voracek and Hein 2023 (ICLR); Cohen et al. 2019, Theorem 1 with p_B <= 1 - p_A"
 
     q: int = arg("q", 255, int, title="1/{}")
@@ -125,11 +129,23 @@ class GaussianGrid(Noise):
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         return Gaussian(1.0).standard_p(radius, d)
 
-    def radius(self, p_lower: ArrayLike, scale: ArrayLike, d: int) -> NDArray:
+    def radius(
+        self, p_lower: ArrayLike, scale: ArrayLike, d: int, p_upper: ArrayLike | None = None
+    ) -> NDArray:
         p, s = np.broadcast_arrays(np.asarray(p_lower, float), np.asarray(scale, float))
         of = {v: law_error(v, self.q, d) for v in np.unique(s).tolist()}
         error = np.vectorize(of.__getitem__, otypes=[float])(s)
-        return np.maximum(s * (ndtri(p - error) - ndtri(0.5 + error)), 0.0)
+        alone = np.maximum(s * (ndtri(p - error) - ndtri(0.5 + error)), 0.0)
+        if p_upper is None:
+            return alone
+        # Both classes are e off at the input and e off where they meet, at Phi(middle): there they
+        # part by 2 e once the radius is shorter by e / phi(middle), at most _NEAR.
+        low, high = ndtri(np.maximum(p - error, 0.0)), ndtri(np.minimum(p_upper + error, 1.0))
+        middle = np.abs(low + high) / 2
+        with np.errstate(invalid="ignore"):
+            less = error * np.sqrt(2 * np.pi) * np.exp((middle + _NEAR) ** 2 / 2)
+            both = np.where(less < _NEAR, s * ((low - high) / 2 - less), 0.0)
+        return np.maximum(np.nan_to_num(both, nan=0.0), alone)
 
 
 def _whole(x: torch.Tensor, q: int) -> torch.Tensor:

@@ -24,6 +24,7 @@ class GaussianLinf(Noise):
 
     label = "Gaussian for ℓ∞"
     norm = "linf"
+    lipschitz = True
     reference = "Zhang et al. 2020, Proposition 4; Cohen et al. 2019, Theorem 1"
 
     @property

@@ -34,10 +34,17 @@ class Laplace(Noise):
     R = -b log(2 (1 - p_A)), with p_B <= 1 - p_A: p_A certifies the radius r iff it exceeds
     1 - exp(-r / b) / 2 (a shift by delta changes the density by a factor of at most
     exp(||delta||_1 / b)). The standard deviation of a coordinate is b * sqrt(2).
+
+    With a bound on p_B too, (Q(p_A) - Q(p_B)) b / 2, Q the quantile of the Laplace law. *Proof.*
+    Along a direction u with ||u||_1 = 1 the derivative of P(f = c) is E[f_c g] / b with g = sum_i
+    u_i sign(z_i), |g| <= 1 and E g = 0, so at most min(p, 1 - p) / b = (dp/dQ) / b. It is tight
+    along an axis, and never below max(ln(p_A / p_B) / 2, -ln(1 - p_A + p_B)) b of Teng et al.:
+    4 (1 - p_A) p_B <= (1 - p_A + p_B)^2 and 4 (1 - p_A) p_A <= 1.
     """
 
     label = "Laplace"
     norm = "l1"
+    lipschitz = True
     reference = "Teng et al. 2020, with p_B <= 1 - p_A; Zhang et al. 2020, Corollary 1"
 
     scale: float = main(title="b = {}")

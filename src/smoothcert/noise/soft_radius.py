@@ -30,7 +30,9 @@ def soft_radius(
         p_a, p_b = probabilities.topk(2, dim=1).values.unbind(1)
     else:
         mine = torch.nn.functional.one_hot(c_a, probabilities.shape[1]).bool()
-        p_a = probabilities[mine]
+        p_a = probabilities.gather(1, c_a[:, None]).squeeze(
+            1
+        )  # by a mask, a GPU would be waited for
         p_b = probabilities.masked_fill(mine, -1.0).amax(1)
     p_a, p_b = (p.clamp(clamp, 1 - clamp) for p in (p_a, p_b))
     return scale * noise.standard_soft_radius(p_a, p_b)

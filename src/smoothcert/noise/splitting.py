@@ -45,6 +45,7 @@ class Splitting(Noise):
 
     label = "splitting"
     norm = "l1"
+    lipschitz = True
     reference = "Levine and Feizi 2021, Theorem 2 and section 4"
 
     scale: float = main(title="λ = {}")
@@ -93,6 +94,8 @@ class Splitting(Noise):
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         return Uniform(1.0).standard_p(radius, d)
 
-    def radius(self, p_lower: ArrayLike, scale: ArrayLike, d: int) -> NDArray:
+    def radius(
+        self, p_lower: ArrayLike, scale: ArrayLike, d: int, p_upper: ArrayLike | None = None
+    ) -> NDArray:
         of = np.vectorize(lambda s: self.outcomes(s) / (2 * self.q), otypes=[float])
-        return super().radius(p_lower, of(scale), d)
+        return super().radius(p_lower, of(scale), d, p_upper)

@@ -31,6 +31,7 @@ class Uniform(Noise):
 
     label = "uniform"
     norm = "l1"
+    lipschitz = True
     reference = "Yang et al. 2020, uniform distribution in l1, with p_B <= 1 - p_A"
 
     scale: float = main(title="λ = {}")
@@ -54,8 +55,10 @@ class Uniform(Noise):
     def standard_p(self, radius: ArrayLike, d: int) -> NDArray:
         return (np.asarray(radius, np.float64) + 1.0) / 2.0
 
-    def radius(self, p_lower: ArrayLike, scale: ArrayLike, d: int) -> NDArray:
-        plain = super().radius(p_lower, scale, d)
+    def radius(
+        self, p_lower: ArrayLike, scale: ArrayLike, d: int, p_upper: ArrayLike | None = None
+    ) -> NDArray:
+        plain = super().radius(p_lower, scale, d, p_upper)
         if not self.box:
             return plain
         scale = np.asarray(scale, np.float64)

@@ -32,7 +32,7 @@ class Made:
 
 
 def made(results: Path) -> Made:
-    """Read the records beside certificates and Snakemake's benchmarks under ``results``.
+    """Read the records beside certificates and the jobs' benchmarks under ``results``.
 
     Raises SmoothcertError for a record that is no JSON.
     """

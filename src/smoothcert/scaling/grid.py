@@ -60,7 +60,7 @@ class Grid(Scaling):
         bounds = ScaleRange(problem.sigma_0, self.bound)
         c_a = problem.c_a(self.n_sel)
         scales = np.linspace(bounds.low, bounds.high, self.points)
-        radii = torch.empty(len(problem), self.points, dtype=torch.float64)
+        radii = problem.x.new_empty((len(problem), self.points), dtype=torch.float64)
         size = problem.block(self.n)
         with torch.inference_mode(), evaluating(problem.model):
             for g, scale in enumerate(scales):
@@ -70,9 +70,9 @@ class Grid(Scaling):
                 softmax = wide(problem.model(noisy.flatten(0, 1))).softmax(1)
                 mean = softmax.unflatten(0, (-1, self.n)).mean(1).double()
                 at = torch.full_like(mean[:, 0], scale)
-                radii[:, g] = soft_radius(mean, at, problem.noise, self.clamp, c_a).cpu()
+                radii[:, g] = soft_radius(mean, at, problem.noise, self.clamp, c_a)
                 problem.progress(len(problem) * self.n)
-        best = radii.argmax(1).numpy()
+        best = radii.argmax(1).cpu().numpy()
         hit = (best == 0) | (best == self.points - 1)
         found = ChosenScales(scales[best], hit, time.perf_counter() - start)
         return [found for _ in wanted]

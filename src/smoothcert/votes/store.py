@@ -158,6 +158,22 @@ class VoteStore:
         total = np.bincount(entry_row[inside], votes[inside], minlength=len(self))
         return total.astype(np.int64)
 
+    def class_counts(self, n: ArrayLike) -> Ints:
+        """Votes of every class within the first ``n`` estimation samples (int or [N]): [N, C].
+
+        Raises as :meth:`count`.
+        """
+        looks = self._whole_looks(np.broadcast_to(np.asarray(n, np.int64), (len(self),)))
+        entry_row, entry_look = self._cells()
+        cells = self.estimation.entry_rows()
+        inside = entry_look[cells] < looks[entry_row[cells]]
+        at = entry_row[cells] * self.n_classes + self.estimation.cls
+        shape = (len(self), self.n_classes)
+        total = np.bincount(
+            at[inside], self.estimation.count[inside], minlength=shape[0] * shape[1]
+        )
+        return total.reshape(shape).astype(np.int64)
+
     def votes_per_look(self, classes: ArrayLike) -> Ints:
         """Votes for ``classes`` [N] in each look, [N, most looks]; 0 beyond an input's looks."""
         out = np.zeros((len(self), int(self.looks.max(initial=0))), np.int64)
@@ -176,13 +192,17 @@ class VoteStore:
 
     def _entries_of(self, classes: NDArray) -> tuple[Ints, Ints, Ints]:
         """(input, look, votes) of the stored entries that are for the input's class."""
-        cell_row = np.repeat(np.arange(len(self)), self.looks)
-        first = np.cumsum(self.looks) - self.looks
-        cell_look = np.arange(len(cell_row)) - first[cell_row]
+        cell_row, cell_look = self._cells()
         cells = self.estimation.entry_rows()
         wanted = self.estimation.cls == classes[cell_row[cells]]
         cells = cells[wanted]
         return cell_row[cells], cell_look[cells], self.estimation.count[wanted]
+
+    def _cells(self) -> tuple[Ints, Ints]:
+        """The input and the look of each row of ``estimation``."""
+        cell_row = np.repeat(np.arange(len(self)), self.looks)
+        first = np.cumsum(self.looks) - self.looks
+        return cell_row, np.arange(len(cell_row)) - first[cell_row]
 
     def _whole_looks(self, n: Ints) -> Ints:
         if (n % self.look).any():

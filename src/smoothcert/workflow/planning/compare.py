@@ -1,4 +1,4 @@
-"""Planned beside recorded: the benchmarks that Snakemake wrote and the times in the records."""
+"""Planned beside recorded: the benchmarks that jobs wrote and the times in the records."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def compare(estimate: Estimate, folder: str | os.PathLike[str] = ".") -> list[Co
     """
     found: dict[str, Compared] = {}
     for i, job in enumerate(estimate.jobs):
-        seconds, path = estimate.works[i].seconds, Path(folder, job.benchmark or ".")
+        seconds, path = estimate.works[i].seconds, Path(folder, job.option("--benchmark") or ".")
         if not path.is_file():
             continue
         line = found.setdefault(job.rule, Compared(job.rule))
@@ -69,7 +69,7 @@ def _benchmark(path: Path) -> tuple[float, float | None]:
         cpu = rows[-1].get("cpu_time", "NA")
         return float(rows[-1]["s"]), None if cpu in ("NA", "-", "") else float(cpu)
     except (KeyError, IndexError, ValueError) as error:
-        raise SmoothcertError(f"{path}: no benchmark of Snakemake: {error!r}") from None
+        raise SmoothcertError(f"{path}: no benchmark of a job: {error!r}") from None
 
 
 def _inside(job: Job, folder: Path) -> float | None:

@@ -33,7 +33,6 @@ class Job:
     wildcards: dict[str, str] = field(default_factory=dict)
     input: tuple[str, ...] = ()
     output: tuple[str, ...] = ()
-    benchmark: str | None = None
     gpu: int = 0
     threads: int = 1
     runtime: float | None = None
@@ -114,7 +113,6 @@ def _job(said: dict[str, Any]) -> Job:
         wildcards=said["wildcards"],
         input=tuple(map(_path, said["input"])),
         output=tuple(map(_path, said["output"])),
-        benchmark=said["benchmark"],
         gpu=int(resources.get("gpu", 0)),
         threads=said["threads"],
         runtime=resources.get("runtime"),

@@ -38,7 +38,6 @@ class LogHandler(LogHandlerBase):
                 "wildcards": dict(said["wildcards"] or {}),
                 "input": list(said["input"]),
                 "output": list(said["output"]),
-                "benchmark": said["benchmark"],
                 "reason": said["reason"],
                 "threads": said["threads"],
                 "resources": {k: v for k, v in said["resources"].items() if plain(v)},
