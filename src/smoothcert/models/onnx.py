@@ -40,7 +40,7 @@ class OnnxNetwork(nn.Module):
         return torch.from_numpy(run.run(None, {name: values})[0]).to(x.device)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in super().__getstate__().items() if k != "_local"}  # type: ignore[misc]
+        return {k: v for k, v in super().__getstate__().items() if k != "_local"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -123,7 +123,9 @@ def _completed(path: str | Path, data: bytes, form: Given, output: str, rank: in
             " onnx (pip install 'smoothcert[onnx]')"
         ) from None
     model = onnx.load_from_string(data)
-    graph, before, after, last = model.graph, [], [], IMAGES
+    graph, last = model.graph, IMAGES
+    before: list[Any] = []
+    after: list[Any] = []
     old = next(i for i in graph.input if i.name not in {t.name for t in graph.initializer})
 
     def add(kind: str, inputs: list[str], **attributes: Any) -> None:
