@@ -3,6 +3,7 @@
 from smoothcert.budget.base import BUDGETS, Bounds, Budget
 from smoothcert.budget.both import Both, BothAnytime, BothIss, BothSame
 from smoothcert.budget.both_sequential import BothSequential
+from smoothcert.budget.exhaustive import Exhaustive
 from smoothcert.budget.fixed import Fixed
 from smoothcert.budget.iss import Iss, IssFresh
 from smoothcert.budget.sequential import Anytime, Sequential
@@ -17,6 +18,7 @@ __all__ = [
     "BothSequential",
     "Bounds",
     "Budget",
+    "Exhaustive",
     "Fixed",
     "Iss",
     "IssFresh",

@@ -139,6 +139,7 @@ def run(
     """
     start = time.time()
     budget, noise = BUDGETS.parse(spec.budget), NOISES.parse(spec.noise)
+    spec = spec.model_copy(update={"look": budget.look_of(spec.look)})
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
@@ -156,6 +157,7 @@ def run(
         "batch": batch,
         "engine": engine.identity,
         "n0": budget.n0,
+        **({"copies": "all"} if budget.exhaustive else {}),
         **subject(data, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])

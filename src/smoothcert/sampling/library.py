@@ -81,7 +81,7 @@ def sample(
     """
     check_part(budget, Budget)
     check_part(noise, Noise)
-    look = min(look, budget.n)
+    look = budget.look_of(min(look, budget.n))
     check_look(budget, look)
     images = as_images(images)
     n, shape = len(images), tuple(images.shape[1:])
@@ -110,6 +110,7 @@ def sample(
             "seed": seed,
             "look": look,
             "n0": budget.n0,
+            **({"copies": "all"} if budget.exhaustive else {}),
             "batch": batch,
             "shape": list(shape),
             "n_classes": n_classes,

@@ -300,6 +300,9 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     if not wanted:
         raise SmoothcertError(f"no experiment has a run with {dict(cell)}: its budget is unknown")
     budgets = [BUDGETS.parse(slug) for slug in sorted(wanted)]
+    if any(budget.exhaustive for budget in budgets):
+        slugs = ", ".join(budget.slug for budget in budgets)
+        raise SmoothcertError(f"budgets {slugs} share a vote store: expected exhaustive alone")
     fixed = [budget for budget in budgets if budget.name == "fixed"]
     if len({budget.n0 for budget in fixed}) > 1:
         slugs = ", ".join(budget.slug for budget in fixed)
