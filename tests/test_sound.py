@@ -19,8 +19,14 @@ from smoothcert.report.output import Files, Options
 
 CELL = ("digits", "tiny_cnn", "cohen-fs-0.50", "gaussian-0.50", "fixed")
 BUDGET_SLUGS = (
-    "fixed-400", "fixed-200", "iss_ad0.20-400", "iss-fresh_ad0.20-400", "iss-fresh_ad0.10-400", "both-iss_ad0.20-400", "both-sequential_1.00-400",
-)  # fmt: skip
+    "fixed-400",
+    "fixed-200",
+    "iss_ad0.20-400",
+    "iss-fresh_ad0.20-400",
+    "iss-fresh_ad0.10-400",
+    "both-iss_ad0.20-400",
+    "both-sequential_1.00-400",
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +76,7 @@ def test_a_pair_is_two_rows_and_the_second_has_the_paired_gain(files: Files) -> 
 
 def test_a_noise_without_a_proof_is_left_out_with_the_reason(tmp_path: Path) -> None:
     cell = (*CELL[:3], "mixed-linf_k1-0.50", "fixed")
-    store = make_store([[[90, 10, 0]]], selection=[[9, 1, 0]], noise=cell[3], n0=10, shape=[1])
+    store = make_store([[[90, 10, 0]]], selection=[[9, 1, 0]], noise=cell[3], n0=10)
     votes = tmp_path.joinpath("votes", *cell, "votes.npz")
     votes.parent.mkdir(parents=True)
     store.write(votes)

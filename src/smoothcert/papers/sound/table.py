@@ -91,8 +91,8 @@ def pairs(comparison: Comparison, files: Files) -> Pairs:
 
 _NOTES = (
     "Certified accuracy (% of the inputs, correct with radius ≥ r) with 95% intervals for the"
-    " number of inputs. Gain: the sound method minus the paper's on the same inputs, paired; * beyond"
-    " chance.",
+    " number of inputs. Gain: the sound method minus the paper's on the same inputs, paired; *"
+    " beyond chance.",
     "Correction: points of certified accuracy to give up for certificates that may be wrong, at"
     " confidence 0.999 over the inputs and the level of the table.",
 )
@@ -112,7 +112,7 @@ def _rows(comparison: Comparison, pair: Pair) -> Iterable[Row]:
         accuracy = metrics.certified_accuracy(table, RADII)
         row: dict[Key, Label | Number] = {
             "question": comparison.question,
-            **run.axes,
+            **dict(run.axes.items()),
             "method": name,
             "role": role,
             "inputs": len(table),
