@@ -30,9 +30,10 @@ from torch import Tensor, nn
 from smoothcert.audits import falsify_lbrs
 from smoothcert.audits.base import WITNESS, Audit, Result, Subject
 from smoothcert.audits.norm_ball import length
+from smoothcert.audits.routed import claims_of
 from smoothcert.audits.settings import FalsificationSettings, Votes
 from smoothcert.audits.smooth_attack import STREAM, Target, candidates, effort, nearest_others
-from smoothcert.audits.subjects import Certified, certified
+from smoothcert.audits.subjects import Certified
 from smoothcert.audits.subset import evenly
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import ABSTAIN, CertificateTable
@@ -324,11 +325,12 @@ Row = dict[str, Any]
 
 
 class Falsification(Audit[FalsificationSettings]):
-    """The subject is any number of tables of one model, those of LBRS without a model, and the
-    spiral of LBRS, whose radii are compared with exact distances.
+    """The subject is any number of tables of one model (of dual smoothing: one table, the model its
+    estimator, with the networks of its ``levels``), those of LBRS without a model, and the spiral
+    of LBRS, whose radii are compared with exact distances.
 
     A row a certificate; ``{number}_idx`` and ``{number}_point`` are the attacked inputs of each
-    table.
+    verdict.
     """
 
     def run(self, subject: Subject, settings: FalsificationSettings) -> Result:
@@ -336,15 +338,17 @@ class Falsification(Audit[FalsificationSettings]):
         verdicts: list[Verdict] = []
         rows: list[Row] = []
         arrays: dict[str, NDArray[Any]] = {}
-        for number, path in enumerate(subject.tables):
+        for path in subject.tables:
             run = read_run(path)
             if "form" in run.record:
-                verdict, more, idx, point = _lbrs(run, settings)
+                attacks = [_lbrs(run, settings)]
             else:
-                verdict, more, idx, point = _sampled(certified(subject, path), settings)
-            verdicts.append(verdict)
-            rows += more
-            arrays[f"{number}_idx"], arrays[f"{number}_point"] = idx, point
+                attacks = [_sampled(of, settings) for of in claims_of(subject, path)]
+            for verdict, more, idx, point in attacks:
+                number = len(verdicts)
+                verdicts.append(verdict)
+                rows += more
+                arrays[f"{number}_idx"], arrays[f"{number}_point"] = idx, point
         if subject.spiral:
             verdicts += falsify_lbrs.exact_verdicts(read_spiral(subject.spiral))
         if not verdicts:

@@ -29,6 +29,7 @@ from smoothcert.budget import BUDGETS, Budget, Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, metrics
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.routed import Route
 from smoothcert.certificates.runs import AXES, Run, read_runs
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
@@ -49,8 +50,8 @@ class Family:
 
     ``plain`` and ``joint`` are the certificates at alpha and at alpha / N, from the same votes.
     ``expected`` wrong certificates are estimated with the class probabilities at their observed
-    shares (None where the size depends on the votes); alpha allows N alpha. ``quantile`` is the
-    most that are wrong with probability 0.999.
+    shares (None where the size depends on the votes, or an estimator has some); alpha allows N
+    alpha. ``quantile`` is the most that are wrong with probability 0.999.
     """
 
     plain: CertificateTable
@@ -78,7 +79,7 @@ def together(store: VoteStore, budget: Budget) -> Family:
     plain = certify(store, budget, noise)
     joint = certify(store, shared(budget, n, noise.table_failure_probability), noise)
     expected = estimate = None
-    if isinstance(budget, Fixed):
+    if isinstance(budget, Fixed) and Route.of(store) is None:
         count, size = plain.columns["count"], plain.columns["n"]
         wrong = np.array([_failure(k / m, int(m), budget.alpha)
                           for k, m in zip(count, size, strict=True)])  # fmt: skip
