@@ -196,9 +196,12 @@ def radius_table_spec(wildcards):
     return json.dumps(made, sort_keys=True)
 
 
+IN_JOB = gpus.inside_a_job(os.environ)  # before the executor for Slurm hides it
+
+
 def say_what_is_left_out():
-    """One line where published certificates are wanted and not there."""
-    if words := needs.left_out_words(config):
+    """One line where published certificates are wanted and not there, or inside a job of Slurm."""
+    for words in filter(None, (needs.left_out_words(config), IN_JOB)):
         print(words, file=sys.stderr)
 
 
@@ -226,10 +229,12 @@ def shards(suffix, store=paths.STORE):
     return of
 
 
-def resource(stage, name):
+def resource(stage, name, times=lambda config, wildcards: 1):
     """A resource of one job of a stage; a retry asks for a multiple, up to what a site allows."""
-    most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
-    return lambda wildcards, attempt: min(attempt * config["resources"][stage][name], most)
+    most, one = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9)), config["resources"]
+    return lambda wildcards, attempt: min(
+        attempt * one[stage][name] * max(1, times(config, wildcards)), most
+    )
 
 
 def audit_inputs(job):

@@ -14,10 +14,11 @@ rule train:
         "<logs>/train/{dataset}/{arch}/{training}.log",
     conda:
         "../envs/smoothcert.yaml"
-    threads: config["resources"]["train"]["threads"]
+    threads: lambda wildcards: gpus.training_threads(config, wildcards)
     resources:
-        gpu=config["resources"]["train"]["gpu"],
-        mem_mb=resource("train", "mem_mb"),
+        gpu=lambda wildcards: gpus.of_training(config, wildcards),
+        nodes=1,
+        mem_mb=resource("train", "mem_mb", gpus.of_training),
         runtime=resource("train", "runtime"),
     params:
         benchmark=measured("train/{dataset}/{arch}/{training}"),
@@ -26,7 +27,7 @@ rule train:
     shell:
         "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
         f" --snapshots {{output.snapshots}} --device {gpus.device(config, 'train')}"
-        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
+        " --processes {resources.gpu} --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 # Models that the authors of a method published: trainings start from them, or they take the place

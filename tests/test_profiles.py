@@ -271,6 +271,51 @@ def test_no_other_job_is_cancelled(fake, other: dict[str, str]) -> None:
     assert "dependency" not in asked.read_text()
 
 
+# A controller that fails as often as lines are left in a file
+FLAKY = """
+if [ -s {left} ]; then sed -i 1d {left}; echo 'sbatch: error: {says}' >&2; exit 1; fi; echo 12"""
+
+
+def flaky(fake, folder: Path, times: int, says: str) -> Path:
+    left = folder / "left"
+    left.write_text("x\n" * times)
+    return fake("sbatch", FLAKY.format(left=left, says=says))
+
+
+def test_a_busy_controller_is_asked_again(fake, tmp_path: Path) -> None:
+    fake("squeue", "")
+    asked = flaky(
+        fake, tmp_path, 2, "Batch job submission failed: Unable to contact slurm controller"
+    )
+    done = submit()
+    assert (done.returncode, done.stdout) == (0, "12\n")
+    assert done.stderr.count("asking again in") == done.stderr.count("contact slurm") == 2
+    assert "submission failed" not in done.stderr  # what makes the executor give the job up
+    assert asked.read_text().count("--parsable") == 3
+
+
+def test_a_job_that_a_busy_controller_took_is_not_submitted_twice(fake, tmp_path: Path) -> None:
+    # In the queue only once sbatch was called: before, there is what the last attempt left.
+    seen = tmp_path / "left"
+    fake("squeue", f"echo '7|{RUN}|{COMMENT}'; [ -s {seen} ] || echo '8|{RUN}|{COMMENT}'")
+    fake("scontrol", f"echo '   StdOut={LOG}/7.log'")
+    asked = flaky(fake, tmp_path, 1, "Socket timed out on send/recv operation")
+    done = submit()
+    assert (done.returncode, done.stdout) == (0, "8\n")
+    assert asked.read_text().count("--parsable") == 1
+
+
+def test_what_is_wrong_with_a_job_is_said_at_once(fake, tmp_path: Path) -> None:
+    fake("squeue", "")
+    asked = flaky(
+        fake, tmp_path, 1, "Batch job submission failed: Invalid partition name specified"
+    )
+    done = submit()
+    assert done.returncode == 1
+    assert "Invalid partition" in done.stderr
+    assert asked.read_text().count("--parsable") == 1
+
+
 # --- profiles/local-gpu ---------------------------------------------------------------------
 
 
