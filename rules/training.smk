@@ -16,10 +16,7 @@ rule train:
         "../envs/smoothcert.yaml"
     threads: lambda wildcards: gpus.training_threads(config, wildcards)
     resources:
-        gpu=lambda wildcards: gpus.of_training(config, wildcards),
-        nodes=1,
-        mem_mb=resource("train", "mem_mb", gpus.of_training),
-        runtime=resource("train", "runtime"),
+        **gpus.for_training(config, resources_of("train")),
     params:
         benchmark=measured("train/{dataset}/{arch}/{training}"),
         spec=spec("train"),
@@ -42,7 +39,7 @@ rule published_model:
         "../envs/smoothcert.yaml"
     params:
         file=lambda wildcards: experiments.checkpoint(config, wildcards),
-        normalization=normalization,
+        normalization=lambda wildcards: experiments.recipe(config, wildcards)["normalization"],
         code=code("smoothcert.cli.import_checkpoint"),
     shell:
         "python -m smoothcert import-checkpoint {params.file:q} --dataset {wildcards.dataset}"

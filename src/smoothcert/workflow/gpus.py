@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,14 +34,31 @@ def training_threads(config: dict[str, Any], wildcards: Mapping[str, str]) -> in
     return int(each) * max(1, of_training(config, wildcards))
 
 
+def for_training(config: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The resources of a training, made of those of its kind of job: one node, memory for each GPU.
+
+    ``asked``: numbers, or functions of (wildcards, attempt), as Snakemake calls them.
+    """
+
+    def memory(wildcards: Mapping[str, str], attempt: int) -> int:
+        return int(asked["mem_mb"](wildcards, attempt * max(1, of_training(config, wildcards))))
+
+    def taken(wildcards: Mapping[str, str]) -> int:
+        return of_training(config, wildcards)
+
+    return {**asked, "gpu": taken, "mem_mb": memory, "nodes": 1}
+
+
 def _parts(config: dict[str, Any], wildcards: Mapping[str, str]) -> int:
     has_gpus = config["resources"]["train"]["gpu"] > 0
     return int(experiments.recipe(config, wildcards).get("parts", 1)) if has_gpus else 0
 
 
-def inside_a_job(environment: Mapping[str, str]) -> str:
+_JOB = os.environ.get("SLURM_JOB_ID", "")  # read before Snakemake's executor for Slurm hides it
+
+
+def inside_a_job(job: str = _JOB) -> str:
     """A word for whoever starts the workflow inside a job of Slurm; '' outside."""
-    job = environment.get("SLURM_JOB_ID")
     if not job:
         return ""
     return (
