@@ -2,12 +2,12 @@
 
     python benchmarks/scaling.py [--rounds 3] [--inputs 256] [--model small_cnn]
 
-One thread. In each round one input is certified with the noise's own scale (100 + 100,000
-samples by the sampler, traced as the workflow does), and the scales of a batch of inputs are
+One thread. In each round one input is certified with the noise's own scale (100 + 100,000 samples
+by the sampler, with the engine that the workflow takes), and the scales of a batch of inputs are
 searched, votes for c_A included; the ratio of CPU seconds an input is taken within the round, and
 its median over rounds shown with the least and the largest. CPU time is of the process, so that
 other work on the machine counts little. The rows `reverse mode` and `torch's forward mode` are
-the same search with the derivative taken another way.
+the same search with the derivative taken another way, `torch` with torch for all of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import platform
 import statistics
 import time
 from typing import TYPE_CHECKING
-from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -27,9 +26,11 @@ import torch
 from smoothcert import models
 from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import Sampler, default_batch
-from smoothcert.scaling import SCALINGS, objective
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import Draw, Sampler, default_batch
+from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.dual import Dual
+from smoothcert.scaling.forward import SearchEngine
 from smoothcert.scaling.problem import Problem
 
 if TYPE_CHECKING:
@@ -42,10 +43,10 @@ SEARCHES = ("ascent-K900", "ascent_n8-K100", "ascent-sound-K50", "grid-n4", "gri
 
 def certify(sampler: Sampler, x: torch.Tensor) -> None:
     """The votes of one fixed certificate, drawn as a store is sampled."""
-    look = [(generator(0, "estimation", 0, j), LOOK) for j in range(N // LOOK)]
-    sampler.votes(x, 0.25, [(generator(0, "selection", 0, 0), 100)])
-    for first in range(0, len(look), 4):
-        sampler.votes(x, 0.25, look[first : first + 4])
+    looks = [Draw(x, 0.25, generator(0, "estimation", 0, j), LOOK) for j in range(N // LOOK)]
+    sampler.votes([Draw(x, 0.25, generator(0, "selection", 0, 0), 100)])
+    for first in range(0, len(looks), 4):
+        sampler.votes(looks[first : first + 4])
 
 
 class _TorchForward(torch.nn.Module):
@@ -70,28 +71,31 @@ def searches(name: str, inputs: int) -> dict[str, Callable[[], int]]:
     batch = default_batch(torch.Size(shape).numel(), torch.device("cpu"))
     images = torch.rand(inputs, *shape, generator=stream)
 
-    def search(slug: str, model: torch.nn.Module, size: int) -> Callable[[], int]:
+    cpu = torch.device("cpu")
+    usual = SearchEngine(open_engine(network, shape, cpu))
+    plain = SearchEngine(open_engine(network, shape, cpu, "torch"))
+    torchs = SearchEngine(open_engine(_TorchForward(network).eval(), shape, cpu, "torch"))
+    reverse = SearchEngine(open_engine(network, shape, cpu, "torch"), derivative=False)
+    print(f"searches: {usual.identity} {usual.note}")
+
+    def search(slug: str, engine: SearchEngine, size: int) -> Callable[[], int]:
         def run() -> int:
             scaling = SCALINGS.parse(slug)
             n = max(1, min(size, batch // getattr(scaling, "n", 1)))
             if scaling.name == "grid-hard":
                 n = min(n, 16)  # it takes one input after the other
-            scaling.find(Problem(model, noise, images[:n], range(n)), [scaling])
+            scaling.find(Problem(engine, noise, images[:n], range(n)), [scaling])
             return n
 
         return run
 
-    def reverse() -> int:
-        with mock.patch.object(objective, "has_forward_mode", return_value=False):
-            return search("ascent-K100", network, inputs)()
-
-    rows = {slug: search(slug, network, inputs) for slug in SEARCHES}
+    rows = {slug: search(slug, usual, inputs) for slug in SEARCHES}
     for size in (32, 64):
         if size < inputs:
-            rows[f"ascent-K900, {size} inputs"] = search("ascent-K900", network, size)
-    rows["ascent-K100"] = search("ascent-K100", network, inputs)
-    rows["ascent-K100, reverse mode"] = reverse
-    torchs = _TorchForward(network)
+            rows[f"ascent-K900, {size} inputs"] = search("ascent-K900", usual, size)
+    rows["ascent-K100"] = search("ascent-K100", usual, inputs)
+    rows["ascent-K100, torch"] = search("ascent-K100", plain, inputs)
+    rows["ascent-K100, reverse mode"] = search("ascent-K100", reverse, inputs)
     rows["ascent-K100, torch's forward mode"] = search("ascent-K100", torchs, inputs)
     return rows
 
@@ -105,16 +109,14 @@ def main() -> None:
     torch.set_num_threads(1)
     shape, cpu = SHAPES[args.model], torch.device("cpu")
     sampler = Sampler(
-        models.build(args.model, 10, shape),
+        open_engine(models.build(args.model, 10, shape), shape, cpu),
         NOISES.parse("gaussian-0.25"),
         10,
         default_batch(torch.Size(shape).numel(), cpu),
-        cpu,
-        trace=True,
     )
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     rows = searches(args.model, args.inputs)
-    sampler.votes(x, 0.25, [(generator(0, "warm", 0, j), LOOK) for j in range(4)])
+    sampler.votes([Draw(x, 0.25, generator(0, "warm", 0, j), LOOK) for j in range(4)])
     print(f"{platform.machine()}, one thread, {args.model}, {args.rounds} rounds; CPU time")
     seconds: dict[str, list[float]] = {}
     fixed = []

@@ -202,6 +202,7 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
             "dataset": cell["dataset"],
             "noise": cell["noise"],
             "scalings": searched(config, cell, wildcards["search"]),
+            "engine": config["sampling"]["engine"],
             "seed": config["seed"],
             **{key: inputs[key] for key in ("skip", "max")},
         }
