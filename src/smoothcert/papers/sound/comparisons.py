@@ -55,4 +55,10 @@ COMPARISONS: tuple[Comparison, ...] = (
         needs=(Need("memorized", "ddrs_table4", group="l1"),),
         make=f"{_HERE}.l1:pairs",
     ),
+    Comparison(
+        key="dual",
+        question="dual smoothing for DDRS's scales, equal samples",
+        needs=(Need("certificates", "ddrs_dual", group="dual"),),
+        make=f"{_HERE}.dual:pairs",
+    ),
 )
