@@ -72,7 +72,7 @@ class Sampler:
         filled = 0
         for draw in draws:
             x = draw.x.to(self.device)
-            copies = self.noise.noisy(x.expand(draw.n, *shape), draw.scale, draw.stream)
+            copies = self._noisy(x.expand(draw.n, *shape), draw)
             start = 0
             while start < draw.n:
                 end = min(start + self.batch - filled, draw.n)
@@ -89,6 +89,12 @@ class Sampler:
             held[filled:] = held[0]  # any image: their votes are not counted
             tally.add(held, filled)
         return tally.counts()
+
+    def _noisy(self, x: torch.Tensor, draw: Draw) -> torch.Tensor:
+        if isinstance(draw.stream, range):
+            numbers = torch.tensor(draw.stream, device=self.device)
+            return self.noise.noisy_by(x, draw.scale, numbers)
+        return self.noise.noisy(x, draw.scale, draw.stream)
 
 
 class _Tally:
