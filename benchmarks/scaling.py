@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py [--rounds 3] [--inputs 256] [--model small_cnn]
 
-One thread. In each round one input is certified with the noise's own scale (100 + 100,000
-samples by the sampler, with the engine that the workflow takes), and the scales of a batch of inputs are
+One thread. In each round one input is certified with the noise's own scale (100 + 100,000 samples
+by the sampler, with the engine that the workflow takes), and the scales of a batch of inputs are
 searched, votes for c_A included; the ratio of CPU seconds an input is taken within the round, and
 its median over rounds shown with the least and the largest. CPU time is of the process, so that
 other work on the machine counts little. The rows `reverse mode` and `torch's forward mode` are

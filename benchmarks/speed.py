@@ -134,32 +134,22 @@ def ratios(frame: pd.DataFrame, base: Contender, time: str, part: str) -> pd.Dat
 
 def contenders(rounds: int) -> pd.DataFrame:
     """One core: every contender against Cohen's loop, and against ART."""
-    parts = []
-    for arch in SHAPES:
-        frame = compared(ONE_CORE, arch, rounds)
-        for base in ONE_CORE[:3]:
-            if (frame["contender"] == base.name).any():
-                parts.append(ratios(frame, base, "cpu", "contenders"))
-    return pd.concat(parts)
+    frames = [compared(ONE_CORE, arch, rounds) for arch in SHAPES]
+    return pd.concat(ratios(f, base, "cpu", "contenders") for f in frames for base in ONE_CORE[:3])
 
 
 def cores(rounds: int) -> pd.DataFrame:
     """Two cores over one, by the wall."""
-    parts = []
-    for arch in SHAPES:
-        frame = compared(TWO_CORES, arch, rounds)
-        for base in (TWO_CORES[0], TWO_CORES[2], TWO_CORES[4]):
-            parts.append(ratios(frame, base, "wall", "cores"))
-    return pd.concat(parts)
+    frames = [compared(TWO_CORES, arch, rounds) for arch in SHAPES]
+    bases = [TWO_CORES[0], TWO_CORES[2], TWO_CORES[4]]
+    return pd.concat(ratios(f, base, "wall", "cores") for f in frames for base in bases)
 
 
 def install_peers() -> None:
     if not PEERS.exists():
-        subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(PEERS)]
-            + ["--requirement", str(HERE / "requirements.txt")],
-            check=True,
-        )
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        what = ["--target", str(PEERS), "--requirement", str(HERE / "requirements.txt")]
+        subprocess.run([*pip, *what], check=True)
 
 
 def main() -> None:
