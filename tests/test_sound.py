@@ -11,7 +11,9 @@ from core_helpers import make_store
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import make_table, metrics, write_certificates
 from smoothcert.certificates.certification import certify
+from smoothcert.certificates.runs import read_run
 from smoothcert.papers.sound import both, l1, sequential
+from smoothcert.papers.sound.accuracy import accuracies, class_probability, draw, measure
 from smoothcert.papers.sound.comparisons import COMPARISONS
 from smoothcert.papers.sound.table import PAPERS, SOUND, compare
 from smoothcert.report.numbers import Number
@@ -141,3 +143,20 @@ def test_uniform_noise_is_set_beside_the_box_and_splitting_noise(tmp_path: Path)
     exact = [row for row in table.rows if str(row["noise"]).startswith("splitting")]
     assert {row["correction"].value for row in exact} == {0.0}  # type: ignore[union-attr]
     assert all(row["gain"].value == pytest.approx(0.4) for row in exact)  # type: ignore[union-attr]
+
+
+def test_accuracy_is_corrected_and_set_beside_the_law_of_p_a(files: Files) -> None:
+    path = files["both"][0]
+    table = read_run(path).table
+    (row,) = accuracies(Files({"": (path,)}), Options()).rows
+    p = class_probability(table)
+    assert ((p > 0) == (table.correct == 1)).all()
+    shown = {str(getattr(k, "key", k)): v.value for k, v in row.items() if isinstance(v, Number)}
+    assert shown["p_a_percent_0.90"] == pytest.approx(100 * (p >= 0.9).mean())
+    lost = metrics.correction(len(table), 0.001)
+    assert shown["corrected_percent_0.00"] == pytest.approx(
+        max(shown["accuracy_percent_0.00"] - 100 * lost, 0)
+    )
+    picture = measure(Files({"": (path,)}), Options())
+    assert (picture.numbers.sort_values("radius").value.diff().dropna() <= 0).all()
+    assert draw(picture).axes[0].lines
