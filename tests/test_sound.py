@@ -66,7 +66,7 @@ def test_a_sound_size_is_set_beside_iss_with_the_same_aim(files: Files) -> None:
 
 def test_a_pair_is_two_rows_and_the_second_has_the_paired_gain(files: Files) -> None:
     table = compare(files, Options())
-    assert [row["role"] for row in table.rows] == [PAPERS, SOUND] * 4
+    assert [row["role"] for row in table.rows] == [PAPERS, SOUND, PAPERS, SOUND, SOUND, SOUND]
     pair = both.pairs(files).pairs[0]
     value = table.rows[1]["gain"]
     assert isinstance(value, Number)

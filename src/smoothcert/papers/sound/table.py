@@ -55,13 +55,17 @@ class Pairs:
 
 
 def compare(files: Files, options: Options) -> Table:
-    """Two rows a pair: the paper's, then the sound one with its differences."""
+    """Two rows a pair: the paper's (once for all its pairs), then the sound one with its gains."""
     rows: list[Row] = []
     left_out: list[str] = []
     for one in COMPARISONS:
         if any(files[group] for group in {str(need.group) for need in one.needs}):
             found = pairs(one, files)
-            rows += [row for pair in found.pairs for row in _rows(one, pair)]
+            shown: list[Run] = []
+            for pair in found.pairs:
+                before, after = _rows(one, pair)
+                rows += [after] if any(pair.before is run for run in shown) else [before, after]
+                shown.append(pair.before)
             left_out += found.left_out
     columns = (
         Column("question", "question"),
