@@ -34,7 +34,7 @@ from smoothcert.report.output import Files, Options
 from smoothcert.report.table import Column, Table
 
 RADII = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
-PAPERS, SOUND = "the paper's", "sound"
+BEFORE, AFTER = "before", "after"  # the label ``role``
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def difference_at(radius: float) -> Metric:
 def _rows(comparison: Comparison, pair: Pair) -> Iterable[Row]:
     before, after = metrics.common_inputs([pair.before.table, pair.after.table])
     for run, table, name, role in (
-        (pair.before, before, pair.names[0], PAPERS),
-        (pair.after, after, pair.names[1], SOUND),
+        (pair.before, before, pair.names[0], BEFORE),
+        (pair.after, after, pair.names[1], AFTER),
     ):
         accuracy = metrics.certified_accuracy(table, RADII)
         row: dict[Key, Label | Number] = {
