@@ -20,7 +20,9 @@ import torch
 
 from smoothcert import BUDGETS, NOISES, models, sample
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.onnx import OnnxNetwork
 from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.quantize import quantized
 from smoothcert.sampling.sampler import default_batch
 
 SHAPES = {"tiny_cnn": (1, 8, 8), "small_cnn": (1, 28, 28), "resnet20": (3, 32, 32)}
@@ -69,13 +71,15 @@ def art(arch: str, cores: int) -> Work:
     return lambda n: smoothed.certify(x, n)
 
 
-def library(engine: str, precision: str | None = None, budget: str = "fixed_s1-{}") -> Callable:
+def library(engine: str, precision: str | None = None, int8: bool = False) -> Callable:
     def of(arch: str, cores: int) -> Work:
         model, x, noise = network(arch), images(arch), NOISES.parse(f"gaussian-{SIGMA:.2f}")
+        if int8:
+            model = OnnxNetwork(quantized(model, images(arch, 256), noise))
         open_engine(model, SHAPES[arch], CPU, engine, precision)  # an engine that cannot, says so
 
         def draw(n: int) -> None:
-            each = BUDGETS.parse(budget.format(max(n // IMAGES // LOOK, 1) * LOOK))
+            each = BUDGETS.parse(f"fixed_s1-{max(n // IMAGES // LOOK, 1) * LOOK}")
             sample(model, x, each, noise, look=LOOK, engine=engine, precision=precision, jobs=cores)
 
         return draw
@@ -109,6 +113,8 @@ CONTENDERS: dict[str, Callable[[str, int], Work]] = {
     "library onnxruntime": library("onnxruntime"),
     "library openvino": library("openvino"),
     "library openvino bfloat16": library("openvino", "bfloat16"),
+    "library onnxruntime int8": library("onnxruntime", int8=True),
+    "library openvino int8": library("openvino", int8=True),
     "loop onnxruntime": loop("onnxruntime"),
     "loop openvino": loop("openvino"),
     "loop openvino bfloat16": loop("openvino", "bfloat16"),

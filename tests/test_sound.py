@@ -9,10 +9,10 @@ import pytest
 from core_helpers import make_store
 
 from smoothcert.budget import BUDGETS
-from smoothcert.certificates import metrics, write_certificates
+from smoothcert.certificates import make_table, metrics, write_certificates
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.runs import read_run
-from smoothcert.papers.sound import both, sequential
+from smoothcert.papers.sound import both, l1, sequential
 from smoothcert.papers.sound.accuracy import accuracies, class_probability, draw, measure
 from smoothcert.papers.sound.comparisons import COMPARISONS
 from smoothcert.papers.sound.table import AFTER, BEFORE, compare
@@ -116,6 +116,49 @@ def test_the_groups_of_a_comparison_are_its_own() -> None:
             ]
             assert owners == [one.key]
             assert str(need.group).startswith(one.key)
+
+
+def l1_run(root: Path, noise: str, budget: str, scaling: str = "fixed") -> Path:
+    """Certificates of ten inputs under uniform or splitting noise."""
+    drawn = noise.replace("_box", "")
+    path = root.joinpath(
+        "certificates", "digits", "tiny_cnn", f"cohen-fs-{drawn}", noise, scaling, f"{budget}.tsv"
+    )
+    wide = 2 if "splitting" in noise else 1
+    table = make_table(
+        idx=np.arange(10), label=np.zeros(10), predict=np.zeros(10), radius=np.full(10, wide * 0.4),
+        n=64, n0=0, samples=64, alpha=0.0 if "exhaustive" in budget else 0.001, noise=noise,
+        norm="l1", budget=budget, scaling=scaling,
+    )  # fmt: skip
+    write_certificates(path, table, {})
+    return path
+
+
+def test_uniform_noise_is_set_beside_the_box_and_splitting_noise(tmp_path: Path) -> None:
+    made = tuple(
+        l1_run(tmp_path, *run)
+        for run in (
+            ("uniform-0.50", "fixed-2000"),
+            ("uniform-0.50", "fixed-2000", "ascent-K900"),
+            ("uniform-2.00", "fixed-2000"),
+            ("uniform_box-2.00", "fixed-2000"),
+            ("splitting_q16-0.50", "exhaustive-16"),
+            ("splitting_q16-2.00", "exhaustive-64"),
+        )
+    )
+    files = Files({"l1": made})
+    found = {(p.before.noise, p.before.scaling, p.after.noise) for p in l1.pairs(files).pairs}
+    assert found == {
+        ("uniform-0.50", "fixed", "splitting_q16-0.50"),
+        ("uniform-0.50", "ascent-K900", "splitting_q16-0.50"),
+        ("uniform-0.50", "ascent-K900", "splitting_q16-2.00"),
+        ("uniform-2.00", "fixed", "uniform_box-2.00"),
+        ("uniform-2.00", "fixed", "splitting_q16-2.00"),
+    }
+    table = compare(files, Options())
+    exact = [row for row in table.rows if str(row["noise"]).startswith("splitting")]
+    assert {row["correction"].value for row in exact} == {0.0}  # type: ignore[union-attr]
+    assert all(row["gain"].value == pytest.approx(0.4) for row in exact)  # type: ignore[union-attr]
 
 
 def test_accuracy_is_corrected_and_set_beside_the_law_of_p_a(files: Files) -> None:

@@ -60,6 +60,12 @@ COMPARISONS: tuple[Comparison, ...] = (
         make=f"{_HERE}.sequential:pairs",
     ),
     Comparison(
+        key="l1",
+        question="the box, and all copies of splitting noise, for uniform noise in l1",
+        needs=(Need("memorized", "ddrs_table4", group="l1"),),
+        make=f"{_HERE}.l1:pairs",
+    ),
+    Comparison(
         key="dual",
         question="dual smoothing for DDRS's scales, equal samples",
         needs=(Need("certificates", "ddrs_dual", group="dual"),),
