@@ -62,7 +62,8 @@ format: $(INSTALLED)
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
-	$(VENV)-lock/bin/pip-compile --quiet --extra workflow --extra dev --strip-extras \
+	$(VENV)-lock/bin/pip-compile --quiet --extra onnx --extra openvino --extra workflow \
+		--extra dev --strip-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --no-header \
 		--output-file $(VENV)-lock/lock pyproject.toml
 	{ grep '^#' requirements.lock; grep -v -e '^#' -e '^nvidia-' -e '^cuda-' -e '^triton=' \

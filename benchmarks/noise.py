@@ -22,10 +22,10 @@ from smoothcert.sampling.sampler import Sampler, default_batch
 
 LOOK, LOOKS = 1000, 10
 NOISE = {
-    "tiny_cnn": "laplace centripetal-l1_k32 centripetal-l2_k48 centripetal-linf_k4"
-    " mixed-linf_k4 mixed-linf_k16 mixed-linf_k48",
-    "small_cnn": "laplace centripetal-l1_k392 centripetal-l2_k588 centripetal-linf_k16"
-    " mixed-linf_k16 mixed-linf_k49 mixed-linf_k200",
+    "tiny_cnn": "laplace gaussian-grid splitting centripetal-l1_k32 centripetal-l2_k48"
+    " centripetal-linf_k4 mixed-linf_k4 mixed-linf_k16 mixed-linf_k48",
+    "small_cnn": "laplace gaussian-grid splitting centripetal-l1_k392 centripetal-l2_k588"
+    " centripetal-linf_k16 mixed-linf_k16 mixed-linf_k49 mixed-linf_k200",
 }
 SHAPES = {"tiny_cnn": (1, 8, 8), "small_cnn": (1, 28, 28)}
 
@@ -52,7 +52,7 @@ def main() -> None:
             )
             for name in ("gaussian", *NOISE[arch].split())
         }
-        x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
         spent = {name: np.empty(rounds) for name in samplers}
         for r in range(-1, rounds):  # the first one warms up
             for name, sampler in samplers.items():

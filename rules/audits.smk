@@ -12,7 +12,7 @@ for job in AUDIT_JOBS:
         name:
             f"audit_{job.name}" + ("_run" if job.name == job.kind.key else "")
         input:
-            unpack(audit_inputs(job)),
+            unpack(lambda wildcards, job=job: one_line(audits.inputs, config, job, dict(wildcards))),
         output:
             verdicts=f"<results>/audits/{job.path}.json",
             seen=[f"<results>/audits/{job.path}.{ending}" for ending in job.kind.endings],
@@ -23,7 +23,7 @@ for job in AUDIT_JOBS:
             "../envs/smoothcert.yaml"
         threads: config["resources"][job.resources]["threads"] if job.resources else 1
         resources:
-            **audit_resources(job),
+            **(resources_of(job.resources, audits.runs_a_network(job)) if job.resources else {}),
         params:
             benchmark=measured(f"audits/{job.path}"),
             kind=job.kind.name,

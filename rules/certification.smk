@@ -15,9 +15,7 @@ rule scales:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["sample"]["threads"]
     resources:
-        gpu=config["resources"]["sample"]["gpu"],
-        mem_mb=resource("sample", "mem_mb"),
-        runtime=resource("sample", "runtime"),
+        **resources_of("sample"),
     params:
         benchmark=measured("scales/{dataset}/{arch}/{training}/{noise}/{search}"),
         spec=spec("scales"),
@@ -46,9 +44,7 @@ rule sample:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["sample"]["threads"]
     resources:
-        gpu=config["resources"]["sample"]["gpu"],
-        mem_mb=resource("sample", "mem_mb"),
-        runtime=resource("sample", "runtime"),
+        **resources_of("sample"),
     params:
         benchmark=measured("sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{i}-of-{n}"),
         spec=spec("sample"),
@@ -70,6 +66,8 @@ rule gather:
         record=f"{paths.STORE}/votes.json",
     log:
         "<logs>/gather/{dataset}/{arch}/{training}/{noise}/{scaling}.log",
+    wildcard_constraints:
+        scaling=f"(?!{experiments.routed_slugs()}$)[^/]+",
     localrule: True
     conda:
         "../envs/smoothcert.yaml"
@@ -77,6 +75,34 @@ rule gather:
         code=code(**experiments.code_of("gather", {}, {})),
     shell:
         "python -m smoothcert gather --out {output.votes} {input.votes} > {log} 2>&1"
+
+
+# Dual smoothing: an estimator is trained, and with its votes those of its levels are put together.
+rule route:
+    input:
+        rules.data.output,
+        unpack(lambda wildcards: one_line(needs.of_levels, config, wildcards)),
+    output:
+        router=paths.ROUTER,
+        route=f"{paths.STORE}/route.npz",
+        votes=f"{paths.STORE}/votes.npz",
+        record=f"{paths.STORE}/votes.json",
+    log:
+        "<logs>/route/{dataset}/{arch}/{training}/{noise}/{scaling}.log",
+    wildcard_constraints:
+        scaling=experiments.routed_slugs(),
+    conda:
+        "../envs/smoothcert.yaml"
+    threads: config["resources"]["train"]["threads"]
+    resources:
+        **resources_of("train"),
+    params:
+        router=spec("router"),
+        route=spec("route"),
+    shell:
+        "(python -m smoothcert router --spec {params.router:q} --models {input.models}"
+        " --out {output.router} --quiet && python -m smoothcert route --spec {params.route:q}"
+        " --router {output.router} --votes {input.votes} --out {output.votes} --quiet) > {log} 2>&1"
 
 
 # A radius table depends on the noise's shape and the dimension alone: one job makes it for all

@@ -166,11 +166,6 @@ def classifier(wildcards):
     return experiments.model(config, wildcards)
 
 
-def normalization(wildcards):
-    """The first layer of a published model, which its file does not hold."""
-    return experiments.recipe(config, wildcards)["normalization"]
-
-
 def scales(wildcards):
     """Input function: the noise scales of the inputs, unless they are all the noise's own."""
     search = experiments.search_of(wildcards.scaling)
@@ -226,15 +221,13 @@ def shards(suffix, store=paths.STORE):
     return of
 
 
-def resource(stage, name):
-    """A resource of one job of a stage; a retry asks for a multiple, up to what a site allows."""
-    most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
-    return lambda wildcards, attempt: min(attempt * config["resources"][stage][name], most)
-
-
-def audit_inputs(job):
-    """Input function: the files of an audit by the names of its flags."""
-    return lambda wildcards: one_line(audits.inputs, config, job, dict(wildcards))
+def resources_of(stage, network=True):
+    """What a job asks for; a retry for a multiple, up to what a site allows; a GPU for a network."""
+    given, asked = config["resources"][stage], {}
+    for name in ("mem_mb", "runtime"):
+        most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
+        asked[name] = lambda wildcards, attempt, n=name, m=most: min(attempt * given[n], m)
+    return {"gpu": given["gpu"] if network else 0, **asked}
 
 
 def audit_spec(job):
@@ -246,11 +239,3 @@ def audit_spec(job):
         return json.dumps({**options, "code": made_by}, sort_keys=True)
 
     return of
-
-
-def audit_resources(job):
-    """What a job of an audit asks for."""
-    if job.resources is None:
-        return {}
-    gpu = config["resources"][job.resources]["gpu"] if audits.runs_a_network(job) else 0
-    return {"gpu": gpu, **{k: resource(job.resources, k) for k in ("mem_mb", "runtime")}}

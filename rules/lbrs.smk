@@ -39,9 +39,7 @@ rule lbrs_image:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["lbrs"]["threads"]
     resources:
-        gpu=config["resources"]["lbrs"]["gpu"],
-        mem_mb=resource("lbrs", "mem_mb"),
-        runtime=resource("lbrs", "runtime"),
+        **resources_of("lbrs"),
     params:
         benchmark=measured("lbrs/{task}/seed-{seed}"),
         base=subpath(output[0], strip_suffix=".csv"),
@@ -80,8 +78,7 @@ for lbrs_task in config["lbrs"]["tasks"]:
             "../envs/smoothcert.yaml"
         threads: config["resources"]["lbrs"]["threads"]
         resources:
-            mem_mb=resource("lbrs", "mem_mb"),
-            runtime=resource("lbrs", "runtime"),
+            **resources_of("lbrs", network=False),
         params:
             folder=subpath(output[0], parent=True),
             spec=lambda wildcards, task=lbrs_task: lbrs_plan.spec(

@@ -16,9 +16,7 @@ rule train:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["train"]["threads"]
     resources:
-        gpu=config["resources"]["train"]["gpu"],
-        mem_mb=resource("train", "mem_mb"),
-        runtime=resource("train", "runtime"),
+        **resources_of("train"),
     params:
         benchmark=measured("train/{dataset}/{arch}/{training}"),
         spec=spec("train"),
@@ -41,7 +39,7 @@ rule published_model:
         "../envs/smoothcert.yaml"
     params:
         file=lambda wildcards: experiments.checkpoint(config, wildcards),
-        normalization=normalization,
+        normalization=lambda wildcards: experiments.recipe(config, wildcards)["normalization"],
         code=code("smoothcert.cli.import_checkpoint"),
     shell:
         "python -m smoothcert import-checkpoint {params.file:q} --dataset {wildcards.dataset}"

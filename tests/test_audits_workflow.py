@@ -53,9 +53,10 @@ def test_what_is_audited_is_made_by_an_experiment_anyway(preset: str) -> None:
     # coverage counts its simulated inputs under the same name
     grids = {key: value for key, value in grids.items() if isinstance(value, list)}
     grids["honesty.together"] = audits["honesty"]["together"]
+    grids["falsification.dual"] = audits["falsification"]["dual"]
     assert set(grids) == {
         "memory_soundness.runs", "falsification.runs", "attack_accuracy.runs", "honesty.runs",
-        "honesty.together", "numerics.runs",
+        "honesty.together", "numerics.runs", "falsification.dual",
     }  # fmt: skip
     for key, of in grids.items():
         runs = experiments.expand(of)

@@ -665,8 +665,10 @@ def test_the_centre_crop_takes_the_middle_of_the_resized_image(tmp_path):
     assert crop.shape == (3, 224, 224)
     assert bool((crop[:, :, :112] == 0).all())
     assert bool((crop[:, :, 112:] == 1).all())
-    half = LazyImages((str(tmp_path / "edge.png"),)).with_transform(lambda i: torch.zeros(1))
-    assert half[0].shape == (1,)
+    images = LazyImages((str(tmp_path / "edge.png"),))
+    left = images.with_transform(lambda image: image.crop((0, 0, 5, 7)))
+    assert torch.equal(left[0], torch.zeros(3, 7, 5))
+    assert torch.equal(images.bytes(0), (crop * 255).byte())
 
 
 def test_the_imagenet_digest_notices_another_file(small_imagenet):

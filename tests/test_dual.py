@@ -6,16 +6,24 @@ import numpy as np
 import pytest
 import torch
 from core_helpers import make_store
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 from scipy.stats import binom
 
+from smoothcert.audits.falsification import claims, falsify, verdict
+from smoothcert.audits.procedures import dual_smoothing
+from smoothcert.audits.routed import level_table
+from smoothcert.audits.settings import FalsificationSettings
+from smoothcert.audits.smooth_attack import effort
 from smoothcert.budget import Fixed
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.routed import Route, routed
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
+from smoothcert.report.verdict import BROKEN, NOT_FOUND
+from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.library import sample
+from smoothcert.sampling.sampler import Sampler
 
 TAU, SIGMAS = 0.8, (0.25, 0.5)
 
@@ -98,44 +106,50 @@ def test_the_votes_of_a_level_are_those_of_its_own_store(planes):
     assert (store.idx == route.idx).all()
 
 
-def failure(p_level: float, p_class: float, alpha: float, n: int, fault: str = "") -> float:
-    """P(certified radius > true radius), exactly: every pair of counts through the real code."""
-    grid = np.array([(a, b) for a in range(n + 1) for b in range(n + 1)])
-    route = make_store(
-        [[[a, n - a]] for a in grid[:, 0]], selection=[[1, 0]] * len(grid), look=n, n_classes=2,
-        noise=f"gaussian-{TAU:.2f}",
-    )  # fmt: skip
-    level = make_store(
-        [[[b, n - b]] for b in grid[:, 1]], selection=[[1, 0]] * len(grid), look=n, n_classes=2
-    )
-    store = routed(route, [level, level])
-    radius = certify(store, Fixed(n, alpha, 1)).radius
-    if fault:  # the class alone
-        radius = certify(level, Fixed(n, alpha, 1)).radius
-    if fault == "plain share":
-        radius = np.minimum(TAU * ndtri(grid[:, 0] / n), radius)
-    true = min(max(TAU * ndtri(p_level), 0), max(0.5 * ndtri(p_class), 0))
-    weight = binom.pmf(grid[:, 0], n, p_level) * binom.pmf(grid[:, 1], n, p_class)
-    return float(weight[radius > true * (1 + 1e-12)].sum())
-
-
-@pytest.mark.parametrize(("alpha", "n"), [(0.05, 20), (0.001, 40)])
+@pytest.mark.parametrize(("alpha", "n"), [(0.05, 40), (0.001, 60)])
 def test_it_fails_with_alpha_at_most_though_nothing_is_split(alpha, n):
-    bounds = clopper_pearson_lower(np.arange(n + 1), n, alpha)
-    near = np.concatenate([[0.5], bounds[bounds > 0.5] * (1 - 1e-9)])[-6:]
-    rates = [
-        failure(float(p), min(float(q), 1 - 1e-12), alpha, n)
-        for p in near
-        for q in (ndtr(TAU * ndtri(p) / 0.5), 1 - 1e-9)  # both radii equal; the class's far larger
-    ]
-    assert max(rates) <= alpha
-    assert max(rates) > 0.5 * alpha  # half of alpha would be left unused by a split
+    curve = dual_smoothing(n, alpha, np.linspace(0.5, 0.99, 10))
+    assert not curve.broken
+    assert curve.failure.max() > 0.99  # all of alpha is used; a split would leave half
 
 
-@pytest.mark.parametrize("fault", ["no cap", "plain share"])
-def test_a_radius_without_the_level_or_without_its_bound_is_caught(fault):
-    """At a level that is nearly a tie, in units of alpha."""
-    assert failure(0.55, 1 - 1e-6, 0.05, 20, fault) > 4 * 0.05
+@pytest.mark.parametrize("fault", ["no cap", "plain share", "level at 2 alpha"])
+def test_a_radius_without_the_level_or_without_its_bound_is_seen_by_the_audit_of_coverage(
+    fault, monkeypatch
+):
+    own = Route.p_lower
+    if fault == "no cap":
+        monkeypatch.setattr(Route, "radius", lambda self, p, noise, d: np.inf * np.ones(len(p)))
+    if fault == "plain share":
+        monkeypatch.setattr(Route, "p_lower", lambda self, alpha: self.count / self.n)
+    if fault == "level at 2 alpha":
+        monkeypatch.setattr(Route, "p_lower", lambda self, alpha: own(self, 2 * alpha))
+    curve = dual_smoothing(30, 0.05, np.linspace(0.5, 0.99, 10))
+    assert curve.broken
+    assert curve.failure.max() > (1.5 if fault == "level at 2 alpha" else 5)
+
+
+@pytest.mark.parametrize("fault", ["", "no cap"])
+def test_a_level_that_changes_within_the_radius_is_seen_by_the_audit_of_falsification(
+    planes, fault
+):
+    route, levels, *_ = planes
+    noise = Gaussian(TAU)
+    images = torch.rand(800, 4, generator=torch.Generator().manual_seed(0))[:, None, None, :]
+    table = certify(routed(route, levels), Fixed(300))
+    if fault:
+        scale = table.columns["sigma"]
+        table.columns["radius"] = scale * ndtri(table.columns["p_lower"]).clip(0)
+    claimed = claims(level_table(table), images, noise, 60)
+    engine = open_engine(Half(0, 0.4), (1, 1, 4), torch.device("cpu"), "torch")
+    settings = FalsificationSettings(
+        steps=5, copies=16, starts=("clean",), directions=0, inputs=0, screen=100, votes=2000
+    )
+    found = verdict(
+        falsify(Sampler(engine, noise, 2, 512), claimed, settings), "p", "s", effort(settings), True
+    )
+    assert found.verdict == (BROKEN if fault else NOT_FOUND)
+    assert len(claimed) == 60
 
 
 def test_stores_that_do_not_belong_together_are_one_line(planes):

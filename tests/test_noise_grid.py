@@ -151,10 +151,9 @@ def test_the_copies_are_the_middles_of_the_published_parts(q, lam):
 
 
 def majority(votes: np.ndarray) -> tuple[int, int]:
-    """(class, its lead over the best other one less 1 where that wins a tie)."""
-    a = int(votes.argmax())
-    others = [votes[b] + (b < a) for b in range(len(votes)) if b != a]
-    return a, int(votes[a] - max(others))
+    """(class, its lead over the best other one)."""
+    a, (second, first) = int(votes.argmax()), np.sort(votes)[-2:]
+    return a, int(first - second)
 
 
 def broken_balls(noise: Splitting, d: int, classes: int, seed: int, more: int = 0) -> int:
@@ -168,7 +167,7 @@ def broken_balls(noise: Splitting, d: int, classes: int, seed: int, more: int = 
     answers = [majority(np.bincount([labels[z] for z in c], minlength=classes)) for c in copies]
     broken = 0
     for (x, (a, lead)), (y, (b, _)) in product(zip(points, answers, strict=True), repeat=2):
-        radius = noise.radius((1 + lead / t) / 2, noise.scale, d)
+        radius = noise.radius((1 + lead / t) / 2, noise.scale, d, (1 - lead / t) / 2)
         assert radius == pytest.approx(lead / (2 * q))
         broken += a != b and float((x - y).abs().sum()) * q < radius * q + more - 1e-6
     return broken

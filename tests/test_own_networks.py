@@ -199,7 +199,9 @@ NONE = {
         Forward(lambda x: nn.functional.dropout(x.flatten(1)[:, :5], 0.5)),
         "differ from call to call",
     ),
-    "several results": (Forward(lambda x: (x.flatten(1), x)), "expected logits, a tensor; found"),
+    "several results": (
+        Forward(lambda x: {"a": x.flatten(1), "b": x}), "say which holds the logits"
+    ),
     "NaN": (Forward(lambda x: x.flatten(1)[:, :2] * float("nan")), "NaN or infinite logits"),
     "another shape": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), "fails on a batch"),
     "mixed arithmetic": (
@@ -462,8 +464,9 @@ WRONG = {
         {"images": IMAGES[0], "model": nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten())},
         r"model: fails on a batch of 16 images of shape \(8, 8\)",
     ),
-    "a function": ({"model": lambda x: x}, "model: expected a torch.nn.Module, found function"),
-    "a class": ({"model": Signed}, "model: expected a torch.nn.Module, found type"),
+    "no classifier": ({"model": 3}, "model: expected a torch.nn.Module, .*found int"),
+    "a class": ({"model": Signed}, "model: expected a classifier, found the class Signed"),
+    "labels alone": ({"model": lambda x: x.flatten(1).argmax(1) % 10}, "say how many classes"),
     "a budget's slug": ({"budget": "fixed-1000"}, "budget: expected a Budget, as BUDGETS.parse"),
     "a noise's slug": ({"noise": "gaussian-0.50"}, "noise: expected a Noise, as NOISES.parse"),
     "no device": ({"device": "abacus"}, "device 'abacus' cannot be used"),

@@ -162,7 +162,7 @@ def visited(model, visits, nominal=0.25, size=3, **options):
     idx = torch.tensor([7, 2, 5])[:size]
     for i in range(visits):
         y = torch.zeros(size, dtype=torch.long)
-        batch = Batch(x, y, idx, torch.empty(0), Gaussian(nominal), 1, i, 0)
+        batch = Batch(x, y, idx, torch.empty(0), Gaussian(nominal), 1, (i, 0))
         out = scales.visit(model, batch)
         assert torch.equal(out, scales.scale[idx])
     return scales

@@ -38,8 +38,7 @@ def batch(noise=None, epoch=0, size=SIZE):
         scale=torch.linspace(0.2, 0.6, size, dtype=torch.float64),
         noise=noise or Gaussian(0.25),
         seed=3,
-        epoch=epoch,
-        step=7,
+        ids=(epoch, 7),
     )
 
 

@@ -143,7 +143,7 @@ WRONG = {
     "missing module": ([*sample(), "--model", "no_such:net"], "No module named 'no_such'"),
     "missing function": ([*sample(), "--model", "math:net"], "has no attribute 'net'"),
     "function of no network": ([*sample(), "--model", "builtins:dict"],
-                               "expected a function that returns a torch.nn.Module"),
+                               "expected a torch.nn.Module, a scikit-learn classifier or"),
     "missing scales": ([*sample(), "--scales", "none.tsv"], "none.tsv: No such file"),
     "missing votes": (["certify", "--votes", "none.npz", "--budget", "fixed-100", "--out",
                        "c.tsv"], "none.npz: no such vote store"),

@@ -18,6 +18,7 @@ _HOME = {
     "predict": "certificates.certification",
     "routed": "certificates.routed",
     "SmoothcertError": "core.errors",
+    "adapt": "models.doors",
     "average_certified_radius": "certificates.metrics",
     "certified_accuracy": "certificates.metrics",
     "metrics": "certificates.metrics",

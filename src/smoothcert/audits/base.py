@@ -26,12 +26,14 @@ WITNESS = ".npz"
 class Subject:
     """The files that are audited, and where; each audit takes those that its entry names.
 
-    ``tables`` of certificates, their ``model``, ``votes`` (stores), the ``spiral`` of LBRS.
+    ``tables`` of certificates, their ``model``, the models of the ``levels`` among which it chooses
+    (dual smoothing), ``votes`` (stores), the ``spiral`` of LBRS.
     ``progress`` is told (what, done, of) now and then.
     """
 
     tables: tuple[Path, ...] = ()
     model: Path | None = None
+    levels: tuple[Path, ...] = ()
     votes: tuple[Path, ...] = ()
     spiral: Path | None = None
     data_dir: str | None = None

@@ -39,9 +39,10 @@ class Job:
     """A rule of the workflow: ``path`` below ``audits`` names the results of one job.
 
     ``subject`` says whose files it takes (workflow/audits.py): ``run``, every run of the kind by
-    itself; ``model``, all runs of a model; ``dataset``, the one run of a data set; ``whole``, all
-    together; ``lbrs``, the certificates of LBRS; ``nothing``. ``grids`` are the keys of its runs
-    in the configuration, ``resources`` the stage whose resources it has (None: a light job).
+    itself; ``routed``, one of dual smoothing; ``model``, all runs of a model; ``dataset``, the one
+    run of a data set; ``whole``, all together; ``lbrs``, the certificates of LBRS; ``nothing``.
+    ``grids`` are the keys of its runs in the configuration, ``resources`` the stage whose resources
+    it has (None: a light job).
     """
 
     name: str
@@ -78,7 +79,7 @@ FALSIFICATION = Kind(
     "attacks on certificates inside their own radius",
     "smoothcert.audits.falsification:Falsification",
     s.FalsificationSettings,
-    takes=("tables", "model", "spiral", "data_dir", "device"),
+    takes=("tables", "model", "levels", "spiral", "data_dir", "device"),
     endings=("tsv", "npz"),
     example=f"{_FIXED} {_MODEL} --max 10 --out falsification",
 )
@@ -147,6 +148,7 @@ KINDS = (
 JOBS = (
     Job("memory_soundness", MEMORY_SOUNDNESS, f"memory_soundness/{RUN}", "run"),
     Job("falsification", FALSIFICATION, "falsification/{dataset}/{arch}/{training}", "model"),
+    Job("falsification_dual", FALSIFICATION, f"falsification/{RUN}", "routed", ("dual",)),
     Job("falsification_lbrs", FALSIFICATION, "falsification/lbrs", "lbrs", resources="lbrs"),
     Job("attack_accuracy", ATTACK_ACCURACY, f"attack_accuracy/{RUN}", "run"),
     Job("coverage", COVERAGE, "coverage", "nothing", (), None),

@@ -32,7 +32,6 @@ from smoothcert.compute.devices import job_device
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.slugs import number
 from smoothcert.noise import NOISES
 from smoothcert.noise.base import Noise
 from smoothcert.noise.centripetal import Centripetal
@@ -177,8 +176,7 @@ def radii_verdict(
             f" {len(broken)} of {len(rows)} probabilities"
         )
     numbers = {"least_high": least, "broken": len(broken), "caught": seen, "of": len(rows)}
-    shape = noise.slug.removesuffix(f"-{number(noise.scale)}")
-    promise = f"the {noise.norm} radius of {shape} noise holds for every base classifier"
+    promise = f"the {noise.norm} radius of {noise.shape_slug} noise holds for every base classifier"
     word = BROKEN if broken else NOT_FOUND
     return Verdict(promise, f"d = {d}", word, evidence, ours=True, numbers=numbers), rows
 

@@ -29,6 +29,7 @@ from smoothcert.budget import BUDGETS, Budget, Fixed
 from smoothcert.certificates import ABSTAIN, CertificateTable, metrics
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.metrics import Estimate
+from smoothcert.certificates.routed import Route
 from smoothcert.certificates.runs import AXES, Run, read_runs
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.errors import SmoothcertError
@@ -49,8 +50,8 @@ class Family:
 
     ``plain`` and ``joint`` are the certificates at alpha and at alpha / N, from the same votes.
     ``expected`` wrong certificates are estimated with the class probabilities at their observed
-    shares (None where the size depends on the votes); alpha allows N alpha. ``quantile`` is the
-    most that are wrong with probability 0.999.
+    shares (None where the size depends on the votes, or an estimator has some); alpha allows N
+    alpha. ``quantile`` is the most that are wrong with probability 0.999.
     """
 
     plain: CertificateTable
@@ -78,14 +79,15 @@ def together(store: VoteStore, budget: Budget) -> Family:
     plain = certify(store, budget, noise)
     joint = certify(store, shared(budget, n, noise.table_failure_probability), noise)
     expected = estimate = None
-    if isinstance(budget, Fixed):
+    if isinstance(budget, Fixed) and Route.of(store) is None:
         count, size = plain.columns["count"], plain.columns["n"]
         wrong = np.array([_failure(k / m, int(m), budget.alpha)
                           for k, m in zip(count, size, strict=True)])  # fmt: skip
         expected, estimate = float(wrong.sum()), float(1 - np.prod(1 - wrong))
     return Family(
         plain, joint, budget.alpha, float(1 - (1 - budget.alpha) ** n),
-        int(np.ceil(bdtrik(0.999, n, budget.alpha) - 1e-9)), expected, estimate,
+        int(np.ceil(bdtrik(0.999, n, budget.alpha) - 1e-9)) if budget.alpha else 0,
+        expected, estimate,
     )  # fmt: skip
 
 
@@ -93,7 +95,10 @@ def shared(budget: Budget, n: int, table: float = 0.0) -> Budget:
     """The budget at alpha / n, where ``table`` of alpha is spent once for all inputs.
 
     A certificate takes ``table`` off its alpha (Budget.beside), so it is put back on top here.
+    A budget without sampling error has nothing to share.
     """
+    if budget.alpha == 0:
+        return budget
     if not table < budget.alpha:
         raise SmoothcertError(
             f"alpha {budget.alpha:g}: expected more than the radius table's {table:g}"
@@ -327,7 +332,7 @@ def _together(subject: Labels, family: Family, radii: Floats) -> list[Row]:
 
 
 def _corrected(family: Family, radii: Floats, n: int) -> Row:
-    below = metrics.corrected_accuracy(family.plain, radii, family.alpha, rho=family.alpha)
+    below = metrics.corrected_accuracy(family.plain, radii, family.alpha, rho=family.alpha or 0.001)
     return {
         Metric(curves.ACCURACY, float(r)): Number(100 * float(b), inputs=n, unit=PERCENT)
         for r, b in zip(radii, below, strict=True)

@@ -28,6 +28,7 @@ from scipy.special import gammaln, xlog1py, xlogy
 from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.columns import FAILURES
 from smoothcert.audits.coverage import Procedure, iss_procedure, simulate
+from smoothcert.audits.dual_coverage import Pairs
 from smoothcert.audits.settings import CoverageSettings
 from smoothcert.budget import Anytime, Fixed, Iss, IssFresh, Sequential
 from smoothcert.budget.base import Budget
@@ -235,7 +236,16 @@ def small_curves(points: int = 200, look: int = 10, looks: int = 4) -> list[Curv
         for name, budget, ours in small_budgets(look * looks)
     ]
     curves.append(anytime_everywhere(Anytime(look * looks, 0.05, 10), look, looks, p))
-    return [*curves, prediction(60, 0.05, p)]
+    dual = [dual_smoothing(look * looks, 0.05, p[::8]), dual_smoothing(100, 0.001, p[::8])]
+    return [*curves, *dual, prediction(60, 0.05, p)]
+
+
+def dual_smoothing(n: int, alpha: float, p: Floats) -> Curve:
+    """The smaller of a level's and a class's radius, each at the whole alpha, exactly."""
+    pairs = Pairs(n, alpha, 10)
+    at = np.unique(np.concatenate([p, pairs.suprema()]))
+    failure = pairs.curve(at) / alpha
+    return Curve("dual smoothing", True, n, alpha, at, failure, np.zeros_like(failure))
 
 
 def prediction(n: int, alpha: float, p: Floats) -> Curve:

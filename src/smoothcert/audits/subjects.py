@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from smoothcert.audits.base import Subject
 from smoothcert.audits.subset import evenly
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import CertificateTable
+from smoothcert.certificates.routed import ROUTE
 from smoothcert.certificates.runs import Run, read_run
 from smoothcert.compute.devices import job_device
 from smoothcert.core.errors import SmoothcertError
@@ -41,6 +42,7 @@ class Certified:
     noise: Noise
     images: torch.Tensor  # [N, *shape] float32
     sampler: Sampler
+    part: str = ""  # of a certificate that rests on several: which
 
     @property
     def name(self) -> str:
@@ -53,6 +55,8 @@ class Certified:
         """The kind of certificate, in words: budget, noise and norm, scaling."""
         text = f"{self.procedure} certificates, {self.noise.name} noise"
         scaling = self.run.scaling
+        if self.part:
+            return f"{text}, {self.noise.norm}: {self.part}"
         if scaling not in (None, "fixed"):
             text += f" at its own frozen scale ({scaling})"
         return f"{text}, {self.noise.norm}"
@@ -121,20 +125,40 @@ def certified(subject: Subject, table: Path, device: str | None = None) -> Certi
     """Read a table and make its classifier again: same model, precision, batch and kernels.
 
     ``device``: in place of the subject's. Raises SmoothcertError for a table without noise, of
-    another model, or where the subject has none.
+    several networks, of another model, or where the subject has none.
     """
     if subject.model is None:
         raise SmoothcertError(f"{table}: give the --model that it certifies")
-    model, data_dir, device = subject.model, subject.data_dir, device or subject.device
     run = read_run(table)
     if run.noise is None:
         raise SmoothcertError(f"{table}: neither its record nor its columns say the noise")
-    noise, images = NOISES.parse(run.noise), images_of(run, data_dir)
-    where = job_device(device)
-    name = datasets.recorded(str(run.dataset), run.record.get("votes", {}))
-    network, made = load_model(str(model), datasets.info(name), where)
-    same_network(run.record, made, f"{table}: certified for", str(model))
-    record: dict[str, Any] = run.record
+    if ROUTE in run.record:
+        raise SmoothcertError(
+            f"{table}: rests on an estimator and the models of its levels; only audit falsification"
+            " takes them (--model, --levels)"
+        )
+    images, device = images_of(run, subject.data_dir), device or subject.device
+    return remade(run, run.record, NOISES.parse(run.noise), images, subject.model, device)
+
+
+def remade(
+    run: Run,
+    about: Mapping[str, Any],
+    noise: Noise,
+    images: torch.Tensor,
+    model: Path,
+    device: str,
+    n_classes: int | None = None,
+) -> Certified:
+    """The classifier of ``run``'s rows, made again from ``model``; ``about`` names its network.
+
+    ``n_classes``: of the model, by default the data set's.
+    """
+    where, record = job_device(device), dict(run.record)
+    info = datasets.info(datasets.recorded(str(run.dataset), record.get("votes", {})))
+    info = replace(info, n_classes=n_classes or info.n_classes)
+    network, made = load_model(str(model), info, where)
+    same_network(about, made, f"{run.path}: certified for", str(model))
     batch = int(record.get("batch") or default_batch(int(np.prod(images.shape[1:])), where))
     precision = record.get("precision") or "float32"
     engine = open_engine(network, images.shape[1:], where, engine_of(record), precision)

@@ -3,7 +3,9 @@
 from smoothcert.budget.base import BUDGETS, Bounds, Budget
 from smoothcert.budget.both import Both, BothAnytime, BothIss, BothSame
 from smoothcert.budget.both_sequential import BothSequential
+from smoothcert.budget.exhaustive import Exhaustive
 from smoothcert.budget.fixed import Fixed
+from smoothcert.budget.incremental import Incremental
 from smoothcert.budget.iss import Iss, IssFresh
 from smoothcert.budget.sequential import Anytime, Sequential
 
@@ -17,7 +19,9 @@ __all__ = [
     "BothSequential",
     "Bounds",
     "Budget",
+    "Exhaustive",
     "Fixed",
+    "Incremental",
     "Iss",
     "IssFresh",
     "Sequential",

@@ -41,6 +41,10 @@ class Budget(Part):
 
     # Whether the bound holds at all sizes at once, also one that was chosen after a look.
     anytime_valid: ClassVar[bool] = False
+    # Whether its samples are all noisy copies that there are, each once, and not random ones.
+    exhaustive: ClassVar[bool] = False
+    # Whether it certifies another classifier than the one that votes, by pairs of both's answers.
+    paired: ClassVar[bool] = False
 
     n: int = main(kind=int, title="n = {}")
     alpha: float = arg("a", 0.001, title="α = {}")
@@ -73,6 +77,10 @@ class Budget(Part):
                 f" of {noise.slug} can fail"
             )
         return replace(self, alpha=self.alpha - spent)
+
+    def look_of(self, look: int) -> int:
+        """The samples of a look where ``look`` are asked for."""
+        return look
 
     @abstractmethod
     def wanted(

@@ -50,6 +50,15 @@ def certify(
             f"votes of {store.n_classes} class: expected at least two, of a network with an output"
             " for each"
         )
+    every = store.identity.get("copies") == "all"
+    if budget.exhaustive != every:
+        kinds = ["random noisy copies", "all noisy copies, each once"]
+        raise SmoothcertError(
+            f"budget {budget.slug}: needs votes of {kinds[not every]}; these are of {kinds[every]}"
+        )
+    if budget.paired != ("votes_of" in store.identity):
+        what = "votes with pairs" if budget.paired else "votes of the certified classifier itself"
+        raise SmoothcertError(f"budget {budget.slug}: needs {what} (smoothcert.sampling.pairs)")
     own = isinstance(budget, Adaptive) or "published" in store.identity
     if store.n0 and budget.n0 != store.n0 and not own:
         raise SmoothcertError(

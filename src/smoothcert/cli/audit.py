@@ -26,6 +26,10 @@ KINDS = {name: kind.help for name, kind in _AUDITS.items()}
 _PLACES: dict[str, tuple[Any, Any]] = {
     "tables": (tuple[Path, ...], positional((), "certificates (.tsv)", "TABLE")),
     "model": (Path | None, place(None, "checkpoint of the certified classifier", "FILE")),
+    "levels": (
+        tuple[Path, ...],
+        place((), "of dual smoothing: the models of its levels; --model is the estimator", "FILE"),
+    ),
     "votes": (tuple[Path, ...], place((), "vote stores", "NPZ")),
     "spiral": (Path | None, place(None, "what `smoothcert lbrs spiral` wrote", "NPZ")),
     "data_dir": (str | None, place(None, "where data sets lie; default SMOOTHCERT_DATA", "DIR")),

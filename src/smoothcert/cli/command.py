@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.settings import Settings, expected, json_mapping
+from smoothcert.models.spec import Given
 
 
 class Command(Settings):
@@ -57,7 +58,10 @@ def data_dir_place() -> Any:
 
 def model_place(default: Any = ...) -> Any:
     """``--model``."""
-    meaning = "a checkpoint, or package.module:function that returns a network of your own"
+    meaning = (
+        f"{Given.model_fields['path'].description}; or JSON (or @FILE) with a path and how it"
+        " takes its images (docs/your-model.md)"
+    )
     return place(default, meaning, "FILE")
 
 

@@ -77,14 +77,17 @@ def cores() -> int:
     """The cores that are this process's: those of its job, not of its machine.
 
     The least of what the system lets it use, what Slurm gave a task (SLURM_CPUS_PER_TASK) and
-    what Snakemake gave a rule (its threads, as OMP_NUM_THREADS).
+    what Snakemake gave a rule (its threads, as OMP_NUM_THREADS). The processes of torchrun, which
+    sets OMP_NUM_THREADS to 1 unless somebody else did, share those of their job alike.
     """
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     found = [len(allowed) if allowed else os.cpu_count() or 1]
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     for name in ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"):
         text = os.environ.get(name, "")
-        found += [int(text)] if text.isdigit() and int(text) else []
-    return min(found)
+        if text.isdigit() and int(text) and not (beside > 1 and name.startswith("OMP")):
+            found.append(int(text))
+    return max(1, min(found) // beside)
 
 
 def _why_not() -> str:

@@ -12,19 +12,21 @@ from PIL import Image
 from smoothcert.compute.lazy import torch, torchvision
 from smoothcert.core.errors import SmoothcertError
 
+Transform = Callable[[Image.Image], Image.Image]
+
 
 @dataclass(frozen=True)
 class LazyImages:
     """Images that stay on disk: indexed and sliced like a Tensor [N, C, H, W].
 
-    ``transform`` maps a PIL image (RGB, grey where C is 1) to a float32 Tensor [C, H, W] in [0,1],
+    ``transform`` maps a PIL image (RGB, grey where C is 1) to the part of it that is seen, W x H,
     and raises ValueError for one that it does not take; by default the evaluation transform of
     the field: bilinear resize of the shorter side to 256, central crop of 224. For training,
-    ``with_transform`` puts a random crop in its place.
+    ``with_transform`` puts a random crop in its place. What is seen comes as float32 in [0,1].
     """
 
     paths: tuple[str, ...]
-    transform: Callable[[Image.Image], torch.Tensor] | None = None
+    transform: Transform | None = None
     one: tuple[int, int, int] = (3, 224, 224)  # the shape of an image
     shape: tuple[int, ...] = field(init=False)
 
@@ -40,21 +42,26 @@ class LazyImages:
         Raises:
             SmoothcertError: an image is truncated or no image, or not what ``transform`` takes.
         """
+        functional = torchvision.transforms.functional
         if isinstance(rows, int | np.integer):
-            return self._read(self.paths[rows])
+            return functional.to_tensor(self._read(self.paths[rows]))
         chosen = np.arange(len(self))[rows]
         if not len(chosen):
             return torch.empty((0, *self.shape[1:]))
-        return torch.stack([self._read(self.paths[i]) for i in chosen])
+        return torch.stack([functional.to_tensor(self._read(self.paths[i])) for i in chosen])
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        return (self._read(path) for path in self.paths)
+        return (self[i] for i in range(len(self)))
 
-    def with_transform(self, transform: Callable[[Image.Image], torch.Tensor]) -> LazyImages:
+    def bytes(self, row: int) -> torch.Tensor:
+        """Image ``row`` as uint8 [C, H, W]: 255 times what indexing gives; raises as that does."""
+        return torchvision.transforms.functional.pil_to_tensor(self._read(self.paths[row]))
+
+    def with_transform(self, transform: Transform) -> LazyImages:
         """The same images, seen through another transform."""
         return LazyImages(self.paths, transform, self.one)
 
-    def _read(self, path: str) -> torch.Tensor:
+    def _read(self, path: str) -> Image.Image:
         try:
             with Image.open(path) as image:
                 if image.mode.startswith(("I", "F")):
@@ -68,10 +75,10 @@ class LazyImages:
             raise SmoothcertError(f"{path}: {error}") from None
 
 
-def centre_crop(image: Image.Image) -> torch.Tensor:
-    """Resize the shorter side to 256, crop the central 224x224, scale to [0,1]."""
+def centre_crop(image: Image.Image) -> Image.Image:
+    """Resize the shorter side to 256, crop the central 224x224."""
     functional = torchvision.transforms.functional
-    return functional.to_tensor(functional.center_crop(functional.resize(image, 256), [224, 224]))
+    return functional.center_crop(functional.resize(image, 256), [224, 224])
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class Fitted:
     width: int
     resize: bool = False
 
-    def __call__(self, image: Image.Image) -> torch.Tensor:
+    def __call__(self, image: Image.Image) -> Image.Image:
         functional = torchvision.transforms.functional
         size = [self.height, self.width]
         if [image.height, image.width] != size:
@@ -98,4 +105,4 @@ class Fitted:
                 for s, n in zip(size, (image.height, image.width), strict=True)
             ]
             image = functional.center_crop(functional.resize(image, larger), size)
-        return functional.to_tensor(image)
+        return image

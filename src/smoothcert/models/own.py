@@ -48,15 +48,6 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu") if first is None else first.device
 
 
-def check_module(model: object) -> None:
-    """Raise SmoothcertError unless ``model`` is a torch.nn.Module."""
-    if not isinstance(model, nn.Module):
-        raise SmoothcertError(
-            f"model: expected a torch.nn.Module, found {type(model).__name__}; a function goes into"
-            " the forward of a module"
-        )
-
-
 def examine(model: nn.Module, shape: Sequence[int]) -> Tensor:
     """The logits [INPUTS, C] of a network on fixed inputs of ``shape``; float64, on the CPU.
 

@@ -53,6 +53,11 @@ class Noise(Part):
         return 0.0
 
     @property
+    def shape_slug(self) -> str:
+        """The slug without the scale: ``gaussian``, ``centripetal-l2_k500``."""
+        return self.slug.rpartition("-")[0]
+
+    @property
     def grid(self) -> int | None:
         """Its certificates are for inputs that are multiples of 1 / grid; None: for all."""
         return None

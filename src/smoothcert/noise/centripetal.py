@@ -46,11 +46,6 @@ class Centripetal(Noise):
             raise ValueError(f"k {self.k}: expected a whole number >= 0")
 
     @property
-    def shape_slug(self) -> str:
-        """The slug without the scale, by which a table is known: ``centripetal-l2_k500``."""
-        return self.slug.rpartition("-")[0]
-
-    @property
     def tabulated(self) -> str | None:
         return None if self._formula() else self.shape_slug
 

@@ -7,14 +7,16 @@ are T of it. A grid step of one pixel crosses a split point for exactly one s. S
 copies at most m change over an l1 distance of m / q, the number of a class's votes moves by at most
 m, and
 
-    R = (n_A - n_B) / 2 q,   n_B the most votes of another class (+ 1 where it wins ties)
+    R = (n_A - n_B) / 2 q,   n_B the most votes of another class,
 
-from all T votes: no sampling, no alpha. Votes of random shifts certify as those of uniform noise
-do, R = lam (p_A - p_B).
+is the radius of an open ball, from all T votes: no sampling, no alpha. (Their code prints the
+whole grid steps in it.) Votes of random shifts certify as those of uniform noise do,
+R = lam (p_A - p_B).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,6 +28,8 @@ from smoothcert.compute.streams import numpy_generator
 from smoothcert.core.slugs import arg, main
 from smoothcert.noise.base import NOISES, Noise, to_grid
 from smoothcert.noise.uniform import Uniform
+
+_VALUES = 1 << 22  # made at a time
 
 
 @lru_cache(maxsize=16)
@@ -75,14 +79,23 @@ class Splitting(Noise):
         return self.noisy_by(x, scale, shifts)
 
     def noisy_by(self, x: torch.Tensor, scale: float, numbers: torch.Tensor) -> torch.Tensor:
-        t = self.outcomes(scale)
-        shape = x.shape[1:]
-        v = torch.from_numpy(template(int(np.prod(shape)), t)).to(x.device).view(shape)
-        first = (v + numbers.view(-1, *[1] * len(shape))) % t  # [n, *shape]
-        a = to_grid(x[:1] if x.stride(0) == 0 else x, self.q)
-        # In half steps: the part of x's line from one split point to the next, cut at 0 and 1.
+        t, shape = self.outcomes(scale), x.shape[1:]
+        v = torch.from_numpy(template(math.prod(shape), t)).to(x.device).view(shape)
+        copies = x.stride(0) == 0  # of one input
+        a = to_grid(x[:1] if copies else x, self.q)
+        out = torch.empty(x.shape, device=x.device)
+        block = max(1, _VALUES // v.numel())
+        for start in range(0, len(x), block):
+            part = slice(start, start + block)
+            first = (v + numbers[part].view(-1, *[1] * len(shape))) % t
+            out[part] = self._middles(a if copies else a[part], first, t)
+        return out
+
+    def _middles(self, a: torch.Tensor, first: torch.Tensor, t: int) -> torch.Tensor:
+        """Of the part of the line that ``a`` (grid steps) is in, cut at ``first`` + 1/2 + t Z and
+        at 0 and q: in [0, 1]."""
         upper = 2 * (torch.div(a - first - 1, t, rounding_mode="floor") + 1) * t + 2 * first + 1
-        lower = (upper - 2 * t).clamp_min(0)
+        lower = (upper - 2 * t).clamp_min(0)  # both in half steps
         return (upper.clamp_max(2 * self.q) + lower).float() / (4 * self.q)
 
     def added(self, x: torch.Tensor, scale: float, generator: torch.Generator) -> torch.Tensor:

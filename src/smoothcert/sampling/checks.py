@@ -13,6 +13,7 @@ from smoothcert.budget.base import Budget
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.lazy_images import LazyImages
 from smoothcert.models.own import name_of
+from smoothcert.noise.base import Noise, on_grid
 
 
 def check_images(images: torch.Tensor, idx: Sequence[int] | NDArray) -> None:
@@ -24,6 +25,16 @@ def check_images(images: torch.Tensor, idx: Sequence[int] | NDArray) -> None:
         low, high = float(flat[i].min()), float(flat[i].max())
         found = "NaN" if torch.isnan(flat[i]).any() else f"values from {low:g} to {high:g}"
         raise SmoothcertError(f"image idx {idx[i]}: expected values in [0, 1], found {found}")
+
+
+def check_grid(image: torch.Tensor, idx: int, noise: Noise) -> None:
+    """Raise SmoothcertError for an image [*shape] off the grid on which ``noise`` certifies."""
+    if noise.grid is None or bool((near := on_grid(image, noise.grid)).all()):
+        return
+    raise SmoothcertError(
+        f"image idx {idx}: expected multiples of 1/{noise.grid}, on which noise {noise.slug}"
+        f" certifies; found {float(image[~near][0]):.6g}"
+    )
 
 
 def check_scales(scales: NDArray, idx: Sequence[int] | NDArray) -> None:

@@ -1,14 +1,15 @@
-"""A store of votes: for each input the looks that its budget wants, several inputs a call.
+"""A store of votes: for each input the looks that its budget wants.
 
-An input is a coroutine that asks for looks until its budget has enough. Those of several inputs
-are drawn together where one asks for little, so that short runs fill the passes, and ``jobs``
-threads take inputs from one queue. Votes depend on neither: each look has its own noise.
+An input is a coroutine that asks for looks until its budget has enough. Threads take looks from
+one queue, as many at a time as fill a call and of several inputs where one asks for little.
+Votes depend on neither: each look has noise of its own.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from smoothcert.budget.base import Budget
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.sampling.checks import check_images, check_scales
+from smoothcert.sampling.checks import check_grid, check_images, check_scales
 from smoothcert.sampling.sampler import Draw, Sampler
 from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.identity import difference
@@ -123,12 +124,18 @@ class _Wanted:
     """Looks that an input asks for: of a stream, by number, each of ``size`` samples."""
 
     stream: str
-    numbers: Sequence[int]
+    numbers: range
     size: int
 
-    @property
-    def samples(self) -> int:
-        return len(self.numbers) * self.size
+
+@dataclass(frozen=True)
+class _Task:
+    """One look to be drawn, of input ``i``."""
+
+    i: int
+    stream: str
+    look: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -140,12 +147,13 @@ class _Done:
     seconds: float
 
 
-# An input in progress: it yields what it wants and is sent the votes and the seconds of each look.
-_Input = Generator[_Wanted, list[tuple[dict[int, int], float]], _Done]
+Votes = tuple[dict[int, int], float]  # of a look, and the seconds it took
+# An input in progress: it yields what it wants and is sent the votes of each look.
+_Input = Generator[_Wanted, list[Votes], _Done]
 
 
 class _Work:
-    """What is to be drawn, and what of it is done."""
+    """The looks to be drawn, from which threads take as many at a time as fill a call."""
 
     def __init__(
         self,
@@ -161,18 +169,22 @@ class _Work:
         self.identity, self.known = identity, known
         self.journal, self.progress = journal, progress
         self.done: dict[int, _Done] = {}
-        self._images: dict[int, torch.Tensor] = {}  # of the inputs in progress
-        self._queue: Iterator[int] = iter(range(len(self.inputs.idx)))
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        # Several looks a call keep the device busy; few enough that a kill loses little.
-        self._full = max(4 * self.identity["look"], 2 * self.sampler.batch)
+        self._queue: Iterator[int] = iter(range(len(inputs.idx)))
+        self._tasks: deque[_Task] = deque()
+        self._begun: dict[int, _Input] = {}
+        self._images: dict[int, torch.Tensor] = {}
+        self._missing: dict[int, dict[int, Votes | None]] = {}  # of an input, its looks asked for
+        self._busy = 0  # threads that draw or advance inputs
+        self._stopped = False
+        self._changed = threading.Condition()
+        # Several passes a call keep the device busy; few enough that a kill loses little, and
+        # that threads end together.
+        self._full = max(identity["look"], 8 * sampler.batch)
 
     def run(self, jobs: int) -> None:
         """Until every input is done; the first error of a thread ends them all."""
-        jobs = max(1, min(jobs, len(self.inputs.idx)))
         with _one_thread():
-            if jobs == 1:
+            if jobs <= 1:
                 self._work()
             else:
                 self._share(jobs)
@@ -183,90 +195,123 @@ class _Work:
             try:
                 wait(parts, return_when=FIRST_EXCEPTION)
             finally:
-                self._stopped.set()  # after an error, or an interrupt of the caller
+                self._stop()  # after an interrupt of the caller, too
             for part in parts:
                 part.result()
 
+    def _stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
     def _work(self) -> None:
-        """Take inputs from the queue, as many at a time as fill a call."""
-        active: list[tuple[int, _Input, _Wanted]] = []
-        while True:
-            samples = sum(wanted.samples for *_, wanted in active)
-            while samples < self._full and (i := self._next()) is not None:
-                if begun := self._advance(i, self._input(i), None):
-                    active.append(begun)
-                    samples += begun[2].samples
-            if not active or self._stopped.is_set():
-                return
-            answers = self._draw([(i, wanted) for i, _, wanted in active])
-            active = [
-                going
-                for (i, of, _), votes in zip(active, answers, strict=True)
-                if (going := self._advance(i, of, votes))
-            ]
-
-    def _next(self) -> int | None:
-        with self._lock:
-            return next(self._queue, None)
-
-    def _advance(
-        self, i: int, of: _Input, votes: list[tuple[dict[int, int], float]] | None
-    ) -> tuple[int, _Input, _Wanted] | None:
-        """The input with what it wants next; None once it is done."""
         try:
-            wanted = next(of) if votes is None else of.send(votes)
-        except StopIteration as end:
-            self._images.pop(i, None)
-            with self._lock:
-                self.done[i] = end.value
-                if self.progress:
-                    self.progress(1, 0, len(self.inputs.idx))
-            return None
-        return i, of, wanted
+            while tasks := self._take():
+                self._give(tasks, self._draw(tasks))
+        except BaseException:
+            self._stop()
+            raise
 
-    def _draw(
-        self, asked: Sequence[tuple[int, _Wanted]]
-    ) -> list[list[tuple[dict[int, int], float]]]:
-        """For each input that asks, the votes and the seconds of its looks."""
+    def _take(self) -> list[_Task]:
+        """The looks of a call; waits while only others know whether there will be more."""
+        with self._changed:
+            while not self._stopped:
+                tasks: list[_Task] = []
+                while sum(task.size for task in tasks) < self._full and (
+                    self._tasks or self._begin()
+                ):
+                    tasks.append(self._tasks.popleft())
+                if tasks:
+                    self._busy += 1
+                    return tasks
+                if not self._busy:
+                    break
+                self._changed.wait()
+            return []
+
+    def _begin(self) -> bool:
+        """Begin inputs until one has a look to be drawn; False if none is left."""
+        for i in self._queue:
+            self._begun[i] = self._input(i)
+            if wanted := self._advance(i, None):
+                self._ask(i, wanted)
+                return True
+        return False
+
+    def _ask(self, i: int, wanted: _Wanted) -> None:
+        self._missing[i] = dict.fromkeys(wanted.numbers)
+        self._tasks += [_Task(i, wanted.stream, j, wanted.size) for j in wanted.numbers]
+
+    def _advance(self, i: int, votes: list[Votes] | None) -> _Wanted | None:
+        """What input ``i`` wants after these votes; None once it is done."""
+        try:
+            return next(self._begun[i]) if votes is None else self._begun[i].send(votes)
+        except StopIteration as end:
+            self.done[i] = end.value
+            del self._begun[i]
+            self._images.pop(i, None)
+            if self.progress:
+                self.progress(1, 0, len(self.inputs.idx))
+            return None
+
+    def _draw(self, tasks: Sequence[_Task]) -> list[Votes]:
+        """The votes and the seconds of each look."""
         start = time.perf_counter()
         seed, purpose = self.identity["seed"], self.identity.get("purpose")
-        draws = []
-        for i, wanted in asked:
-            idx, scale = int(self.inputs.idx[i]), float(self.inputs.scale[i])
-            image = self._image(i)
-            name = stream_name(wanted.stream, purpose)
-            draws += [
-                Draw(
-                    image,
-                    scale,
-                    generator(seed, name, idx, j, device=self.sampler.device),
-                    wanted.size,
-                )
-                for j in wanted.numbers
-            ]
-        votes = [_sparse(counts) for counts in self.sampler.votes(draws)]
-        took = (time.perf_counter() - start) / sum(draw.n for draw in draws)
-        seconds = [took * draw.n for draw in draws]
-        answers, at = [], 0
-        with self._lock:
-            for i, wanted in asked:
-                part = slice(at, at := at + len(wanted.numbers))
-                answers.append(list(zip(votes[part], seconds[part], strict=True)))
-                for j, (counts, spent) in zip(wanted.numbers, answers[-1], strict=True):
-                    if self.journal:
-                        row = int(self.inputs.row[i])
-                        self.journal.add(Look(row, wanted.stream, j, spent, counts))
+        draws = [
+            Draw(
+                self._image(task.i),
+                float(self.inputs.scale[task.i]),
+                range(task.look * task.size, (task.look + 1) * task.size)
+                if self.budget.exhaustive
+                else generator(
+                    seed,
+                    stream_name(task.stream, purpose),
+                    int(self.inputs.idx[task.i]),
+                    task.look,
+                    device=self.sampler.device,
+                ),
+                task.size,
+            )
+            for task in tasks
+        ]
+        counts = self.sampler.votes(draws)
+        took = (time.perf_counter() - start) / sum(task.size for task in tasks)
+        return [(_sparse(c), took * t.size) for c, t in zip(counts, tasks, strict=True)]
+
+    def _give(self, tasks: Sequence[_Task], found: Sequence[Votes]) -> None:
+        """Keep the votes of a call, and advance the inputs that have all they asked for."""
+        with self._changed:
+            for task, (votes, seconds) in zip(tasks, found, strict=True):
+                self._missing[task.i][task.look] = (votes, seconds)
+                if self.journal:
+                    row = int(self.inputs.row[task.i])
+                    self.journal.add(Look(row, task.stream, task.look, seconds, votes))
             if self.progress:
-                self.progress(0, sum(draw.n for draw in draws), len(self.inputs.idx))
-        return answers
+                self.progress(0, sum(task.size for task in tasks), len(self.inputs.idx))
+            complete = {}
+            for i in dict.fromkeys(task.i for task in tasks):
+                votes_of = [v for v in self._missing[i].values() if v is not None]
+                if len(votes_of) == len(self._missing[i]):
+                    complete[i] = votes_of
+        for i, votes_of in complete.items():  # a budget may take its time: others draw meanwhile
+            wanted = self._advance(i, votes_of)
+            if wanted:
+                with self._changed:
+                    self._ask(i, wanted)
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
 
     def _image(self, i: int) -> torch.Tensor:
         """Fetched once, on the device; SmoothcertError for values outside [0, 1]."""
-        if i not in self._images:
+        image = self._images.get(i)
+        if image is None:
             image = self.inputs.images[i]
             check_images(image[None], [int(self.inputs.idx[i])])
-            self._images[i] = image.to(self.sampler.device)
-        return self._images[i]
+            check_grid(image, int(self.inputs.idx[i]), self.sampler.noise)
+            self._images[i] = image = image.to(self.sampler.device)
+        return image
 
     def _input(self, i: int) -> _Input:
         """All looks of one input: those at hand, then as many more as the budget wants."""
@@ -275,10 +320,11 @@ class _Work:
         d = int(np.prod(self.identity["shape"]))
         have = self.known.get(row, {})
         seconds = sum(spent for _, spent in have.values())
+        selection: dict[int, int] = {}
         if (SELECTION, 0) in have:
             selection = have[SELECTION, 0][0]
-        else:
-            ((selection, spent),) = yield _Wanted(SELECTION, [0], self.identity["n0"])
+        elif self.identity["n0"]:
+            ((selection, spent),) = yield _Wanted(SELECTION, range(1), self.identity["n0"])
             seconds += spent
         votes: list[dict[int, int]] = []
         while (ESTIMATION, len(votes)) in have:
@@ -288,11 +334,8 @@ class _Work:
         asked, target = -1, 0
         while target > asked:
             asked = target
-            while len(votes) < target:
-                ahead = min(target - len(votes), max(1, self._full // look))
-                for counts, spent in (
-                    yield _Wanted(ESTIMATION, range(len(votes), len(votes) + ahead), look)
-                ):
+            if len(votes) < target:
+                for counts, spent in (yield _Wanted(ESTIMATION, range(len(votes), target), look)):
                     votes.append(counts)
                     seconds += spent
             seen = np.array([_dense(v, c) for v in votes[:target]], np.int64).reshape(-1, c)

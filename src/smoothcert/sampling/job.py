@@ -25,6 +25,7 @@ from smoothcert.core.provenance import ANSWERS
 from smoothcert.core.scratch import Scratch
 from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
+from smoothcert.sampling import clean
 from smoothcert.sampling.checks import check_look
 from smoothcert.sampling.collect import Inputs, Progress, collect
 from smoothcert.sampling.engines import Engine, check_precision, open_engine
@@ -138,6 +139,7 @@ def run(
     """
     start = time.time()
     budget, noise = BUDGETS.parse(spec.budget), NOISES.parse(spec.noise)
+    spec = spec.model_copy(update={"look": budget.look_of(spec.look)})
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
     info = datasets.info(spec.dataset)
@@ -155,6 +157,7 @@ def run(
         "batch": batch,
         "engine": engine.identity,
         "n0": budget.n0,
+        **({"copies": "all"} if budget.exhaustive else {}),
         **subject(data, made, where),
     }
     rows = np.arange(shard[0], len(data), shard[1])
@@ -169,6 +172,8 @@ def run(
             else read_scales(scales, data.idx[rows], spec.scaling)
         ),
     )
+    base = clean.answers(engine, data.images, rows, batch)
+    clean.warn_of(model, data, info, rows, base)
     before = _existing(out, top_up, identity, inputs)
     # The file of readings beside ``out`` stays; what its record says would be lost.
     read_before = merged([read_record(out).get(KEY, {})])
@@ -183,7 +188,7 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        about = datasets.place(spec.dataset)
+        about = {**datasets.place(spec.dataset), **clean.record_of(base, inputs.label)}
         _write_record(out, store, spec.budget, seconds, made, start, engine, read_before, about)
         scratch.remove()
     return store
@@ -242,11 +247,11 @@ def _write_record(
     start: float,
     engine: Engine,
     read_before: Readings,
-    data: Mapping[str, Any],
+    about: Mapping[str, Any],
 ) -> None:
     record = {
         "identity": store.identity,
-        **data,
+        **about,
         "budget": budget,  # what this run sampled for; the votes may serve others
         "model": made,
         "surroundings": provenance.record(str(engine.device)),

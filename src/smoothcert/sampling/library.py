@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from smoothcert.compute.devices import choose_device, cores
 from smoothcert.core.progress import bar
 from smoothcert.core.slugs import check_part
 from smoothcert.datasets.lazy_images import LazyImages
+from smoothcert.models.doors import adapted
 from smoothcert.models.mode import evaluating
-from smoothcert.models.own import check_module, device_of, examine
+from smoothcert.models.own import device_of, examine
+from smoothcert.models.spec import Given
 from smoothcert.noise.base import Noise
 from smoothcert.sampling.checks import (
     as_idx,
@@ -33,7 +36,7 @@ from smoothcert.votes import VoteStore
 
 
 def sample(
-    model: torch.nn.Module,
+    model: Any,
     images: torch.Tensor | NDArray | LazyImages,
     budget: Budget,
     noise: Noise,
@@ -53,7 +56,8 @@ def sample(
 ) -> VoteStore:
     """Votes of a model of your own, in memory: the first step of certifying it.
 
-    ``model`` maps images in [0,1] (normalization inside) to logits. It is asked in eval mode,
+    ``model`` maps images in [0,1] (normalization inside) to logits: a torch module or what
+    :func:`models.doors.adapt` makes one of, which declares the rest. It is asked in eval mode,
     where it is (or a copy of it on ``device``), and left as it was. ``engine`` computes its
     logits in ``precision`` (default: the network's own); both are part of the classifier that is
     certified. ``auto`` is ONNX Runtime on a CPU for a network that it can run, else torch, with
@@ -75,15 +79,15 @@ def sample(
     models.own.examine), images outside [0,1], a scale that is not positive, labels that are no
     classes, an n that is no multiple of the look, or arguments of another shape or type.
     """
-    check_module(model)
     check_part(budget, Budget)
     check_part(noise, Noise)
-    where = device_of(model) if device is None else choose_device(str(device))
-    look = min(look, budget.n)
+    look = budget.look_of(min(look, budget.n))
     check_look(budget, look)
     images = as_images(images)
     n, shape = len(images), tuple(images.shape[1:])
     check_images(images[:1], [0])
+    model = adapted(model, Given(path="model"), shape)
+    where = device_of(model) if device is None else choose_device(str(device))
     batch = batch or default_batch(int(np.prod(shape)), where)
     if _elsewhere(model, where):
         model = copy.deepcopy(model).to(where)
@@ -106,6 +110,7 @@ def sample(
             "seed": seed,
             "look": look,
             "n0": budget.n0,
+            **({"copies": "all"} if budget.exhaustive else {}),
             "batch": batch,
             "shape": list(shape),
             "n_classes": n_classes,

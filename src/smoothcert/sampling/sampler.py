@@ -29,11 +29,12 @@ def default_batch(d: int, device: torch.device) -> int:
 
 @dataclass(frozen=True)
 class Draw:
-    """``n`` noisy copies of one input ``x`` [*shape] float32, their noise from ``stream``."""
+    """``n`` noisy copies of one input ``x`` [*shape] float32, their noise from ``stream``; or
+    those of its numbers (:meth:`smoothcert.noise.Noise.noisy_by`)."""
 
     x: torch.Tensor
     scale: float
-    stream: torch.Generator
+    stream: torch.Generator | range
     n: int
 
 
@@ -72,7 +73,7 @@ class Sampler:
         filled = 0
         for number, draw in enumerate(draws):
             x = draw.x.to(self.device)
-            rest = self.noise.noisy(x.expand(draw.n, *shape), draw.scale, draw.stream)
+            rest = self._noisy(x.expand(draw.n, *shape), draw)
             while len(rest):
                 part, rest = rest[: self.batch - filled], rest[self.batch - filled :]
                 now = slice(filled, filled + len(part))
@@ -89,6 +90,12 @@ class Sampler:
             held[filled:] = held[0]  # any image: their votes are not counted
             tally.add(held, draw_of[:filled])
         return tally.counts()
+
+    def _noisy(self, x: torch.Tensor, draw: Draw) -> torch.Tensor:
+        if isinstance(draw.stream, range):
+            numbers = torch.tensor(draw.stream, device=self.device)
+            return self.noise.noisy_by(x, draw.scale, numbers)
+        return self.noise.noisy(x, draw.scale, draw.stream)
 
 
 class _Tally:

@@ -77,6 +77,8 @@ class Scaling(Part):
         What it finds for one scaling does not depend on which others are wanted.
         """
 
+    experts = False  # whether the levels have networks of their own, trained at their scale
+
     def levels(self, sigma_0: float) -> tuple[float, ...]:
         """The scales between which an estimator chooses, whose votes are put together; none of a
         scaling that finds its scales by itself."""

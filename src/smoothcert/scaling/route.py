@@ -64,7 +64,7 @@ def run(
         progress=progress,
         n_classes=len(stores),
     )
-    store = routed(route, stores, spec.scaling)
+    store = routed(route, stores, spec.scaling, spec.of or "")
     store.write(out)
     _write_record(out, store, votes, levels, stores, start)
     return store

@@ -17,11 +17,9 @@ class DualSmoothing(Scaling):
     """Dual smoothing (Sun, Mao, Vechev 2026): the level that ``n`` votes of an estimator name.
 
     The levels are ``points`` scales sigma_0, ratio sigma_0, ratio^2 sigma_0, ...; the estimator is
-    smoothed with Gaussian noise of scale ``tau``. The model certifies at each level; ``experts``:
-    at a level the same training at that level's own noise does. ``learns``: what its targets are:
-    the level whose votes give the largest radius (``votes``), or the level nearest to the scale
-    that a search finds (``ascent``: DDRS's Algorithm 1 with 900 steps). The level is known to be
-    constant around x, and the certificate is no larger: certificates/routed.py.
+    smoothed with the same kind of noise of scale ``tau``. The model certifies at each level;
+    ``experts``: at a level the same training at that level's own noise does. The level is known to
+    be constant around x, and the certificate is no larger: certificates/routed.py.
     """
 
     label = "dual smoothing"
@@ -31,15 +29,12 @@ class DualSmoothing(Scaling):
     points: int = arg("g", 2, int, title="{} levels")
     n: int = arg("n", 1000, int, title="{} votes for the level")
     experts: bool = arg("experts", False, bool)
-    learns: str = arg("of", "votes", str, title="learns {}")
 
     def __post_init__(self) -> None:
         check(0 < self.tau < float("inf"), "tau", self.tau, "a positive number")
         check(0 < self.ratio < float("inf") and self.ratio != 1, "x", self.ratio, "positive, not 1")
         check(self.points >= 2, "g", self.points, "at least 2 levels")
         check(self.n >= 1, "n", self.n, "at least 1")
-        if self.learns not in ("votes", "ascent"):
-            raise ValueError(f"of {self.learns!r}: expected votes or ascent")
 
     @property
     def search(self) -> None:

@@ -51,6 +51,9 @@ class RouteSpec(Settings):
     n: Count = Field(1000, description="votes of the estimator at an input, for its level")
     n0: Count = Field(100, description="votes of the estimator that name the level")
     scaling: str = Field("dual", description="what the store says of its scales: a slug")
+    of: str | None = Field(
+        None, description="what the store says of its noise; default: that of its first level"
+    )
     batch: Count | None = same(SampleSpec, "batch")
     engine: EngineName = same(SampleSpec, "engine")
     precision: Precision = same(SampleSpec, "precision")

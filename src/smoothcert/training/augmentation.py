@@ -17,10 +17,13 @@ def crop_flip(x: Tensor, stream: Generator) -> Tensor:
     batch, _, height, width = x.shape
     top, left = torch.randint(2 * PADDING + 1, (2, batch), generator=stream)
     mirrored = torch.rand(batch, generator=stream) < 0.5
-    rows = top[:, None] + torch.arange(height)
-    columns = left[:, None] + torch.arange(width)
-    columns = torch.where(mirrored[:, None], columns.flip(1), columns)
-    images = torch.arange(batch)[:, None, None].to(x.device)
+    # Three numbers an image go to the device, which makes the rest of them.
+    drawn = torch.stack([top, left, mirrored.long()])
+    top, left, mirrored = drawn.to(x.device, non_blocking=True)[:, :, None]
+    rows = top + torch.arange(height, device=x.device)
+    columns = left + torch.arange(width, device=x.device)
+    columns = torch.where(mirrored.bool(), columns.flip(1), columns)
+    images = torch.arange(batch, device=x.device)[:, None, None]
     padded = F.pad(x, [PADDING] * 4).permute(0, 2, 3, 1)
-    cropped = padded[images, rows[:, :, None].to(x.device), columns[:, None, :].to(x.device)]
+    cropped = padded[images, rows[:, :, None], columns[:, None, :]]
     return cropped.permute(0, 3, 1, 2).contiguous()

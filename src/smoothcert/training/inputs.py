@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from smoothcert.compute.lazy import torchvision
 from smoothcert.compute.streams import numpy_generator
 from smoothcert.datasets import Dataset
 from smoothcert.datasets.lazy_images import LazyImages
+from smoothcert.training.stop import SIGNALS
 
 
 class InMemory:
@@ -36,8 +38,14 @@ class InMemory:
             yield self.x[rows], self.y[rows]
 
 
+MOST_WORKERS = 16  # more of them decode faster than one GPU trains
+
+
 class Decoded:
-    """Images are decoded, cropped and mirrored at random by a worker process a core of the job."""
+    """Images are decoded, cropped and mirrored at random by a worker process a core of the job.
+
+    They travel to the device as bytes and become numbers in [0,1] there.
+    """
 
     def __init__(self, dataset: Dataset, device: torch.device, seed: int, random: bool) -> None:
         self.dataset, self.device, self.seed, self.random = dataset, device, seed, random
@@ -51,11 +59,19 @@ class Decoded:
         loader = torch.utils.data.DataLoader(
             views,
             batch_sampler=[batch.tolist() for batch in order],
-            num_workers=cores(),
+            num_workers=min(cores(), MOST_WORKERS),
             pin_memory=self.device.type == "cuda",
+            worker_init_fn=_deaf,
         )
         for x, y in loader:
-            yield x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+            pixels = x.to(self.device, non_blocking=True).float().div_(255)
+            yield pixels, y.to(self.device, non_blocking=True)
+
+
+def _deaf(worker: int) -> None:
+    """A signal to stop is for the training, which needs its workers a little longer."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass
@@ -76,19 +92,19 @@ class _Views(torch.utils.data.Dataset):
         if self.random:
             stream = numpy_generator(self.seed, "training-augmentation", self.epoch, i)
             images = images.with_transform(partial(random_view, stream=stream))
-        return images[i], int(self.labels[i])
+        return images.bytes(i), int(self.labels[i])
 
 
-def random_view(image: Image, stream: np.random.Generator, side: int = 224) -> Tensor:
-    """A random part of ``image`` at ``side`` x ``side``, mirrored or not: [3, side, side].
+def random_view(image: Image, stream: np.random.Generator, side: int = 224) -> Image:
+    """A random part of ``image`` at ``side`` x ``side``, mirrored or not.
 
     The part has 8% to 100% of the area and a ratio of sides between 3/4 and 4/3 (Szegedy et al.
     2015, as torchvision's RandomResizedCrop): ten attempts, then the largest central square.
     """
     functional = torchvision.transforms.functional
     top, left, height, width = random_part(image.height, image.width, stream)
-    image = functional.resized_crop(image, top, left, height, width, [side, side])
-    return functional.to_tensor(functional.hflip(image) if stream.random() < 0.5 else image)
+    part: Image = functional.resized_crop(image, top, left, height, width, [side, side])
+    return functional.hflip(part) if stream.random() < 0.5 else part
 
 
 def random_part(rows: int, columns: int, stream: np.random.Generator) -> tuple[int, int, int, int]:

@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from smoothcert.compute.arithmetic import computing, dtype_of
 from smoothcert.compute.streams import generator
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.models.classifier import Classifier
 from smoothcert.noise import Noise
 from smoothcert.training.augmentation import crop_flip
 from smoothcert.training.log import Progress
 from smoothcert.training.method import Batch, Loss, Method
+from smoothcert.training.pieces import RunningAverages, cut, gather_gradients
 from smoothcert.training.recipe import Recipe
 from smoothcert.training.scales import DataDependentScale, FixedScale
+from smoothcert.training.sums import Sums
+from smoothcert.training.team import Team
 
 CHECK_EVERY = 20  # batches between looks at the loss, each of which waits for the device
 
@@ -37,7 +40,7 @@ class TrainingInputs(Protocol):
 class Loop:
     """What stays the same from epoch to epoch."""
 
-    model: nn.Module
+    model: Classifier
     optimizer: torch.optim.Optimizer
     method: Method
     scales: FixedScale | DataDependentScale
@@ -45,48 +48,88 @@ class Loop:
     noise: Noise
     recipe: Recipe
     seed: int
-    device: torch.device
-    precision: str = "float32"
+    precision: str
+    team: Team
+
+    def __post_init__(self) -> None:
+        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
+        self.averages = RunningAverages(self.model, self.recipe.parts, self.team)
 
     def run(
-        self, first: int, progress: Progress, done: Callable[[int, dict[str, float]], None]
+        self,
+        first: int,
+        begun: Sums | None,
+        progress: Progress,
+        done: Callable[[int, dict[str, float]], None],
+        pause: Callable[[int, Sums], None],
     ) -> None:
         """Train the epochs ``first``, ..., and call ``done(epochs done, row of the log)``.
 
-        Every draw (order, augmentation, noise, ascent) is a function of the seed, the epoch and
-        the batch, so it does not matter where a run was interrupted.
+        Within an epoch ``pause(epoch, sums)`` is called every few batches; whoever kept the state
+        there gives the sums as ``begun``. Every draw (order, augmentation, noise, ascent) is a
+        function of the seed, the epoch, the batch and its piece, so it does not matter where a
+        run was interrupted.
         """
         with computing(self.precision):
             for epoch in range(first, self.recipe.epochs):
-                done(epoch + 1, self.epoch(epoch, progress))
+                done(epoch + 1, self.epoch(begun or Sums(epoch, self.team), progress, pause))
+                begun = None
 
-    def epoch(self, epoch: int, progress: Progress) -> dict[str, float]:
-        """Train one epoch; its row of the log."""
-        start = time.monotonic()
-        sums = Sums(epoch)
-        order = self.order(epoch)
+    def epoch(
+        self, sums: Sums, progress: Progress, pause: Callable[[int, Sums], None]
+    ) -> dict[str, float]:
+        """Train what is left of one epoch; its row of the log."""
+        start = time.monotonic() - sums.seconds
+        epoch, order = sums.epoch, self.order(sums.epoch)
+        batches = [cut(batch, self.recipe.parts) for batch in order]
+        ours = [self.ours(pieces) for pieces in batches]
+        inputs = self.inputs.batches([p for some in ours[sums.steps :] for _, p in some], epoch)
         self.model.train()
-        for step, (x, y) in enumerate(self.inputs.batches(order, epoch)):
+        for step in range(sums.steps, len(order)):
             rate = self.recipe.learning_rate(epoch, step / len(order))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            if self.recipe.augmentation == "crop-flip":
-                x = crop_flip(x, generator(self.seed, "training-augmentation", epoch, step))
-            idx = order[step].to(self.device)
-            scale = x.new_empty(0)  # the schedule of scales sees the batch first
-            batch = Batch(x, y, idx, scale, self.noise, self.seed, epoch, step)
-            with self.autocast():
-                batch.scale = self.scales.visit(self.model, batch)
-                loss = self.method.loss(self.model, batch)
             self.optimizer.zero_grad(set_to_none=True)
-            loss.value.backward()
+            losses = []
+            with self.averages.batch():
+                for part, piece in ours[step]:
+                    share = len(piece) / len(order[step])
+                    with self.averages.piece(share):
+                        loss = self.loss(next(inputs), piece, epoch, step, part)
+                    (loss.value * share).backward()
+                    losses.append((share, loss))
+            gather_gradients(self.parameters, self.team)
+            self.scales.agree(order[step], [p for _, p in ours[step]], self.team)
             self.optimizer.step()
-            if sums.add(loss) == CHECK_EVERY or step + 1 == len(order):
+            last = step + 1 == len(order)
+            if sums.add(losses) == CHECK_EVERY or last:
                 count = sums.settle()
                 progress.step(count, f"{epoch + 1}/{self.recipe.epochs}", sums.loss, sums.accuracy)
+                sums.seconds = time.monotonic() - start
+                if not last:
+                    pause(epoch, sums)
         row = {"epoch": epoch + 1, "loss": sums.loss, "noisy_accuracy": sums.accuracy}
-        row |= {"lr": rate, "seconds": time.monotonic() - start}
+        row |= {"lr": rate, "seconds": sums.seconds}
         return row | sums.statistics() | self.scales.statistics()
+
+    def loss(
+        self, images: tuple[Tensor, Tensor], idx: Tensor, epoch: int, step: int, part: int
+    ) -> Loss:
+        """The loss of one piece of a batch, at the scales of its inputs."""
+        x, y = images
+        ids = (epoch, step) if self.recipe.parts == 1 else (epoch, step, part)
+        if self.recipe.augmentation == "crop-flip":
+            x = crop_flip(x, generator(self.seed, "training-augmentation", *ids))
+        idx = idx.to(self.team.device)
+        scale = x.new_empty(0)  # the schedule of scales sees the batch first
+        batch = Batch(x, y, idx, scale, self.noise, self.seed, ids)
+        with self.autocast():
+            batch.scale = self.scales.visit(self.model, batch)
+            return self.method.loss(self.model, batch)
+
+    def ours(self, pieces: list[Tensor]) -> list[tuple[int, Tensor]]:
+        """The pieces of a batch that this process passes, with their numbers."""
+        return [*enumerate(pieces)][self.team.rank :: self.team.size]
 
     def order(self, epoch: int) -> list[Tensor]:
         """The positions of each batch of ``epoch``; the last batch may be short."""
@@ -100,53 +143,4 @@ class Loop:
         dtype = dtype_of(self.precision)
         if dtype == torch.float32:
             return nullcontext()
-        return torch.autocast(self.device.type, dtype)
-
-
-class Sums:
-    """The losses of an epoch so far, brought from the device a few batches at a time."""
-
-    def __init__(self, epoch: int) -> None:
-        self.epoch = epoch
-        self.waiting: list[tuple[Tensor, Tensor]] = []
-        self.steps = 0
-        self.total = self.right = self.seen = 0.0
-        self.numbers: dict[str, Tensor] = {}
-
-    def add(self, loss: Loss) -> int:
-        """Remember a batch; how many are waiting to be settled."""
-        self.waiting.append((loss.value.detach().float(), loss.correct.sum()))
-        self.seen += len(loss.correct)
-        for key, value in loss.statistics.items():
-            self.numbers[key] = self.numbers.get(key, torch.zeros(())).to(value) + value.detach()
-        return len(self.waiting)
-
-    def settle(self) -> int:
-        """Sum up what waits and return its number; a loss that is not finite ends the run."""
-        values = torch.stack([v for v, _ in self.waiting]).double().cpu()
-        for i, value in enumerate(values.tolist()):
-            if not torch.isfinite(values[i]):
-                raise SmoothcertError(
-                    f"training: the loss is {value} in epoch {self.epoch + 1}, batch"
-                    f" {self.steps + i + 1}; a smaller lr may help"
-                )
-        self.total += values.sum().item()
-        self.right += float(torch.stack([c for _, c in self.waiting]).sum())
-        count = len(self.waiting)
-        self.steps += count
-        self.waiting = []
-        return count
-
-    @property
-    def loss(self) -> float:
-        """Mean over the batches settled."""
-        return self.total / self.steps
-
-    @property
-    def accuracy(self) -> float:
-        """The part of the noisy inputs that the network in training classified right."""
-        return self.right / self.seen
-
-    def statistics(self) -> dict[str, float]:
-        """Means over the batches of the further numbers of the method."""
-        return {key: value.item() / self.steps for key, value in self.numbers.items()}
+        return torch.autocast(self.team.device.type, dtype)

@@ -20,10 +20,11 @@ from smoothcert.noise import Noise
 
 @dataclass
 class Batch:
-    """The inputs of one optimizer step.
+    """The inputs of one optimizer step, or one piece of them.
 
     x: float32 [B, C, H, W] in [0,1], augmented; y: int64 [B]; idx: int64 [B] positions in the
-    training set; scale: float32 [B], the noise scale of each input, in pixels.
+    training set; scale: float32 [B], the noise scale of each input, in pixels; ids: the epoch, the
+    step in it and, where a batch has several, the piece.
     """
 
     x: torch.Tensor
@@ -32,13 +33,17 @@ class Batch:
     scale: torch.Tensor
     noise: Noise
     seed: int
-    epoch: int
-    step: int
+    ids: tuple[int, ...]
+
+    @property
+    def epoch(self) -> int:
+        """From 0."""
+        return self.ids[0]
 
     def stream(self, purpose: str) -> torch.Generator:
         """The random stream of this batch for ``purpose``, on the device of ``x``."""
         name = f"training-{purpose}"
-        return generator(self.seed, name, self.epoch, self.step, device=self.x.device)
+        return generator(self.seed, name, *self.ids, device=self.x.device)
 
     def noisy(self, copies: int = 1) -> torch.Tensor:
         """Fresh noisy copies [B * copies, C, H, W] of x, those of an input consecutive."""

@@ -55,6 +55,11 @@ class Recipe(Settings, Generic[M, S]):
 
     epochs: Count = Field(description="passes over the training set")
     batch: Count = Field(description="inputs of one step")
+    parts: Count = Field(
+        1,
+        description="pieces that a batch passes the network in, each with batch statistics of its"
+        " own: for less memory, or for several processes of torchrun",
+    )
     lr: Positive = Field(description="learning rate at the start")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="optimizer")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of sgd")
@@ -100,6 +105,8 @@ class Recipe(Settings, Generic[M, S]):
             raise ValueError(
                 f"lr_milestones: needed by schedule multistep and only by it, not {self.schedule}"
             )
+        if self.parts > self.batch:
+            raise ValueError(f"parts: {self.parts} pieces of a batch of {self.batch}")
         for snapshot in self.snapshots:
             if snapshot > self.epochs:
                 raise ValueError(f"snapshots: {snapshot} is not in 1..{self.epochs} epochs")

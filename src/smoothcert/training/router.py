@@ -6,6 +6,11 @@ votes of their own networks give its true class; the best one is its target. Inp
 again in proportion to what the best level is worth above the mean of all (cost-proportionate
 sampling; Zadrozny, Langford, Abe 2003), so that plain cross-entropy under noise, the loop and the
 recipes of any other training, minimizes the radius that is lost and not the number of errors.
+
+An undecided estimator costs the whole radius, the wrong level a part of it. So every fifth training
+input is kept back, and on those an offset is chosen for the level that is best on average: the one
+whose certificates would be largest, from none (the estimator as trained) to so much that the
+estimator is constant and what is certified is one scale for all.
 """
 
 from __future__ import annotations
@@ -17,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from smoothcert import datasets
+from smoothcert import datasets, models
 from smoothcert.budget import Fixed
 from smoothcert.compute.devices import choose_device
-from smoothcert.compute.streams import numpy_generator
-from smoothcert.core.confidence import clopper_pearson_lower
+from smoothcert.compute.streams import generator, numpy_generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training
 from smoothcert.datasets import Dataset
@@ -34,12 +39,13 @@ from smoothcert.sampling.library import sample
 from smoothcert.training.run import train
 from smoothcert.training.spec import Job, RouterSpec
 
-_ALPHA = 0.001  # of the radii that are compared; nothing is claimed of them
+_KEPT = 5  # every so many training inputs choose the offset
+_OFFSETS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 1000.0)  # of a logit
 
 
 def train_router(
     spec: RouterSpec,
-    models: Sequence[str],
+    files: Sequence[str],
     out: Path,
     *,
     scales: Path | None = None,
@@ -49,43 +55,53 @@ def train_router(
 ) -> dict[str, Any]:
     """Train the estimator, write it to ``out``, its log beside it, and return its record.
 
-    ``models``: the network of each level, or one for all. ``scales``: a table (columns idx, sigma)
-    of noise scales of training inputs, such as DDRS's own: the target of an input is then the level
-    nearest to its scale, in ratio, and the models are not asked. The classes in the record are the
-    levels. Raises SmoothcertError for what does not fit, before any training.
+    ``files``: the model of each level, or one for all. ``scales``: a table (columns idx, sigma) of
+    noise scales of training inputs, such as DDRS's own: the target of an input is then the level
+    nearest to its scale, in ratio. The classes in the record are the levels, ``offset`` is what was
+    added to the logit of the level ``default``. Raises SmoothcertError for what does not fit,
+    before any training.
     """
     noises = spec.noises()
-    if len(models) not in (1, len(noises)):
+    if len(files) not in (1, len(noises)):
         raise SmoothcertError(
-            f"models: expected one, or one for each of {len(noises)} levels; found {len(models)}"
+            f"models: expected one, or one for each of {len(noises)} levels; found {len(files)}"
         )
-    data = datasets.load(spec.dataset, "train", data_dir, skip=spec.skip)
+    every = -(-datasets.info(spec.dataset).splits["train"] // spec.inputs)
+    data = datasets.load(spec.dataset, "train", data_dir, skip=every)
+    worth = worth_of_levels(spec, files, data, device)
     if scales is None:
-        worth = worth_of_levels(spec, models, data, device)
         target, weight = worth.argmax(1), worth.max(1) - worth.mean(1)
     else:
         target, weight = _nearest(scales, noises, data), np.ones(len(data))
+    kept = np.arange(len(data)) % _KEPT == 0
     noise = NOISES.parse(spec.noise)
     training = Training("cohen", "fs", noise.scale, spec.noise.rpartition("-")[0]).slug
     plain = spec.plain()
     keep = {key: plain[key] for key in ("dataset", "arch", "recipe", "seed", "code")}
     job = Job.check({"training": training, **keep}, "router")
-    return train(job, out, data_dir, device, quiet, dataset=_drawn(spec, data, target, weight))
+    learnt = _drawn(spec, data, target, np.where(kept, 0.0, weight))
+    train(job, out, data_dir, device, quiet, dataset=learnt)
+    rows = np.flatnonzero(kept)
+    held = replace(data, images=data.images[rows], labels=data.labels[rows], idx=data.idx[rows])
+    return _settled(spec, out, held, worth[rows], choose_device(device))
 
 
 def worth_of_levels(
-    spec: RouterSpec, models: Sequence[str], data: Dataset, device: str = "auto"
+    spec: RouterSpec, files: Sequence[str], data: Dataset, device: str = "auto"
 ) -> NDArray[np.float64]:
-    """The radius [N, K] that votes of each level's network give the true class, pixels."""
+    """The radius [N, K] at the share of votes for the true class of each level's network, pixels.
+
+    Of a plain share: with few votes a bound would stand at its ceiling, which grows with the scale.
+    """
     info, where = datasets.info(spec.dataset), choose_device(device)
     noises = spec.noises()
-    networks = [load_model(name, info, where)[0] for name in models]
+    networks = [load_model(name, info, where)[0] for name in files]
     columns = []
     for k, noise in enumerate(noises):
         store = sample(
             networks[min(k, len(networks) - 1)],
             data.images,
-            Fixed(spec.votes, alpha=_ALPHA, n0=1),
+            Fixed(spec.votes, n0=1),
             noise,
             idx=data.idx,
             seed=spec.seed,
@@ -93,9 +109,14 @@ def worth_of_levels(
             device=str(where),
             purpose="targets",
         )
-        p_lower = clopper_pearson_lower(store.count(data.labels, spec.votes), spec.votes, _ALPHA)
-        columns.append(noise.radius(p_lower, noise.scale, store.d))
+        share = _share(store.count(data.labels, spec.votes), spec.votes)
+        columns.append(noise.radius(share, noise.scale, store.d))
     return np.stack(columns, 1)
+
+
+def _share(count: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """The share of ``count`` among n votes, kept away from 0 and 1 by half a vote."""
+    return np.asarray((count + 0.5) / (n + 1))
 
 
 def _nearest(scales: Path, noises: Sequence[Noise], data: Dataset) -> NDArray[np.int64]:
@@ -125,3 +146,51 @@ def _drawn(
         classes=spec.levels,
         digest=digest.hexdigest(),
     )
+
+
+def _settled(
+    spec: RouterSpec, out: Path, held: Dataset, worth: NDArray[np.float64], device: torch.device
+) -> dict[str, Any]:
+    """Add the best offset to the estimator in ``out``; returns its record.
+
+    ``worth`` [N, K]: the radii of the inputs ``held`` at each level.
+    """
+    model, record = models.load(out)
+    default = int(worth.mean(0).argmax())
+    found = offset(spec, model.to(device), held, worth, default)
+    last = [part for part in model.modules() if isinstance(part, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        last.bias[default] += found
+    made_anew = ("format", "digest", "torch", *model.description)
+    kept = {key: value for key, value in record.items() if key not in made_anew}
+    models.save(model.to("cpu"), out, {**kept, "default": default, "offset": found})
+    return models.read_record(out)
+
+
+@torch.inference_mode()
+def offset(
+    spec: RouterSpec,
+    model: torch.nn.Module,
+    held: Dataset,
+    worth: NDArray[np.float64],
+    default: int,
+) -> float:
+    """The offset of _OFFSETS with the largest mean radius, the smaller of level's and class's.
+
+    The level's from the share of ``spec.votes`` noisy answers; of equally good offsets the largest.
+    """
+    noise, device = NOISES.parse(spec.noise), next(model.parameters()).device
+    d, n = held.images[0].numel(), spec.votes
+    value = np.zeros(len(_OFFSETS))
+    for i, idx in enumerate(held.idx.tolist()):
+        stream = generator(spec.seed, "router-offset", idx)
+        noisy = noise.noisy(held.images[i].expand(n, *held.shape), noise.scale, stream)
+        logits = model(noisy.to(device)).cpu()
+        for j, shift in enumerate(_OFFSETS):
+            moved = logits.clone()
+            moved[:, default] += shift
+            votes = torch.bincount(moved.argmax(1), minlength=logits.shape[1])
+            level = int(votes.argmax())
+            reach = noise.radius(_share(votes[level].numpy(), n), noise.scale, d)
+            value[j] += min(float(reach), worth[i, level])
+    return _OFFSETS[int(np.flatnonzero(value >= value.max() * (1 - 1e-9))[-1])]

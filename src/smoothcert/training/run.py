@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ from smoothcert.core.scratch import Scratch
 from smoothcert.models.classifier import Classifier
 from smoothcert.training import state as states
 from smoothcert.training.inputs import Decoded, InMemory
+from smoothcert.training.keeper import STATE, Keeper
 from smoothcert.training.log import Progress, write_log
 from smoothcert.training.loop import Loop
-from smoothcert.training.parent import start
+from smoothcert.training.parent import Parent, start
 from smoothcert.training.plan import Plan, plan
 from smoothcert.training.scales import DataDependentScale, FixedScale
 from smoothcert.training.spec import Job
+from smoothcert.training.stop import Stop
+from smoothcert.training.sums import Sums
+from smoothcert.training.team import Team, team
 
 
 def train(
@@ -35,16 +40,20 @@ def train(
     quiet: bool = False,
     snapshots: str | os.PathLike[str] | None = None,
     dataset: datasets.Dataset | None = None,
+    stop: Stop | None = None,
 ) -> dict[str, Any]:
     """Train and write the model to ``out``, its log beside it; returns the model's record.
 
     The log of NAME.safetensors is NAME.log.csv; its snapshots NAME.epoch-E.safetensors appear
     with it, in the folder ``snapshots`` (by default beside it).
-    After each epoch the whole state goes to ``.NAME.safetensors.DIGEST.partial/`` beside
-    ``out``, where a killed run finds it again: on a CPU it ends with the same weights, to the
-    bit, as a run that was never killed. The last epoch's model is kept; test data plays no part.
+    After each epoch, and every ten minutes within one, the whole state goes to
+    ``.NAME.safetensors.DIGEST.partial/`` beside ``out``, where a killed run finds it again: on a
+    CPU it ends with the same weights, to the bit, as a run that was never killed. The last epoch's
+    model is kept; test data plays no part. The processes of torchrun train one model together,
+    each with its pieces of every batch (:mod:`smoothcert.training.pieces`).
 
-    ``dataset``: these images, and classes, in place of the data set's own.
+    ``dataset``: these images, and classes, in place of the data set's own. ``stop``: who tells the
+    training to keep its state and to end (with Stopped), within a few batches.
     Raises SmoothcertError for a job that is not sound (before any data is read), data or a
     parent that does not fit, or a loss that is not finite.
     """
@@ -55,67 +64,84 @@ def train(
     where = choose_device(device)
     precision = parts.recipe.arithmetic(where)
     check_device(precision, where)
-    if dataset is None:
-        dataset = datasets.load(job.dataset, "train", data_dir)
-    record = _record(parts, dataset, where, precision)
-    model, parent = start(parts, len(dataset.classes) or parts.info.n_classes)
-    if parent is not None:
-        record["parent"] = parent.summary
-    loop = _loop(parts, model, dataset, where, precision)
-    decisive = {key: value for key, value in record.items() if key != "made_by"}
-    with Scratch(out, decisive) as scratch:
-        current = states.State(0, record)
-        file = scratch.path("state.safetensors")
-        if file.exists():
-            saved = states.read(file)
-            if saved is None:
-                raise SmoothcertError(f"{file}: holds no state of a training; remove it")
-            current = saved
-        elif parent is not None and parent.state is not None:
-            current = parent.state
-            current.record = record
-        if current.epoch:
-            states.restore(current, model, loop.optimizer, str(scratch.folder))
-            if current.part("scales"):
-                loop.scales.restore(current.part("scales"))
+    with team(where) as ours:
+        if parts.recipe.parts % ours.size:
+            raise SmoothcertError(
+                f"recipe: parts: {parts.recipe.parts} pieces of a batch, which {ours.size}"
+                " processes cannot share alike; expected a multiple of them"
+            )
+        if dataset is None:
+            with ours.one_first():
+                dataset = datasets.load(job.dataset, "train", data_dir)
+        record = _record(parts, dataset, where, precision)
+        model, parent = start(parts, len(dataset.classes) or parts.info.n_classes)
+        if parent is not None:
+            record["parent"] = parent.summary
+        loop = _loop(parts, model, dataset, ours, precision)
+        decisive = {key: value for key, value in record.items() if key != "made_by"}
+        with Scratch(out, decisive) if ours.leads else nullcontext() as scratch:
+            state, begun = _resumed(scratch, record, parent, loop)
+            steps = -(-len(dataset) // parts.recipe.batch)
+            progress = Progress(
+                f"{parts.training} {job.dataset} {job.arch}",
+                state.epoch * steps + (begun.steps if begun else 0),
+                parts.recipe.epochs * steps,
+                quiet or not ours.leads,
+            )
+            keeper = Keeper(scratch, state, loop, stop or Stop(), out.stem)
+            try:
+                loop.run(state.epoch, begun, progress, keeper.done, keeper.pause)
+            finally:
+                progress.close()
+            if scratch is not None:
+                _publish(scratch, state, loop, out, out.parent if snapshots is None else snapshots)
+        return ours.share(models.read_record(out) if ours.leads else {})
 
-        def done(epoch: int, row: dict[str, float]) -> None:
-            current.epoch = epoch
-            current.rows.append(row)
-            current.tensors = states.gather(model, loop.optimizer, loop.scales.tensors())
-            # A snapshot comes first: a run killed in between trains this epoch again. It waits in
-            # the scratch folder, which survives whoever clears away the outputs of a killed run.
-            if epoch in parts.recipe.snapshots:
-                states.write(scratch.path(f"{out.stem}.epoch-{epoch}.safetensors"), current)
-            states.write(file, current)
-            write_log(scratch.path("log.csv"), current.rows)
 
-        steps = -(-len(dataset) // parts.recipe.batch)
-        progress = Progress(
-            f"{parts.training} {job.dataset} {job.arch}",
-            current.epoch * steps,
-            parts.recipe.epochs * steps,
-            quiet,
-        )
-        try:
-            loop.run(current.epoch, progress, done)
-        finally:
-            progress.close()
-        record = {**current.record, "epoch": current.epoch, "final": current.rows[-1]}
-        write_log(out.with_name(f"{out.stem}.log.csv"), current.rows)
-        folder = out.parent if snapshots is None else Path(snapshots)
-        folder.mkdir(parents=True, exist_ok=True)
-        for snapshot in scratch.folder.glob(f"{out.stem}.epoch-*.safetensors"):
-            with atomic(folder / snapshot.name) as part:
-                shutil.copyfile(snapshot, part)
-        models.save(model.to("cpu"), out, record, loop.scales.tensors())
-        scratch.remove()
-        return models.read_record(out)
+def _resumed(
+    scratch: Scratch | None, record: dict[str, Any], parent: Parent | None, loop: Loop
+) -> tuple[states.State, Sums | None]:
+    """The state to go on from, put into the model of ``loop``, and the sums of an epoch begun."""
+    state = states.State(0, record)
+    if scratch is not None and (file := scratch.path(STATE)).exists():
+        saved = states.read(file)
+        if saved is None:
+            raise SmoothcertError(f"{file}: holds no state of a training; remove it")
+        state = saved
+    elif parent is not None and parent.state is not None:
+        state = parent.state
+        state.record = record
+    state = loop.team.share(state)
+    begun = None
+    if state.tensors:
+        where = str(scratch.folder) if scratch else "state of process 0"
+        states.restore(state, loop.model, loop.optimizer, where)
+        loop.scales.restore(state.part("scales"))
+    if state.within is not None:
+        begun = Sums(state.epoch, loop.team)
+        begun.restore(state.within, state.part("sums"))
+    return state, begun
+
+
+def _publish(
+    scratch: Scratch, state: states.State, loop: Loop, out: Path, snapshots: str | os.PathLike[str]
+) -> None:
+    """The model, its log and its snapshots, under their final names; then the scratch goes."""
+    record = {**state.record, "epoch": state.epoch, "final": state.rows[-1]}
+    write_log(out.with_name(f"{out.stem}.log.csv"), state.rows)
+    folder = Path(snapshots)
+    folder.mkdir(parents=True, exist_ok=True)
+    for snapshot in scratch.folder.glob(f"{out.stem}.epoch-*.safetensors"):
+        with atomic(folder / snapshot.name) as part:
+            shutil.copyfile(snapshot, part)
+    models.save(loop.model.to("cpu"), out, record, loop.scales.tensors())
+    scratch.remove()
 
 
 def _loop(
-    parts: Plan, model: Classifier, dataset: datasets.Dataset, device: torch.device, precision: str
+    parts: Plan, model: Classifier, dataset: datasets.Dataset, team: Team, precision: str
 ) -> Loop:
+    device = team.device
     model.to(device)
     # Channels last is faster on GPUs and, by 5 to 20%, on CPUs.
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -139,9 +165,9 @@ def _loop(
     if isinstance(dataset.images, torch.Tensor):
         inputs = InMemory(dataset, device)
     else:
-        inputs = Decoded(dataset, device, seed, recipe.augmentation != "none")
+        inputs = Decoded(dataset, device, seed, recipe.augmentation == "resized-crop-flip")
     return Loop(
-        model, optimizer, parts.method, scales, inputs, parts.noise, recipe, seed, device, precision
+        model, optimizer, parts.method, scales, inputs, parts.noise, recipe, seed, precision, team
     )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from smoothcert.noise.soft_radius import soft_radius_ascent_step
 from smoothcert.training.method import Batch
 from smoothcert.training.recipe import DataDependent
+from smoothcert.training.team import Team
 
 
 class FixedScale:
@@ -19,6 +20,9 @@ class FixedScale:
     def visit(self, model: nn.Module, batch: Batch) -> Tensor:
         """The scales [B] to train ``batch`` with."""
         return torch.full((len(batch.x),), self.scale, device=batch.x.device)
+
+    def agree(self, idx: Tensor, ours: list[Tensor], team: Team) -> None:
+        """All processes of ``team`` know the scales after a batch."""
 
     def statistics(self) -> dict[str, float]:
         """Numbers for the log of an epoch."""
@@ -75,6 +79,19 @@ class DataDependentScale:
         self.scale[batch.idx] = scale
         return scale
 
+    def agree(self, idx: Tensor, ours: list[Tensor], team: Team) -> None:
+        """Tell the processes of ``team`` the scales of the batch ``idx``, visited by pieces."""
+        if team.size == 1:
+            return
+        rows = idx.to(self.scale.device)
+        moved = torch.zeros_like(self.scale)
+        for piece in ours:
+            mine = piece.to(self.scale.device)
+            moved[mine] = self.scale[mine]
+        values = moved[rows]
+        team.sum([values])
+        self.scale[rows] = values
+
     def statistics(self) -> dict[str, float]:
         """The distribution of the scales over the training inputs."""
         points = torch.tensor([0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0])
@@ -92,5 +109,6 @@ class DataDependentScale:
         return {"scale": self.scale}
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go on from the scales that a checkpoint holds."""
-        self.scale.copy_(tensors["scale"])
+        """Go on from the scales that a checkpoint holds; a parent of a fixed scale has none."""
+        if tensors:
+            self.scale.copy_(tensors["scale"])

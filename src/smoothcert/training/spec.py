@@ -53,7 +53,7 @@ class RouterSpec(Settings):
     )
     recipe: dict[str, Any] = Field(description="as of a training; as JSON or @FILE")
     votes: Count = Field(100, description="of each level at a training input")
-    skip: Count = Field(1, description="use every N-th training input")
+    inputs: Count = Field(6000, description="training inputs at most, evenly spread")
     seed: Seed = 0
     code: str | None = None
 

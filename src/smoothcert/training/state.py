@@ -1,7 +1,8 @@
-"""The whole state of a training after some epoch: to resume a killed run, or to branch.
+"""The whole state of a training after some batch: to resume a killed run, or to branch.
 
 One safetensors file, written atomically: tensors of the model, of the optimizer and of the
-scales, and as JSON the epoch, the rows of the log and the record of the run.
+scales, and as JSON the epoch, the rows of the log and the record of the run; within an epoch also
+the sums of its losses.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
@@ -27,15 +28,16 @@ FORMAT = "smoothcert-training-1"
 
 @dataclass
 class State:
-    """``epoch`` epochs are done; ``rows`` are their lines of the log."""
+    """``epoch`` epochs are done, ``rows`` are their lines of the log; ``within`` is of the next."""
 
     epoch: int
     record: dict[str, Any]
     rows: list[dict[str, float]] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    within: dict[str, float] | None = None
 
     def part(self, name: str) -> dict[str, Tensor]:
-        """The tensors of ``model``, ``optimizer`` or ``scales``."""
+        """The tensors of ``model``, ``optimizer``, ``scales`` or ``sums``."""
         return {
             k.removeprefix(f"{name}."): v
             for k, v in self.tensors.items()
@@ -44,14 +46,17 @@ class State:
 
 
 def gather(
-    model: Classifier, optimizer: torch.optim.Optimizer, scales: dict[str, Tensor]
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scales: dict[str, Tensor],
+    further: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """All tensors that the next epoch depends on, on the CPU."""
+    """All tensors that the next batch depends on, on the CPU; ``further`` have their own names."""
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     for index, values in optimizer.state_dict()["state"].items():
         found = {k: v for k, v in values.items() if isinstance(v, torch.Tensor)}
         tensors |= {f"optimizer.{index}.{k}": v for k, v in found.items()}
-    tensors |= {f"scales.{k}": v for k, v in scales.items()}
+    tensors |= {f"scales.{k}": v for k, v in scales.items()} | further
     return {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
 
 
@@ -74,7 +79,13 @@ def restore(state: State, model: Classifier, optimizer: torch.optim.Optimizer, w
 
 def write(path: Path, state: State) -> None:
     """Write ``state`` to ``path``, atomically."""
-    text = {"format": FORMAT, "epoch": state.epoch, "record": state.record, "rows": state.rows}
+    text = {
+        "format": FORMAT,
+        "epoch": state.epoch,
+        "record": state.record,
+        "rows": state.rows,
+        "within": state.within,
+    }
     with atomic(path) as temporary:
         temporary.write_bytes(to_bytes(state.tensors, {"smoothcert": json.dumps(text)}))
 
@@ -96,4 +107,4 @@ def read(path: Path) -> State | None:
         return None
     if text.get("format") != FORMAT:
         return None
-    return State(text["epoch"], text["record"], text["rows"], tensors)
+    return State(text["epoch"], text["record"], text["rows"], tensors, text.get("within"))

@@ -15,6 +15,8 @@ from smoothcert.core.files import write_text
 from smoothcert.votes import VoteStore, gather
 from smoothcert.votes.readings import KEY, merged, read_readings
 
+BASE = "base"  # in a record: of the base classifier on clean inputs, how many are right
+
 
 def record_path(store: Path) -> Path:
     """Where the record of a vote store lies: the same name with ``.json``."""
@@ -43,6 +45,16 @@ def write_record(store: Path, record: dict[str, Any]) -> None:
     write_text(record_path(store), json.dumps(record, indent=1, sort_keys=True) + "\n")
 
 
+def base_of(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What shards say together of the base classifier on their clean inputs."""
+    parts = [record[BASE] for record in records if BASE in record]
+    if not parts:
+        return {}
+    right = [part["correct"] for part in parts]
+    correct = None if None in right else sum(right)
+    return {BASE: {"inputs": sum(part["inputs"] for part in parts), "correct": correct}}
+
+
 def gather_files(shards: Sequence[Path], out: Path) -> VoteStore:
     """Join shard stores, and their records, into ``out``; raises as :func:`votes.gather`."""
     store = gather([VoteStore.read(path) for path in shards], [str(p) for p in shards])
@@ -53,6 +65,7 @@ def gather_files(shards: Sequence[Path], out: Path) -> VoteStore:
             **records[0],
             "wall_seconds": round(sum(r["wall_seconds"] for r in records), 3),
             "seconds": {idx: s for r in records for idx, s in r["seconds"].items()},
+            **base_of(records),
         }
         if read_before:
             record[KEY] = read_before

@@ -33,7 +33,7 @@ def runs(config: Config, kind: Kind, grids: str = "runs") -> list[Run]:
 
 def of_job(config: Config, job: Job, wildcards: Run) -> list[Run]:
     """The runs of one job: those that its path names."""
-    if job.subject == "run":
+    if job.subject in ("run", "routed"):
         return [dict(wildcards)]
     found = [
         run
@@ -62,6 +62,11 @@ def inputs(config: Config, job: Job, wildcards: Run) -> Files:
             "votes": [f"{paths.STORE}/votes.npz".format(**run) for run in together],
         }
     chosen = of_job(config, job, wildcards)
+    if job.subject == "routed":
+        models = needs.of_levels(config, chosen[0])["models"]
+        estimator = {"model": paths.ROUTER.format(**chosen[0]), "levels": models}
+        data = paths.DATA.format(**chosen[0])
+        return {"tables": [paths.CERTIFICATES.format(**chosen[0])], **estimator, "data": data}
     return {
         "tables": [paths.CERTIFICATES.format(**run) for run in chosen],
         "model": experiments.model(config, chosen[0]),
@@ -98,7 +103,8 @@ def words(config: Config, job: Job, files: Mapping[str, Any]) -> list[str]:
 def settings(config: Config, job: Job) -> Config:
     """The options of a job that the configuration gives, with its seeds."""
     kind = job.kind
-    given = {k: v for k, v in config["audits"][kind.key].items() if k not in (*job.grids, _LBRS)}
+    grids = {name for one in JOBS if one.kind is kind for name in one.grids}
+    given = {k: v for k, v in config["audits"][kind.key].items() if k not in (*grids, _LBRS)}
     seeds = {"seed": config["seed"], "scale_seed": config["seed"]}
     options = {**{k: v for k, v in seeds.items() if k in kind.settings.model_fields}, **given}
     if "together" in job.grids:
@@ -130,7 +136,7 @@ def code_of(config: Config, job: Job, wildcards: Run) -> Config:
 
 def results(config: Config, job: Job, ending: str = "json") -> list[str]:
     """The files of all jobs of an entry, below the folder of the results."""
-    named = [{}] if "{" not in job.path else runs(config, job.kind)
+    named = [{}] if "{" not in job.path else runs(config, job.kind, job.grids[0])
     return list(dict.fromkeys(f"audits/{job.path}.{ending}".format(**run) for run in named))
 
 

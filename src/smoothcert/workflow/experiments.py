@@ -70,9 +70,36 @@ def training_noises(config: Config) -> list[str]:
 
 
 def all_runs(config: Config) -> Iterator[Run]:
-    """The runs of every section."""
+    """The runs of every section, each with those whose votes it is put together of."""
     for section in config["experiments"]:
-        yield from runs(config, section)
+        for run in runs(config, section):
+            yield from (run, *levels(run))
+
+
+def levels(run: Run) -> list[Run]:
+    """The runs at a fixed scale among which a smoothed estimator chooses, in order; none unless
+    that is the run's scaling."""
+    from smoothcert.scaling import SCALINGS
+
+    part = SCALINGS.parse(run["scaling"])
+    noise, training = NOISES.parse(run["noise"]), Training.parse(run["training"])
+    return [
+        {
+            **run,
+            "training": (replace(training, scale=scale) if part.experts else training).slug,
+            "noise": replace(noise, scale=scale).slug,
+            "scaling": "fixed",
+        }
+        for scale in part.levels(noise.scale)
+    ]
+
+
+def routed_slugs() -> str:
+    """A pattern of the scalings that are an estimator's."""
+    from smoothcert.scaling import SCALINGS, Scaling
+
+    names = [name for name in SCALINGS if SCALINGS[name].levels is not Scaling.levels]
+    return f"({'|'.join(names)})[-_].*"
 
 
 @dataclass(frozen=True)
@@ -161,8 +188,8 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
     """All that decides the result of one job, but for its input files and its code.
 
     ``stage`` is train, scales, sample, sample_alone (for the run's own budget, whatever other
-    runs want), certify or memory; ``wildcards`` are the axes in the job's path, and ``search``
-    for scales.
+    runs want), router, route, certify or memory; ``wildcards`` are the axes in the job's path, and
+    ``search`` for scales.
     Raises SmoothcertError if the configuration has no settings for them.
     """
     cell = {axis: wildcards[axis] for axis in AXES if axis in wildcards}
@@ -191,11 +218,35 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
         }
     if stage == "sample_alone":
         return {**settings(config, "sample", cell), "budget": cell["budget"]}
+    if stage in ("router", "route"):
+        return _estimator(config, stage, cell)
     if stage == "certify":
         return {"budget": cell["budget"], "noise": cell["noise"]}
     if stage == "memory":
         return {"dataset": cell["dataset"]}
     raise ValueError(f"no stage {stage!r}")
+
+
+def _estimator(config: Config, stage: str, cell: Run) -> Config:
+    """The settings of an estimator (router), trained as Cohen's models are, or of its votes."""
+    from smoothcert.scaling import SCALINGS, DualSmoothing
+
+    part, noise = SCALINGS.parse(cell["scaling"]), NOISES.parse(cell["noise"])
+    assert isinstance(part, DualSmoothing)
+    smoothing = replace(noise, scale=part.tau).slug
+    if stage == "route":
+        how = {key: config["sampling"][key] for key in ("batch", "engine", "precision")}
+        about = {"noise": smoothing, "n": part.n, "scaling": part.slug, "of": cell["noise"]}
+        return {**about, "seed": config["seed"], **how}
+    training = Training("cohen", "fs", part.tau, smoothing.rpartition("-")[0]).slug
+    learnt = recipe(config, {**cell, "training": training})
+    return {
+        **{key: cell[key] for key in ("dataset", "arch")},
+        "noise": smoothing,
+        "levels": [run["noise"] for run in levels(cell)],
+        "recipe": {key: value for key, value in learnt.items() if key != "snapshots"},
+        "seed": config["seed"],
+    }
 
 
 def recipe(config: Config, cell: Mapping[str, str]) -> Config:
@@ -300,6 +351,9 @@ def store_budget(config: Config, cell: Mapping[str, str]) -> str:
     if not wanted:
         raise SmoothcertError(f"no experiment has a run with {dict(cell)}: its budget is unknown")
     budgets = [BUDGETS.parse(slug) for slug in sorted(wanted)]
+    if any(budget.exhaustive for budget in budgets):
+        slugs = ", ".join(budget.slug for budget in budgets)
+        raise SmoothcertError(f"budgets {slugs} share a vote store: expected exhaustive alone")
     fixed = [budget for budget in budgets if budget.name == "fixed"]
     if len({budget.n0 for budget in fixed}) > 1:
         slugs = ", ".join(budget.slug for budget in fixed)
@@ -344,6 +398,8 @@ ENTRIES = {
     "data": ("smoothcert.datasets:record",),
     "train": ("smoothcert.training.run:train",),
     "scales": ("smoothcert.scaling.job:run",),
+    "router": ("smoothcert.training.router:train_router",),
+    "route": ("smoothcert.scaling.route:run",),
     "sample": ("smoothcert.sampling.job:run",),
     "sample_alone": ("smoothcert.sampling.job:run",),
     "gather": ("smoothcert.votes.records:gather_files",),
@@ -370,6 +426,8 @@ _CODE_AXES = {
     "data": ("dataset",),
     "train": ("dataset", "arch"),
     "scales": ("dataset", "arch", "noise"),
+    "router": ("dataset", "arch", "noise"),
+    "route": ("dataset", "arch", "noise"),
     "sample": ("dataset", "arch", "noise", "budget"),
     "sample_alone": ("dataset", "arch", "noise", "budget"),
     "certify": ("noise", "budget"),
@@ -391,6 +449,8 @@ def code_of(stage: str, settings: Mapping[str, Any], run: Mapping[str, str]) -> 
         chosen = [c for c in chosen if not re.match("fixed[-_]", c[1])]
     chosen += [("scaling", slug) for slug in settings.get("scalings", ())]
     without = []
+    if stage == "router":
+        chosen.append(("training", "cohen"))
     if stage == "train":
         training = Training.parse(slugs["training"])
         chosen += [("training", training.slug), ("noise", training.noise_slug)]

@@ -64,6 +64,15 @@ def wanted(need: Need) -> list[str]:
     return every if need.select is None else need.select(every)
 
 
+def of_levels(config: Config, run: Mapping[str, str]) -> dict[str, list[str]]:
+    """The models and the votes among which a run's estimator chooses, each model once."""
+    found = experiments.levels(dict(run))
+    votes = [_path("votes", level) for level in found]
+    models = dict.fromkeys(experiments.model(config, level) for level in found)
+    records = [path.replace(".npz", ".json") for path in votes]
+    return {"models": list(models), "votes": votes, "records": records}
+
+
 def radius_tables(runs: Iterable[Run]) -> list[str]:
     """The radius tables that the certificates of runs read, each once."""
     found = (

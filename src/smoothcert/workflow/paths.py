@@ -10,6 +10,7 @@ DATA = "<results>/data/{dataset}.json"
 # What a published certificate table says, and budgets on the votes behind it
 PUBLISHED = "<results>/published-certificates/{name}.csv"
 SCALES = "<results>/scales/{dataset}/{arch}/{training}/{noise}/{search}.tsv"
+ROUTER = "<results>/routers/{dataset}/{arch}/{training}/{noise}/{scaling}/router.safetensors"
 RADIUS_TABLE = "<results>/radius-tables/{shape}/{d}.json"
 STORE = "<results>/votes/{dataset}/{arch}/{training}/{noise}/{scaling}"
 CERTIFICATES = "<results>/certificates/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.tsv"

@@ -28,7 +28,10 @@ def radii_for(runs: Sequence[Run], given: Radii | None) -> NDArray[np.float64]:
     if given is not None:
         return metrics.parse_radii(given)
     if all(run.norm == "l1" for run in runs):
-        return metrics.parse_radii(RADII["l1"])
+        # Noise that is wider than the paper's reaches further than its radii.
+        far = metrics.default_radii([run.table for run in runs], most=8)
+        paper = metrics.parse_radii(RADII["l1"])
+        return np.concatenate([paper, far[far > paper[-1]]])
     radii: set[float] = set()
     for dataset in dict.fromkeys(run.dataset for run in runs):
         tables = [run.table for run in runs if run.dataset == dataset]

@@ -24,6 +24,7 @@ from smoothcert.papers.ddrs.runs import (
     ramp_speed,
     scaling,
     steps,
+    symbol,
 )
 from smoothcert.papers.ddrs.series import (
     add_notes,
@@ -63,7 +64,7 @@ def measure(files: Files, options: Titled) -> Picture:
             **common,
             "kind": "model",
             "title": title,
-            "symbol": "λ" if run.noise_name == "uniform" else "σ",
+            "symbol": symbol(run),
             "start": start_text(run),
             "scale_0": Number(sigma_0(run), unit=RADIUS),
             "scale_mean": Number(float(scales.mean()), inputs=len(scales), unit=RADIUS),

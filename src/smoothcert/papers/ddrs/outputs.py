@@ -115,6 +115,14 @@ SECTION = Section(
             "ddrs_controls", "Controls of DDRS: where a gain in ACR comes from",
             "controls:controls", "ddrs_controls", "ddrs_grid", options=Titled,
         ),
+        Output(
+            name="ddrs_dual",
+            kind="table",
+            title="Scales of the inputs' own, with a proof (dual smoothing) and without",
+            make=f"{_HERE}.dual:dual",
+            needs=(Need("certificates", "ddrs_dual"),),
+            options=AccuracyOptions,
+        ),
         _table(
             "ddrs_inputs", "Section 3.4 of DDRS: what its own scale does to an input",
             "inputs:inputs", *_TABLES_1_TO_3, "ddrs_table4", "ddrs_fig7", "ddrs_controls",
@@ -164,6 +172,15 @@ SECTION = Section(
             "ddrs_controls",
             "What the ascent of DDRS adds to a ramp, a shared scale, a grid: paired ACR",
             "figure_controls:measure", "figure_controls:draw", "ddrs_controls", options=Titled,
+        ),
+        Output(
+            name="ddrs_dual",
+            kind="figure",
+            title="Certified accuracy of fixed scales, DDRS and dual smoothing at equal samples",
+            make=f"{_HERE}.figure_dual:measure",
+            draw=f"{_HERE}.figure_dual:draw",
+            needs=(Need("certificates", "ddrs_dual"),),
+            options=AccuracyOptions,
         ),
         _figure(
             "ddrs_appendix_grid",

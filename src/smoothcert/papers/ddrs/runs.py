@@ -16,7 +16,7 @@ from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import AXES, Run
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES
+from smoothcert.noise import NOISES, Noise
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
 from smoothcert.report.numbers import Row
 from smoothcert.report.printing import number
@@ -26,6 +26,7 @@ from smoothcert.scaling import SCALINGS, Ascent, Grid, Ramp, Scaling
 
 BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
 YANG = "Yang"
+SPLITTING = "Splitting, all shifts"  # Levine and Feizi, beside Yang
 # Samples of an ascent step, of training and certification, where the paper's tables 1-3 say none.
 _N = {"MACER": 8}
 TABLES = {"Cohen": "table1", "SmoothAdv": "table2", "MACER": "table3"}
@@ -36,13 +37,33 @@ _DS2_EPOCHS = {("cifar10", "Cohen"): 200}  # 50 with the fixed scale, then 150
 
 
 def base(run: Run) -> str | None:
-    """Cohen, SmoothAdv, MACER, Yang (uniform noise), or None for what DDRS does not have."""
-    trained = run.trained
-    if trained is None or trained.noise != run.noise_name or trained.method not in BASES:
+    """Cohen, SmoothAdv, MACER, Yang (l1: uniform noise, and what stands beside it), or None for
+    what the tables of DDRS do not have."""
+    trained, part = run.trained, noise(run)
+    if trained is None or part is None or trained.method not in BASES:
         return None
-    if run.noise_name == "uniform":
+    drawn = part.drawn_as
+    if trained.noise != drawn.shape_slug:
+        return None
+    if drawn.name in ("uniform", "splitting"):
         return YANG if trained.method == "cohen" else None
-    return BASES[trained.method] if run.noise_name == "gaussian" else None
+    return BASES[trained.method] if part.name == "gaussian" else None
+
+
+def noise(run: Run) -> Noise | None:
+    """The noise that certifies; None where the run does not say."""
+    return NOISES.parse(run.noise) if run.noise else None
+
+
+def takes_every_copy(run: Run) -> bool:
+    """Whether its votes are of all noisy copies that there are, none of them drawn."""
+    return run.budget is not None and run.budget.startswith("exhaustive-")
+
+
+def symbol(run: Run) -> str:
+    """What the scale of a run's noise is called."""
+    part = noise(run)
+    return "λ" if part is not None and part.norm == "l1" else "σ"
 
 
 def scaling(run: Run) -> Scaling:
@@ -95,7 +116,7 @@ def label(run: Run) -> str:
     assert name is not None
     tuned = "_ft" in trained.variant
     usual = samples(name)
-    notes = []
+    name, notes = _l1_name(run) if name == YANG else (name, [])
     if isinstance(part, Ascent):
         if part != Ascent(part.K, n=part.n):
             notes.append(kind(part))
@@ -115,10 +136,19 @@ def label(run: Run) -> str:
     return f"{name} ({', '.join(notes)})" if notes else name
 
 
+def _l1_name(run: Run) -> tuple[str, list[str]]:
+    """Yang or what stands beside it, and how it differs: the paper has half-widths up to 1."""
+    part = noise(run)
+    assert part is not None
+    notes = ["λ > 1"] if part.scale > 1 else []
+    if part.boxed:
+        notes.append("inputs in [0, 1]")
+    return (YANG if part.drawn_as.name == "uniform" else SPLITTING), notes
+
+
 def model_name(run: Run) -> str:
     """The model and K among those of one method: ``σ 0.25, K 900``."""
-    symbol = "λ" if run.noise_name == "uniform" else "σ"
-    text = f"{symbol} {number(run.sigma)}" if run.sigma is not None else run.path.name
+    text = f"{symbol(run)} {number(run.sigma)}" if run.sigma is not None else run.path.name
     if not own_scale(run) and run.trained is not None:
         text += f" (trained {number(run.trained.scale)})"
     return text if steps(run) is None else f"{text}, K {steps(run)}"
@@ -133,6 +163,7 @@ def order(run: Run) -> tuple[object, ...]:
     part = scaling(run)
     place = {"fixed": "", "ascent": "a", "ascent-sound": "b"}.get(part.name, f"c{kind(part)}")
     return (
+        _beside_yang(run),
         schedule + tuned,
         variant,
         place,
@@ -141,6 +172,14 @@ def order(run: Run) -> tuple[object, ...]:
         steps(run) or 0,
         str(run.path),
     )
+
+
+def _beside_yang(run: Run) -> int:
+    """0 for what the paper has; then wider noise, inputs in the box, other noise."""
+    part = noise(run)
+    if part is None or part.norm != "l1":
+        return 0
+    return (part.scale > 1) + 2 * part.boxed + 4 * (part.drawn_as.name != "uniform")
 
 
 def memory_changes(run: Run) -> int | None:

@@ -63,7 +63,7 @@ def training_passes(parts: Plan) -> Passes:
     )
     # The last epoch: what a method leaves out at first, it has by then.
     epoch = parts.recipe.epochs - 1
-    batch = Batch(x, y, idx, x.new_empty(0), parts.noise, 0, epoch, 0)
+    batch = Batch(x, y, idx, x.new_empty(0), parts.noise, 0, (epoch, 0))
     scales: FixedScale | DataDependentScale = FixedScale(parts.training.scale)
     if parts.ds2 is not None:
         scales = DataDependentScale(parts.ds2, parts.training.scale, n, device)

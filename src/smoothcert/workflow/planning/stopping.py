@@ -46,6 +46,7 @@ def samples_per_input(
     ``method`` is how the model was trained.
     """
     rule, distribution = BUDGETS.parse(budget), NOISES.parse(noise)
+    look = rule.look_of(look)
     most = rule.n0 + math.ceil(rule.n / look) * look
     if not isinstance(rule, Adaptive):
         return Samples(most, most)

@@ -1,0 +1,94 @@
+"""The losses of an epoch so far."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.training.method import Loss
+from smoothcert.training.team import Team
+
+_NUMBERS = ("steps", "total", "right", "seen", "seconds")
+
+
+class Sums:
+    """They are brought from the device, and from all processes, a few batches at a time."""
+
+    def __init__(self, epoch: int, team: Team) -> None:
+        self.epoch = epoch
+        self.team = team
+        self.waiting: list[tuple[Tensor, Tensor]] = []
+        self.counted = 0  # noisy inputs of the batches that wait
+        self.steps = 0
+        self.total = self.right = self.seen = self.seconds = 0.0
+        self.means: dict[str, Tensor] = {}
+
+    def add(self, pieces: list[tuple[float, Loss]]) -> int:
+        """Remember a batch by its pieces here, each with its share; how many batches wait."""
+        zero = torch.zeros((), device=self.team.device)
+        values = [share * loss.value.detach().float() for share, loss in pieces] or [zero]
+        rights = [loss.correct.sum() for _, loss in pieces] or [zero]
+        self.waiting.append((torch.stack(values).sum(), torch.stack(rights).sum()))
+        for share, loss in pieces:
+            self.counted += len(loss.correct)
+            for key, value in loss.statistics.items():
+                before = self.means.get(key, torch.zeros(())).to(value)
+                self.means[key] = before + share * value.detach()
+        return len(self.waiting)
+
+    def settle(self) -> int:
+        """Sum up what waits and return its number; a loss that is not finite ends the run."""
+        values = torch.stack([v for v, _ in self.waiting]).double()
+        rights = torch.stack([r for _, r in self.waiting]).sum().double()
+        counted = torch.tensor(float(self.counted), dtype=torch.float64, device=values.device)
+        self.team.sum([values, rights, counted])
+        values = values.cpu()
+        for i, value in enumerate(values.tolist()):
+            if not torch.isfinite(values[i]):
+                raise SmoothcertError(
+                    f"training: the loss is {value} in epoch {self.epoch + 1}, batch"
+                    f" {self.steps + i + 1}; a smaller lr may help"
+                )
+        self.total += values.sum().item()
+        self.right += rights.item()
+        self.seen += counted.item()
+        count = len(self.waiting)
+        self.steps += count
+        self.waiting, self.counted = [], 0
+        return count
+
+    @property
+    def loss(self) -> float:
+        """Mean over the batches settled."""
+        return self.total / self.steps
+
+    @property
+    def accuracy(self) -> float:
+        """The part of the noisy inputs that the network in training classified right."""
+        return self.right / self.seen
+
+    def statistics(self) -> dict[str, float]:
+        """Means over the batches of the further numbers of the method; at the end of the epoch."""
+        means = list(self.means.values())
+        self.team.sum(means)
+        return {key: value.item() / self.steps for key, value in self.means.items()}
+
+    def plain(self) -> dict[str, float]:
+        """The numbers settled, for a state within the epoch; :meth:`tensors` are the others."""
+        assert not self.waiting
+        return {name: getattr(self, name) for name in _NUMBERS}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The sums of the further numbers, over all processes."""
+        sums = {key: value.clone() for key, value in self.means.items()}
+        self.team.sum(list(sums.values()))
+        return sums
+
+    def restore(self, plain: dict[str, float], tensors: dict[str, Tensor]) -> None:
+        """Go on from what was kept (the sums of all processes become those of process 0)."""
+        for name in _NUMBERS:
+            setattr(self, name, plain[name])
+        self.steps = int(self.steps)
+        zero = 1.0 if self.team.leads else 0.0
+        self.means = {key: (value * zero).to(self.team.device) for key, value in tensors.items()}
