@@ -73,8 +73,8 @@ include: "rules/plan.smk"
 # Snakemake 9 limits how many jobs start in a second by a timer that arms itself again; each job
 # that ends adds one more, until looking for jobs takes much of a core. Only a cluster needs a limit.
 onstart:
-    # where published certificates are wanted and not there
-    if words := needs.left_out_words(config):
+    # where published certificates are wanted and not there, or inside a job of Slurm
+    for words in filter(None, (needs.left_out_words(config), gpus.inside_a_job())):
         print(words, file=sys.stderr)
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None

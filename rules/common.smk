@@ -172,8 +172,7 @@ def drawn(name):
 def radius_table_spec(wildcards):
     """The specification of a radius table, without a scale."""
     made_by = code(**experiments.code_of("radius_table", {}, {"noise": wildcards.shape}))
-    made = {"noise": wildcards.shape, "d": int(wildcards.d), "code": made_by}
-    return json.dumps(made, sort_keys=True)
+    return json.dumps({"noise": wildcards.shape, "d": int(wildcards.d), "code": made_by})
 
 
 def published_spec(wildcards):
@@ -192,12 +191,7 @@ def nongaussian_study(part):
 
 def shards(suffix, store=paths.STORE):
     """Input function: the parts of one vote store, as many as its data set asks for."""
-
-    def of(wildcards):
-        n = experiments.shards(config, wildcards.dataset)
-        return [f"{store}/shards/{i}-of-{n}{suffix}" for i in range(n)]
-
-    return of
+    return lambda wildcards: experiments.shard_files(config, wildcards.dataset, store, suffix)
 
 
 def resources_of(stage, network=True):

@@ -63,12 +63,17 @@ for section in catalogue.SECTIONS:
             params:
                 preset=chosen.name,
                 results=subpath(output[0], ancestor=2),
-                code=code(["smoothcert.report.show", *filter(None, [section.checks])]),
+                code=code(
+                    [
+                        "smoothcert.report.show",
+                        "smoothcert.cli.report",
+                        *filter(None, [section.checks]),
+                    ]
+                ),
             shell:
-                "(papermill --cwd . -k python3 {input.notebook} {log.notebook}"
-                " -p preset {params.preset} -p results {params.results} &&"
-                " jupyter-nbconvert --to html --no-input --stdout {log.notebook} > {output}.part &&"
-                " mv {output}.part {output}) > {log.text} 2>&1"
+                "python -m smoothcert report {input.notebook} --preset {params.preset}"
+                " --results {params.results} --executed {log.notebook} --out {output}"
+                " > {log.text} 2>&1"
 
     # Everything of a paper
     rule:

@@ -43,6 +43,7 @@ COMMANDS = {
     "lbrs": "locally biased smoothing: its experiments and certificates",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
     "overview": "papers beside ours, and the page of all results",
+    "report": "a report notebook as HTML",
     "ship": "a run's tables, page and pictures, for the docs",
     "audit": "try to break certificates: one verdict a promise",
     "selftest": "does this device compute what is certified?",

@@ -173,7 +173,8 @@ def run(
         ),
     )
     base = clean.answers(engine, data.images, rows, batch)
-    clean.warn_of(model, data, info, rows, base)
+    if n_classes is None:  # a router may name one level everywhere
+        clean.warn_of(model, data, info, rows, base)
     before = _existing(out, top_up, identity, inputs)
     # The file of readings beside ``out`` stays; what its record says would be lost.
     read_before = merged([read_record(out).get(KEY, {})])
@@ -188,7 +189,8 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        about = {**datasets.place(spec.dataset), **clean.record_of(base, inputs.label)}
+        right = clean.record_of(base, inputs.label) if n_classes is None else {}
+        about = {**datasets.place(spec.dataset), **right}
         _write_record(out, store, spec.budget, seconds, made, start, engine, read_before, about)
         scratch.remove()
     return store

@@ -303,10 +303,15 @@ def model(config: Config, run: Mapping[str, str]) -> str:
 
 
 def checkpoint(config: Config, wildcards: Mapping[str, str]) -> str:
-    """The file of the authors' published checkpoint of a training on a data set."""
+    """The file of the authors' published checkpoint of a training on a data set.
+
+    Those of Cohen et al. may lie as they did in their archive, by the scale of the noise.
+    """
     folder = config["checkpoints_dir"] or os.environ.get("SMOOTHCERT_CHECKPOINTS", "checkpoints")
-    axes = (wildcards[axis] for axis in ("dataset", "arch", "training"))
-    return str(Path(folder, *axes)) + ".pth.tar"
+    place, training = Path(folder, wildcards["dataset"], wildcards["arch"]), wildcards["training"]
+    file, (method, scale) = place / f"{training}.pth.tar", training.split("-fs-")
+    unpacked = place / f"noise_{scale}" / "checkpoint.pth.tar"
+    return str(unpacked if method == "cohen" and unpacked.exists() and not file.exists() else file)
 
 
 def _recipe(config: Config, training: Training, cell: Mapping[str, str]) -> Config:
@@ -385,6 +390,12 @@ def _natural(slug: str) -> list[tuple[str, float]]:
 def shards(config: Config, dataset: str) -> int:
     """Into how many jobs the sampling of one store is cut."""
     return int(_inputs(config, dataset)["shards"])
+
+
+def shard_files(config: Config, dataset: str, store: str, suffix: str) -> list[str]:
+    """The parts of a vote store, as many as its data set asks for."""
+    n = shards(config, dataset)
+    return [f"{store}/shards/{i}-of-{n}{suffix}" for i in range(n)]
 
 
 def _inputs(config: Config, dataset: str) -> Config:

@@ -49,4 +49,10 @@ COMPARISONS: tuple[Comparison, ...] = (
         ),
         make=f"{_HERE}.sequential:pairs",
     ),
+    Comparison(
+        key="dual",
+        question="dual smoothing for DDRS's scales, equal samples",
+        needs=(Need("certificates", "ddrs_dual", group="dual"),),
+        make=f"{_HERE}.dual:pairs",
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ def arithmetic(place: Place) -> Iterator[Check]:
     x, w = images((16, 12, 12), 4).double(), images((16, 3, 3), 16, "selftest-weights").double()
     exact = a @ b, F.conv2d(x, w)
     for name in place.precisions:
-        kind = {"device": place.device, "dtype": dtype_of(name)}
+        kind: dict[str, Any] = {"device": place.device, "dtype": dtype_of(name)}
         with computing(name):
             found = a.to(**kind) @ b.to(**kind), F.conv2d(x.to(**kind), w.to(**kind))
         errors = [_error(f, e) for f, e in zip(found, exact, strict=True)]

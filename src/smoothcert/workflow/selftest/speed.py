@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def rates(place: Place) -> Iterator[Check]:
 def _product_rate(place: Place, precision: str) -> float:
     """Floating-point operations a second of a product of two square matrices."""
     side = 8192 if place.gpu and precision != "float64" else 1024
-    kind = {"device": place.device, "dtype": dtype_of(precision)}
+    kind: dict[str, Any] = {"device": place.device, "dtype": dtype_of(precision)}
     a, b = torch.ones((side, side), **kind), torch.ones((side, side), **kind)
     with computing(precision):
         return 2 * side**3 / place.timed(lambda: a @ b)
