@@ -38,6 +38,8 @@ COMMANDS = {
     "replay": "published certificates under other budgets",
     "published": "a table of the list of published certificates, and budgets on it",
     "metrics": "certified accuracy, ACR, ... of certificate tables",
+    "report": "one certificate table as one page: curve, accuracies, images",
+    "compare": "two versions of a model: paired differences, certificates lost",
     "table": "a table as CSV, Markdown and LaTeX",
     "figure": "a figure as PDF and PNG",
     "lbrs": "locally biased smoothing: its experiments and certificates",

@@ -219,9 +219,13 @@ class Smooth(nn.Module):
         place = Path(out)
         votes = place.with_suffix(".votes.npz")
         with bar(place.name, " inputs", not progress, total=len(data)) as shown:
+
+            def done(inputs: int, samples: int, total: int) -> None:
+                shown.update(inputs)
+
             sampling_job.run(
                 SampleSpec.check(spec, "certify_all"), (network, made), votes, data=data, jobs=jobs,
-                device=self._device or "auto", progress=lambda inputs, *_: shown.update(inputs),
+                device=self._device or "auto", progress=done,
             )  # fmt: skip
         told = CertifySpec(budget=chosen.slug, noise=self.noise.slug)
         return job.run(told, votes, place)[0]
