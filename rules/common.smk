@@ -192,8 +192,8 @@ def radius_table_spec(wildcards):
 
 
 def say_what_is_left_out():
-    """One line where published certificates are wanted and not there."""
-    if words := needs.left_out_words(config):
+    """One line where published certificates are wanted and not there, or inside a job of Slurm."""
+    for words in filter(None, (needs.left_out_words(config), gpus.inside_a_job())):
         print(words, file=sys.stderr)
 
 

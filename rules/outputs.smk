@@ -38,6 +38,8 @@ for pair in {e.name for s, e in shown if s.key != "audits" and e.name != catalog
         localrule: True
 
 
+REPORT = ["smoothcert.cli.notebook", "smoothcert.report.show"]
+
 for section in catalogue.SECTIONS:
 
     if section.notebook is not None:
@@ -63,12 +65,11 @@ for section in catalogue.SECTIONS:
             params:
                 preset=chosen.name,
                 results=subpath(output[0], ancestor=2),
-                code=code(["smoothcert.report.show", *filter(None, [section.checks])]),
+                code=code([*REPORT, *filter(None, [section.checks])]),
             shell:
-                "(papermill --cwd . -k python3 {input.notebook} {log.notebook}"
-                " -p preset {params.preset} -p results {params.results} &&"
-                " jupyter-nbconvert --to html --no-input --stdout {log.notebook} > {output}.part &&"
-                " mv {output}.part {output}) > {log.text} 2>&1"
+                "python -m smoothcert notebook {input.notebook} --preset {params.preset}"
+                " --results {params.results} --executed {log.notebook} --out {output}"
+                " > {log.text} 2>&1"
 
     # Everything of a paper
     rule:

@@ -14,9 +14,9 @@ rule train:
         "<logs>/train/{dataset}/{arch}/{training}.log",
     conda:
         "../envs/smoothcert.yaml"
-    threads: config["resources"]["train"]["threads"]
+    threads: lambda wildcards: gpus.training_threads(config, wildcards)
     resources:
-        **resources_of("train"),
+        **gpus.for_training(config, resources_of("train")),
     params:
         benchmark=measured("train/{dataset}/{arch}/{training}"),
         spec=spec("train"),
@@ -24,7 +24,7 @@ rule train:
     shell:
         "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
         f" --snapshots {{output.snapshots}} --device {gpus.device(config, 'train')}"
-        " --benchmark {params.benchmark} --quiet > {log} 2>&1"
+        " --processes {resources.gpu} --benchmark {params.benchmark} --quiet > {log} 2>&1"
 
 
 # Models that the authors of a method published: trainings start from them, or they take the place

@@ -117,7 +117,7 @@ def test_the_command_has_a_verdict_a_procedure_and_a_curve_a_row(tmp_path):
     assert cli.main(["audit", "coverage", *fast, "--out", str(out)]) == 0
     verdicts = json.loads((tmp_path / "c.json").read_text())["verdicts"]
     by_name = {v["subject"]: v for v in verdicts}
-    assert len(by_name) == len(verdicts) == 18
+    assert len(by_name) == len(verdicts) == 30
     assert by_name["ISS, as published"]["verdict"] == "BROKEN"
     assert not by_name["ISS, as published"]["ours"]
     assert all(v["verdict"] == "HOLDS" for v in verdicts if v["ours"])

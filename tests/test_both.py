@@ -73,7 +73,7 @@ def test_quadrature_gives_the_formulas_of_gaussian_and_laplace_noise():
         exact = NOISES.parse(slug).standard_pair_radius(p_a, p_b, 64)
         found = pair_table(law).radius_at(p_a, p_b)
         assert (found <= exact + 1e-9).all()
-        assert found == pytest.approx(exact, rel=0.02, abs=0.005)
+        assert found == pytest.approx(exact, rel=0.05, abs=0.005)
 
 
 @pytest.mark.parametrize(

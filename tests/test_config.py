@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.workflow import experiments
+from smoothcert.workflow import experiments, gpus
 from smoothcert.workflow.configuration import check, own_datasets
 
 Config = dict[str, Any]
@@ -129,6 +129,54 @@ def test_a_published_checkpoint_takes_the_place_of_a_training() -> None:
     assert experiments.model(config, other).startswith("<results>/models/")
     # what starts from the training starts from the checkpoint
     assert experiments.parent(config, {**run, "training": "macer-ds2-0.50"}) is not None
+
+
+def test_the_networks_of_cohen_et_al_certify_without_a_training(tmp_path: Path) -> None:
+    config = merged(preset("paper"), read("config/overlays/published_models.yaml"))
+    check(config)
+    cohen = experiments.runs(config, "cohen")
+    assert {run["dataset"] for run in cohen} == {"cifar10", "imagenet"}
+    assert all(experiments.model(config, run).startswith("<results>/published/") for run in cohen)
+    others = [
+        {**cohen[0], "training": "cohen-fs-laplace-0.25"},
+        {**cohen[0], "arch": "resnet18_stem7"},
+    ]
+    assert all(experiments.model(config, run).startswith("<results>/models/") for run in others)
+    # as in the authors' archive, or by the name of the training, which comes first
+    config = merged(config, {"checkpoints_dir": str(tmp_path)})
+    run = {"dataset": "cifar10", "arch": "resnet110", "training": "cohen-fs-0.25"}
+    named = tmp_path / "cifar10/resnet110/cohen-fs-0.25.pth.tar"
+    unpacked = tmp_path / "cifar10/resnet110/noise_0.25/checkpoint.pth.tar"
+    assert experiments.checkpoint(config, run) == str(named)
+    unpacked.parent.mkdir(parents=True)
+    unpacked.touch()
+    assert experiments.checkpoint(config, run) == str(unpacked)
+    named.touch()
+    assert experiments.checkpoint(config, run) == str(named)
+
+
+def test_a_training_takes_as_many_gpus_as_share_its_batches() -> None:
+    config = preset("paper")
+    imagenet = {"dataset": "imagenet", "arch": "resnet50", "training": "cohen-fs-0.25"}
+    cifar = {"dataset": "cifar10", "arch": "resnet110", "training": "cohen-fs-0.25"}
+
+    def asked(most: int) -> list[tuple[int, int]]:
+        with_gpus = merged(config, {"resources": {"train": {"gpu": most}}})
+        check(with_gpus)
+        return [
+            (gpus.of_training(with_gpus, run), gpus.training_threads(with_gpus, run))
+            for run in (imagenet, cifar)
+        ]
+
+    assert asked(1) == [(1, 14), (1, 4)]
+    assert asked(4) == [(4, 56), (1, 4)]
+    assert asked(3) == [(1, 14), (1, 4)]
+    assert asked(0) == [(0, 14), (0, 4)]
+
+
+def test_inside_a_job_of_slurm_a_word_is_said() -> None:
+    assert gpus.inside_a_job("") == ""
+    assert "Slurm job 77" in gpus.inside_a_job("77")
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,16 @@ import pytest
 import torch
 
 from smoothcert import certify, sample
+from smoothcert.audits.falsification import claims, falsify, verdict
+from smoothcert.audits.honesty import together
+from smoothcert.audits.settings import FalsificationSettings
 from smoothcert.budget import BUDGETS, Exhaustive, Fixed
+from smoothcert.certificates import metrics
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES, Gaussian, Splitting
+from smoothcert.report.verdict import BROKEN, NOT_FOUND
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import Sampler
 
 NOISE = Splitting(1.0, 8)
 
@@ -101,3 +108,47 @@ def test_noise_on_a_grid_is_sampled_and_certified_like_gaussian_noise():
     assert certify(stores[0], budget).radius.max() > 0.2
     with pytest.raises(SmoothcertError, match=r"^image idx 0: expected multiples of 1/255"):
         sample(model, x, Fixed(4000), NOISES.parse("gaussian-grid-0.25"), engine="torch")
+
+
+def test_a_table_without_sampling_error_holds_as_a_whole():
+    model, labels = Net().eval(), np.arange(20) % 3
+    store = sample(model, images(20), Exhaustive(16), NOISE, labels=labels, engine="torch")
+    family = together(store, Exhaustive(16))
+    assert (family.joint.radius == family.plain.radius).all()
+    assert (family.any_wrong, family.quantile) == (0.0, 0)
+    labelled = certify(store, Exhaustive(16))
+    radii = np.array([0.0, 0.25])
+    plain = metrics.certified_accuracy(labelled, radii).value
+    assert (metrics.corrected_accuracy(labelled, radii) == plain).all()
+
+
+# --- attacks ----------------------------------------------------------------------------------
+
+
+def attacked(more: float):
+    """The verdict on certificates of splitting noise whose radii are larger by ``more``."""
+    model, x = Net().eval(), images(30)
+    table = certify(sample(model, x, Exhaustive(16), NOISE, engine="torch"), Exhaustive(16))
+    table.columns["radius"] = np.where(table.predict >= 0, table.radius + more, 0.0)
+    sampler = Sampler(open_engine(model, (1, 2, 3), torch.device("cpu"), "torch"), NOISE, 3, 64)
+    settings = FalsificationSettings(steps=6, copies=16, directions=12, inputs=2)
+    found = falsify(sampler, claims(table, x, NOISE), settings)
+    return verdict(found, "p", "s", "", ours=True), found
+
+
+def test_an_attack_on_all_noisy_copies_is_exact_and_stays_on_the_grid():
+    right, found = attacked(0.0)
+    assert right.verdict == NOT_FOUND
+    assert found.n == 16
+    steps = found.point.double() * 8
+    assert (steps - steps.round()).abs().max() < 1e-4
+    assert found.distance.max() >= 0.5  # several grid steps were tried
+    for i in range(0, len(found.claims), 7):
+        votes = by_hand(Net().eval(), found.point[i])
+        assert found.count[i] == votes[found.claims.predict[i]]
+
+
+def test_a_splitting_radius_that_is_too_large_is_seen_by_the_attack():
+    wrong, found = attacked(3 / 8)
+    assert wrong.verdict == BROKEN
+    assert set(found.cause[found.lost]) == {"radius"}

@@ -129,7 +129,7 @@ def test_the_rules_of_a_group_exist_and_use_no_gpu() -> None:
     grouped = [rule for rule in rules() if rule.strip().partition(":")[0] in profile["groups"]]
     assert len(grouped) >= 2
     for rule in grouped:
-        assert "gpu=" not in rule
+        assert "resources_of" not in rule
         assert "localrule: True" not in rule
 
 
@@ -271,6 +271,51 @@ def test_no_other_job_is_cancelled(fake, other: dict[str, str]) -> None:
     assert "dependency" not in asked.read_text()
 
 
+# A controller that fails as often as lines are left in a file
+FLAKY = """
+if [ -s {left} ]; then sed -i 1d {left}; echo 'sbatch: error: {says}' >&2; exit 1; fi; echo 12"""
+
+
+def flaky(fake, folder: Path, times: int, says: str) -> Path:
+    left = folder / "left"
+    left.write_text("x\n" * times)
+    return fake("sbatch", FLAKY.format(left=left, says=says))
+
+
+def test_a_busy_controller_is_asked_again(fake, tmp_path: Path) -> None:
+    fake("squeue", "")
+    asked = flaky(
+        fake, tmp_path, 2, "Batch job submission failed: Unable to contact slurm controller"
+    )
+    done = submit()
+    assert (done.returncode, done.stdout) == (0, "12\n")
+    assert done.stderr.count("asking again in") == done.stderr.count("contact slurm") == 2
+    assert "submission failed" not in done.stderr  # what makes the executor give the job up
+    assert asked.read_text().count("--parsable") == 3
+
+
+def test_a_job_that_a_busy_controller_took_is_not_submitted_twice(fake, tmp_path: Path) -> None:
+    # In the queue only once sbatch was called: before, there is what the last attempt left.
+    seen = tmp_path / "left"
+    fake("squeue", f"echo '7|{RUN}|{COMMENT}'; [ -s {seen} ] || echo '8|{RUN}|{COMMENT}'")
+    fake("scontrol", f"echo '   StdOut={LOG}/7.log'")
+    asked = flaky(fake, tmp_path, 1, "Socket timed out on send/recv operation")
+    done = submit()
+    assert (done.returncode, done.stdout) == (0, "8\n")
+    assert asked.read_text().count("--parsable") == 1
+
+
+def test_what_is_wrong_with_a_job_is_said_at_once(fake, tmp_path: Path) -> None:
+    fake("squeue", "")
+    asked = flaky(
+        fake, tmp_path, 1, "Batch job submission failed: Invalid partition name specified"
+    )
+    done = submit()
+    assert done.returncode == 1
+    assert "Invalid partition" in done.stderr
+    assert asked.read_text().count("--parsable") == 1
+
+
 # --- profiles/local-gpu ---------------------------------------------------------------------
 
 
@@ -302,7 +347,8 @@ def test_the_commands_of_rules_with_a_gpu_get_one_and_no_others() -> None:
         command = re.search(r'"[^"]*(smoothcert [^"]*)', rule)
         if command is None:
             continue
-        wants = re.search(r"\bgpu=", rule) is not None
+        # Of audits the command says it, by its --model
+        wants = re.search(r'resources_of\("\w+"\)', rule) is not None
         told = subprocess.run(
             ["bash", "-c", f": {shlex.quote(command[1])}; echo [$CUDA_VISIBLE_DEVICES]"],
             env={"PATH": os.environ["PATH"], "BASH_ENV": str(ONE_GPU), "SMOOTHCERT_GPUS": "GPU-7"},

@@ -226,8 +226,8 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch):
 def test_torchrun_trains_with_the_command(tmp_path):
     out = tmp_path / "m.safetensors"
     specification = job(parts=2)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += ["-m", "smoothcert", "train", "--spec", specification.model_dump_json()]
+    command = [sys.executable, "-m", "smoothcert", "train", "--processes", "2"]
+    command += ["--spec", specification.model_dump_json()]
     command += ["--device", "cpu", "--quiet", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

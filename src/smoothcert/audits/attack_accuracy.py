@@ -17,7 +17,14 @@ from torch import Tensor
 
 from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.columns import UNDER_ATTACK
-from smoothcert.audits.falsification import Claims, allowed, differentiable, screened, votes_at
+from smoothcert.audits.falsification import (
+    Claims,
+    allowed,
+    differentiable,
+    every_copy,
+    screened,
+    votes_at,
+)
 from smoothcert.audits.settings import Ascent, AttackAccuracySettings, Votes
 from smoothcert.audits.smooth_attack import STREAM, admitted, ascend, nearest_others
 from smoothcert.audits.subjects import certified
@@ -115,13 +122,14 @@ def _everything(table: CertificateTable, images: Tensor, noise: Noise) -> Claims
         raise SmoothcertError("falsification: the table lacks the column 'sigma'")
     n = len(table)
     return Claims(table.idx, table.label, table.label, np.zeros(n), sigma, np.zeros(n), 0.0,
-                  noise, images)  # fmt: skip
+                  noise, images, copies=every_copy(table))  # fmt: skip
 
 
 def _some(every: Claims, rows: Ints, radius: float) -> Claims:
     return Claims(
         every.idx[rows], every.label[rows], every.predict[rows], np.full(len(rows), radius),
         every.scale[rows], every.p_lower[rows], 0.0, every.noise, every.x[rows],
+        copies=every.copies,
     )  # fmt: skip
 
 

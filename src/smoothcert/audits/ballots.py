@@ -1,7 +1,8 @@
 """Failure probabilities of budgets under both bounds: every ballot of three classes.
 
 With three classes (the one that is certified, its rival, and all else, which may be the strongest
-as well) every sequence of votes of a small size is listed and run through the budget's own code.
+as well) every sequence of votes of a small size is listed and run through the budget's own code;
+at full size votes are drawn.
 A certificate fails when its radius exceeds the true one of the class that it names, which is 0
 for a class that is not the most probable. Three are enough: the bounds see the certified class and
 the strongest other one, and more classes only raise the latter's count.
@@ -10,7 +11,6 @@ the strongest other one, and more classes only raise the latter's count.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
-from smoothcert.audits.procedures import Curve
+from smoothcert.audits.curve import Curve
 from smoothcert.budget import Both, BothAnytime, BothIss, BothSame, BothSequential
 from smoothcert.budget.adaptive import Adaptive
 from smoothcert.core.errors import SmoothcertError
@@ -164,10 +164,90 @@ def small_pairs(n: int, n0: int, alpha: float) -> list[tuple[str, Adaptive]]:
     ]
 
 
-def pair_curves(points: int, alphas: Sequence[float] = (0.05, 0.001)) -> list[Curve]:
-    """Every budget under both bounds by all ballots, at each alpha."""
+class DrawnBallots:
+    """Votes of ``runs`` inputs whose classes have probabilities ``p`` [C], drawn when asked for."""
+
+    def __init__(self, p: Floats, runs: int, n0: int, look: int, rng: np.random.Generator) -> None:
+        self.look, self.n0, self._p, self._rng = look, n0, p, rng
+        self.selection = rng.multinomial(n0, p, runs)
+        self.chosen, self.first = self.selection.argmax(1), self.selection.max(1)
+        self._n = np.zeros(runs, np.int64)
+        self._total = np.zeros((runs, len(p)), np.int64)
+
+    def count(self, rows: Ints, n: Ints) -> Ints:
+        """Votes for the chosen class within the first n samples."""
+        return self.votes(rows, n)[np.arange(len(rows)), self.chosen[rows]]
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
+        """Votes of every class, [A, C], within the same."""
+        self._total[rows] += self._rng.multinomial(n - self._n[rows], self._p)
+        self._n[rows] = n
+        return np.asarray(self._total[rows])
+
+
+STRICT = (
+    "both bounds",
+    "both bounds, class from the same votes",
+    "both bounds, anytime, at the end",
+    "both bounds, ISS's sizes",
+    "both bounds, decide",
+    "both bounds, grid",
+)
+
+# Top class and rival apart, level, and the rest alike; a radius just below one that is asked for.
+DRAWN_AT = ((0.45, 0.1), (0.6, 0.25), (0.5, 0.5), (0.2, 0.2), (0.69, 0.31), (0.9, 0.05))
+
+
+def drawn_ballots(
+    name: str, budget: Adaptive, runs: int, look: int, seed: int = 0, classes: int = 6
+) -> Curve:
+    """The failure rate of ``budget``'s own code on ``runs`` drawn inputs at each of DRAWN_AT."""
+    noise, failure = Gaussian(1.0), []
+    for top, rival in DRAWN_AT:
+        rest = (1 - top - rival) / (classes - 2)
+        p = np.array([top, rival, *[rest] * (classes - 2)])
+        p /= p.sum()
+        stream = DrawnBallots(p, runs, budget.n0, look, np.random.default_rng([seed, classes]))
+        out = budget.decide(stream, noise, np.full(runs, 1.0), 1)
+        assert out.p_upper is not None
+        radius = noise.standard_pair_radius(out.p_lower, out.p_upper, 1)
+        others = np.array([np.delete(p, c).max() for c in range(classes)])
+        true = noise.standard_pair_radius(p, others, 1)
+        named = np.maximum(out.predict, 0)
+        wrong = (out.predict >= 0) & (radius > true[named])
+        failure.append(float(wrong.mean()) / budget.alpha)
+    errors = np.full(len(failure), np.sqrt((1 - budget.alpha) / (budget.alpha * runs)))
+    at = np.array([top for top, _ in DRAWN_AT])
+    return Curve(name, False, budget.n, budget.alpha, at, np.array(failure), errors)
+
+
+def pair_curves(
+    n: int, alpha: float, runs: int, look: int, looks: int = 4, seed: int = 0
+) -> list[Curve]:
+    """Every budget under both bounds: by all ballots of a small size (two looks of 3 ``looks``
+    votes at most) at alpha 0.05 and 0.001, and as drawn at full size."""
+    small = [every_ballot(name, budget, 6, 2) for name, budget in small_pairs(12, 3, 0.05)]
+    # More votes, that 0.001 be in reach; of the rules that look one each.
+    most = 3 * looks
+    small += [
+        every_ballot(name, budget, most, 2, 12)
+        for name, budget in small_pairs(2 * most, 3, 0.001)
+        if name in STRICT
+    ]
+    larger = [
+        every_ballot(name, budget, 60, 1)
+        for level in (0.05, 0.001)
+        for name, budget in small_pairs(60, 3, level)[:2]
+    ]
+    full = [
+        ("both bounds", Both(n, alpha)),
+        ("both bounds, class from the same votes", BothSame(n, alpha)),
+        ("both bounds, anytime, at the end", BothAnytime(n, alpha)),
+        ("both bounds, decide", BothSequential(n, alpha, decide_at=0.25)),
+        ("both bounds, price, fresh", BothSequential(n, alpha, price=0.02)),
+    ]
     return [
-        every_ballot(name, budget, 6, 3, points)
-        for alpha in alphas
-        for name, budget in small_pairs(18, 3, alpha)
+        *small,
+        *larger,
+        *(drawn_ballots(name, budget, runs, look, seed) for name, budget in full),
     ]

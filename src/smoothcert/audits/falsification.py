@@ -1,9 +1,12 @@
 """Attacks on certificates inside their own radius: does the smoothed prediction change?
 
-A certificate of class c with radius R promises more than an unchanged prediction. All radii of
-this project are made with p_B <= 1 - p_A, so c keeps a probability above 1/2 in the whole open
-ball. A point of the ball where an upper confidence bound on the probability of c is below 1/2
-therefore breaks it (``lost``); there the prediction may even be another class (``flipped``).
+A certificate of class c with radius R that bounds the top class alone promises more than an
+unchanged prediction: with p_B <= 1 - p_A, c keeps a probability above 1/2 in the whole open ball. A
+point of the ball where an upper confidence bound on the probability of c is below 1/2 therefore
+breaks it (``lost``); there the prediction may even be another class (``flipped``). One that bounds
+the other classes too (column p_upper) promises the prediction, and is broken where that is another
+class. Where all noisy copies have voted (alpha 0) they do so at the point as well: what is found is
+exact.
 
 What a break is due to is asked of the input itself. If a lower confidence bound from fresh votes
 at x reaches the certificate's own ``p_lower``, the bound was right and so the *radius* is wrong,
@@ -32,6 +35,7 @@ from smoothcert.audits.settings import FalsificationSettings, Votes
 from smoothcert.audits.smooth_attack import STREAM, Target, candidates, effort, nearest_others
 from smoothcert.audits.subjects import Certified
 from smoothcert.audits.subset import evenly
+from smoothcert.budget import BUDGETS
 from smoothcert.certificates import ABSTAIN, CertificateTable
 from smoothcert.certificates.certification import predict
 from smoothcert.certificates.runs import Run, read_run
@@ -64,6 +68,8 @@ class Claims:
     alpha: float
     noise: Noise
     x: Tensor  # [M, *shape] float32
+    p_upper: Floats | None = None  # where the other classes are bounded too
+    copies: int = 0  # the noisy copies of an input, where all of them vote
 
     def __len__(self) -> int:
         return len(self.idx)
@@ -99,7 +105,15 @@ def claims(
         table.idx[rows], table.label[rows], table.predict[rows], table.radius[rows],
         c["sigma"][rows], c["p_lower"][rows], float(c["alpha"].max(initial=0.0)), noise,
         images[rows],
+        c["p_upper"][rows] if "p_upper" in c else None,
+        every_copy(table),
     )  # fmt: skip
+
+
+def every_copy(table: CertificateTable) -> int:
+    """The number of noisy copies of an input where all of them have voted, else 0."""
+    budget = table.single("budget")
+    return BUDGETS.parse(budget).n if budget and BUDGETS.parse(budget).exhaustive else 0
 
 
 @dataclass(frozen=True)
@@ -123,8 +137,8 @@ class Attacked:
 
     @property
     def lost(self) -> NDArray[np.bool_]:
-        """Whose class has, with confidence, no majority at the point."""
-        return self.upper < 0.5
+        """Whose promise is, with confidence, broken at the point."""
+        return self.flipped if self.claims.p_upper is not None else self.upper < 0.5
 
     @property
     def flipped(self) -> NDArray[np.bool_]:
@@ -202,16 +216,41 @@ def _judged(
         sampler, claimed, list(enumerate(point[:m])), f"{STREAM}-verdict", n, seed
     )  # fmt: skip
     own = counts[np.arange(m), claimed.predict]
-    upper = np.asarray(clopper_pearson_upper(own, n, level), np.float64)
-    found = predict(counts, level)
+    if claimed.copies:
+        n, upper, found = claimed.copies, own / claimed.copies, _leading(counts, claimed.predict)
+    else:
+        upper = np.asarray(clopper_pearson_upper(own, n, level), np.float64)
+        found = predict(counts, level)
     cause = np.full(m, "", dtype="<U6")
-    for i in np.flatnonzero(upper < 0.5).tolist():
-        at = [(i, claimed.x[i])]
-        (again,) = votes_at(sampler, claimed, at, f"{STREAM}-recount", 10 * n, seed)
-        lower = float(clopper_pearson_lower(again[claimed.predict[i]], 10 * n, level))
-        cause[i] = "radius" if lower >= claimed.p_lower[i] else "bound"
     distance = length(point.double() - claimed.x.double(), claimed.noise.norm).numpy()
-    return Attacked(claimed, point, how, distance, own, n, upper, found, cause)
+    attacked = Attacked(claimed, point, how, distance, own, n, upper, found, cause)
+    for i in np.flatnonzero(attacked.lost).tolist():
+        right = bool(claimed.copies) or _bounds_hold(sampler, claimed, i, 10 * n, level, seed)
+        cause[i] = "radius" if right else "bound"
+    return attacked
+
+
+def _leading(counts: Ints, predicted: Ints) -> Ints:
+    """The class [M] with most of the exact votes [M, C]; of a tie, another than the predicted."""
+    rows = np.arange(len(counts))
+    others = counts.copy()
+    others[rows, predicted] = -1
+    own = counts[rows, predicted] > others.max(1)
+    return np.where(own, predicted, others.argmax(1))
+
+
+def _bounds_hold(
+    sampler: Sampler, claimed: Claims, i: int, n: int, level: float, seed: int
+) -> bool:
+    """Whether n fresh votes at the input itself, with confidence, bear out its bounds."""
+    at = [(i, claimed.x[i])]
+    (again,) = votes_at(sampler, claimed, at, f"{STREAM}-recount", n, seed)
+    own = int(claimed.predict[i])
+    right = bool(clopper_pearson_lower(again[own], n, level) >= claimed.p_lower[i])
+    if claimed.p_upper is None:
+        return right
+    other = np.delete(again, own).max()
+    return right and bool(clopper_pearson_upper(other, n, level) <= claimed.p_upper[i])
 
 
 def votes_at(
@@ -220,8 +259,12 @@ def votes_at(
 ) -> Ints:  # fmt: skip
     """Class counts [len(at), C] of ``n`` samples at each point, at the scale of its input ``i``.
 
-    Points of the same input meet the same noise.
+    Points of the same input meet the same noise. Where all noisy copies vote, of these.
     """
+    if claimed.copies:
+        every = range(claimed.copies)
+        exact = [Draw(x, float(claimed.scale[i]), every, len(every)) for i, x in at]
+        return np.asarray(sampler.votes(exact), np.int64)
     starts = range(0, n, _LOOK)
     draws = [
         Draw(
@@ -264,7 +307,7 @@ def verdict(attacked: Attacked, promise: str, subject: str, search: str, ours: b
     }  # fmt: skip
     broken = radius > 0 or bound > most
     evidence = (
-        f"{lost} of {m} certificates lost their majority inside the radius (prediction changed:"
+        f"{lost} of {m} certificates broken inside the radius (prediction changed:"
         f" {flipped}; wrong radius: {radius}, wrong bound: {bound}); alpha explains"
         f" {m * claimed.alpha:.2g} on average, at most {most}; least share of votes found"
         f" {100 * share.min():.1f}%; {search}"

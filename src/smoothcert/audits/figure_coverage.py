@@ -62,13 +62,18 @@ def draw(picture: Picture) -> Figure:
         shown: dict[str, Any] = {}
         for axes, (name, part) in zip(grid.flat, procedures, strict=False):
             shown |= _panel(axes, str(name), part)
+        least = 0.5 if curves.p.min() > 0.49 else 0.0
+        grid.flat[0].set_xlim(least - 0.01, 1.01)  # of all
+        grid.flat[0].set_xticks([least, (1 + least) / 2, 1.0])
         for axes in grid.flat[len(procedures) :]:
             axes.set_axis_off()
         for axes in grid.flat[max(0, len(procedures) - _COLUMNS) : len(procedures)]:
             axes.tick_params(labelbottom=True)  # the lowest of its column
         figure.supylabel("failure probability / α", fontsize="medium")
         figure.supxlabel(
-            "$p_A$ (of two classes, elected by the selection votes)", fontsize="medium"
+            "$p_A$ (of two classes, elected by the selection votes; under both bounds of three,"
+            " at the worst probabilities of the others)",
+            fontsize="medium",
         )
         texts = [_legend(kind, curves[curves.curve == kind]) for kind in shown]
         figure.legend(shown.values(), texts, loc="outside upper center", ncols=len(shown))
@@ -86,7 +91,8 @@ def _panel(axes: Axes, name: str, curves: pd.DataFrame) -> dict[str, Any]:
             error = ((part.high - part.low) / 2).to_numpy()
             handles[kind] = axes.errorbar(part.p, part.failure_over_alpha, error, **look)
         else:
-            (handles[kind],) = axes.plot(part.p, part.failure_over_alpha, **look)
+            for _, one in part.groupby(["n", "alpha"]):
+                (handles[kind],) = axes.plot(one.p, one.failure_over_alpha, **look)
     proven = bool(curves.proven.iloc[0])
     computed = curves[curves.curve != "simulated"].failure_over_alpha
     most = np.nan if computed.empty else computed.max()
@@ -94,8 +100,6 @@ def _panel(axes: Axes, name: str, curves: pd.DataFrame) -> dict[str, Any]:
     weight = "normal" if proven else "bold"
     axes.set_title(f"{name}{proof}\nat most {most:.2f} α", fontsize=8, fontweight=weight)
     axes.set_ylim(0, _REACH)
-    axes.set_xlim(0.49, 1.01)
-    axes.set_xticks([0.5, 0.75, 1.0])
     return handles
 
 

@@ -86,7 +86,8 @@ def together(store: VoteStore, budget: Budget) -> Family:
         expected, estimate = float(wrong.sum()), float(1 - np.prod(1 - wrong))
     return Family(
         plain, joint, budget.alpha, float(1 - (1 - budget.alpha) ** n),
-        int(np.ceil(bdtrik(0.999, n, budget.alpha) - 1e-9)), expected, estimate,
+        int(np.ceil(bdtrik(0.999, n, budget.alpha) - 1e-9)) if budget.alpha else 0,
+        expected, estimate,
     )  # fmt: skip
 
 
@@ -94,7 +95,10 @@ def shared(budget: Budget, n: int, table: float = 0.0) -> Budget:
     """The budget at alpha / n, where ``table`` of alpha is spent once for all inputs.
 
     A certificate takes ``table`` off its alpha (Budget.beside), so it is put back on top here.
+    A budget without sampling error has nothing to share.
     """
+    if budget.alpha == 0:
+        return budget
     if not table < budget.alpha:
         raise SmoothcertError(
             f"alpha {budget.alpha:g}: expected more than the radius table's {table:g}"
@@ -328,7 +332,7 @@ def _together(subject: Labels, family: Family, radii: Floats) -> list[Row]:
 
 
 def _corrected(family: Family, radii: Floats, n: int) -> Row:
-    below = metrics.corrected_accuracy(family.plain, radii, family.alpha, rho=family.alpha)
+    below = metrics.corrected_accuracy(family.plain, radii, family.alpha, rho=family.alpha or 0.001)
     return {
         Metric(curves.ACCURACY, float(r)): Number(100 * float(b), inputs=n, unit=PERCENT)
         for r, b in zip(radii, below, strict=True)

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smoothcert.budget import Fixed
+from smoothcert.budget.incremental import incremental_lower
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.certificates.certification import certify
 from smoothcert.compute.arithmetic import computing
 from smoothcert.compute.streams import generator
-from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import GaussianGrid, Noise
 from smoothcert.noise.base import on_grid
@@ -218,8 +218,7 @@ def carry_over(
     P'(c) >= P(c) - P(they differ); both bounds at alpha / 2, both on votes that did not choose
     the class, so they may be the same votes.
     """
-    lower = clopper_pearson_lower(table.columns["count"], n, alpha / 2)
-    p_lower = lower - clopper_pearson_upper(differ, n, alpha / 2)
+    p_lower = incremental_lower(table.columns["count"], n, differ, n, alpha)
     sigma = table.columns["sigma"]
     radius = np.where(p_lower > 0.5, noise.radius(np.maximum(p_lower, 0.5), sigma, d), 0.0)
     # The class is that of the selection votes, abstention or not: a bound above 1/2 names it.

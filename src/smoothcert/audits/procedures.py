@@ -25,16 +25,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
+from smoothcert.audits.ballots import pair_curves
 from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.columns import FAILURES
 from smoothcert.audits.coverage import Procedure, iss_procedure, simulate
+from smoothcert.audits.curve import Curve
 from smoothcert.audits.dual_coverage import Pairs
 from smoothcert.audits.settings import CoverageSettings
 from smoothcert.budget import Anytime, Fixed, Iss, IssFresh, Sequential
 from smoothcert.budget.base import Budget
 from smoothcert.budget.eprocess import mixture_lower
 from smoothcert.budget.simulated import decide
-from smoothcert.budget.stream import Stream
+from smoothcert.budget.stream import Stream, two_classes
 from smoothcert.certificates.certification import predict
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
@@ -76,6 +78,15 @@ class EveryPath:
         if (n % self.look).any():
             raise SmoothcertError("coverage: a rule asked for a part of a look")
         return np.asarray(self.total[rows, n // self.look])
+
+    @property
+    def selection(self) -> Ints:
+        """The selection votes of both classes, [P, 2]."""
+        return two_classes(self.chosen, self.first, self.n0)
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
+        """The votes of both classes, [A, 2], within the first n samples."""
+        return two_classes(self.chosen[rows], self.count(rows, n), n)
 
     def certificates(self, named: NDArray[np.bool_], bound: Floats) -> Certificates:
         """The bounds of all paths with a prediction, those alike put together."""
@@ -130,44 +141,6 @@ class Certificates:
 def _log_choose(n: int, k: Ints) -> Floats:
     k = np.asarray(k, np.float64)
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The failure probability of one procedure over p, in units of alpha.
-
-    ``errors`` are standard errors of a simulation, 0 where exact. ``ours``: the project calls the
-    procedure valid, and a failure probability above alpha would be a break of its promise.
-    """
-
-    name: str
-    exact: bool
-    n: int
-    alpha: float
-    p: Floats
-    failure: Floats  # in units of alpha
-    errors: Floats
-    ours: bool = True
-
-    @property
-    def worst(self) -> int:
-        """Where it is largest."""
-        return int(np.argmax(self.failure))
-
-    @property
-    def broken(self) -> bool:
-        """Above alpha, exactly or by more than four standard errors of a rate of alpha."""
-        room = 1e-9 if self.exact else 4 * self.errors
-        return bool((self.failure > 1 + room).any())
-
-    def row(self) -> dict[str, Any]:
-        """For a table."""
-        return {
-            "procedure": self.name, "how": "every path" if self.exact else "simulated",
-            "n": self.n, "alpha": self.alpha, "worst_p": float(self.p[self.worst]),
-            "worst": float(self.failure[self.worst]), "error": float(self.errors[self.worst]),
-            "broken": self.broken, "ours": self.ours,
-        }  # fmt: skip
 
 
 def every_path(
@@ -339,6 +312,7 @@ class Coverage(Audit[CoverageSettings]):
             *full_simulated(
                 n, alpha, scale, SIMULATED_AT, settings.runs, settings.look, settings.seed
             ),
+            *pair_curves(n, alpha, settings.runs, settings.look, settings.looks, settings.seed),
         ]
         rows = [
             (c.name, "exact" if c.exact else "simulated", c.n, c.alpha, int(c.ours), *at)

@@ -135,6 +135,7 @@ class RadiiSettings(Settings):
         (
             "gaussian-1.00",
             "uniform-1.00",
+            "uniform_box-2.00",
             "laplace-1.00",
             "gaussian-linf-1.00",
             "centripetal-l1_k8-1.00",

@@ -5,6 +5,7 @@ from smoothcert.budget.both import Both, BothAnytime, BothIss, BothSame
 from smoothcert.budget.both_sequential import BothSequential
 from smoothcert.budget.exhaustive import Exhaustive
 from smoothcert.budget.fixed import Fixed
+from smoothcert.budget.incremental import Incremental
 from smoothcert.budget.iss import Iss, IssFresh
 from smoothcert.budget.sequential import Anytime, Sequential
 
@@ -20,6 +21,7 @@ __all__ = [
     "Budget",
     "Exhaustive",
     "Fixed",
+    "Incremental",
     "Iss",
     "IssFresh",
     "Sequential",

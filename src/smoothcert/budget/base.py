@@ -43,6 +43,8 @@ class Budget(Part):
     anytime_valid: ClassVar[bool] = False
     # Whether its samples are all noisy copies that there are, each once, and not random ones.
     exhaustive: ClassVar[bool] = False
+    # Whether it certifies another classifier than the one that votes, by pairs of both's answers.
+    paired: ClassVar[bool] = False
 
     n: int = main(kind=int, title="n = {}")
     alpha: float = arg("a", 0.001, title="α = {}")

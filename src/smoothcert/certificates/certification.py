@@ -56,6 +56,9 @@ def certify(
         raise SmoothcertError(
             f"budget {budget.slug}: needs votes of {kinds[not every]}; these are of {kinds[every]}"
         )
+    if budget.paired != ("votes_of" in store.identity):
+        what = "votes with pairs" if budget.paired else "votes of the certified classifier itself"
+        raise SmoothcertError(f"budget {budget.slug}: needs {what} (smoothcert.sampling.pairs)")
     own = isinstance(budget, Adaptive) or "published" in store.identity
     if store.n0 and budget.n0 != store.n0 and not own:
         raise SmoothcertError(

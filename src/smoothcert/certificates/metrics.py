@@ -434,8 +434,11 @@ def correction(inputs: int, alpha: float, rho: float = 0.001) -> float:
     Binomial(inputs, alpha): with probability at least 1 - rho the share of inputs whose
     certificate is wrong is at most the returned value, for all radii at once. It is the exact
     (1 - rho)-quantile of the binomial over ``inputs``; Cohen et al. 2019 (section 4) bound it
-    by Bernstein's inequality. Raises SmoothcertError unless 0 < alpha, rho < 1, inputs >= 1.
+    by Bernstein's inequality. 0 at alpha 0, of certificates that cannot be wrong. Raises
+    SmoothcertError unless 0 <= alpha < 1, 0 < rho < 1, inputs >= 1.
     """
+    if alpha == 0:
+        return 0.0
     for name, value in (("alpha", alpha), ("rho", rho)):
         if not 0 < value < 1:
             raise SmoothcertError(f"{name} {value:g}: expected a probability in (0, 1)")

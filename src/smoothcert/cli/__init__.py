@@ -45,6 +45,7 @@ COMMANDS = {
     "lbrs": "locally biased smoothing: its experiments and certificates",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
     "overview": "papers beside ours, and the page of all results",
+    "notebook": "a report notebook as HTML",
     "ship": "a run's tables, page and pictures, for the docs",
     "audit": "try to break certificates: one verdict a promise",
     "bench": "the throughput of this device",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +14,7 @@ from smoothcert.training import METHODS, DataDependent, Job, Recipe
 
 
 class Train(Job, NetworkCommand):
-    """Train a base classifier under noise; ``torchrun -m smoothcert train``: by several processes.
+    """Train a base classifier under noise.
 
     A killed run goes on after its last epoch, one ended by SIGTERM or SIGUSR1 where it was.
     """
@@ -32,12 +34,17 @@ class Train(Job, NetworkCommand):
 
     out: Path = place(help="the model; a name that ends in .safetensors", metavar="FILE")
     snapshots: Path | None = place(None, "of the recipe's; default: beside --out", "DIR")
+    processes: int = place(
+        1, "that share the pieces of a batch (recipe's parts), a GPU each, by torchrun", "N"
+    )
 
     def run(self) -> int | None:
         from smoothcert.compute.devices import job_device
         from smoothcert.training.run import train
         from smoothcert.training.stop import Stop, Stopped
 
+        if self.processes > 1 and "WORLD_SIZE" not in os.environ:
+            return self._torchrun()
         job_device(self.device)
         stop, job = Stop(), self.only(Job)
         try:
@@ -57,6 +64,25 @@ class Train(Job, NetworkCommand):
             f" {final['noisy_accuracy']:.1%}, digest {record['digest'][:12]}"
         )
         return None
+
+    def _torchrun(self) -> int:
+        """The same command by so many processes of this machine; their exit status."""
+        from smoothcert.training.stop import SIGNALS
+
+        torchrun = ["torch.distributed.run", "--standalone", f"--nproc-per-node={self.processes}"]
+        command = [sys.executable, "-m", *torchrun, "-m", "smoothcert", "train"]
+        command += ["--spec", self.only(Job).model_dump_json(), "--out", str(self.out)]
+        command += ["--device", self.device, *(["--quiet"] if self.quiet else [])]
+        for name, folder in (("snapshots", self.snapshots), ("data-dir", self.data_dir)):
+            command += [f"--{name}", str(folder)] if folder else []
+        handed_on = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+        environment = os.environ | {"TORCHELASTIC_SIGNALS_TO_HANDLE": handed_on}
+        environment.pop("SMOOTHCERT_WARM", None)  # each process is one of its own
+        child = subprocess.Popen(command, env=environment)
+        for number in SIGNALS:
+            signal.signal(number, lambda number, _: child.send_signal(number))
+        status = child.wait()
+        return status if status >= 0 else 128 - status
 
 
 COMMAND = Train

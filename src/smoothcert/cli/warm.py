@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -14,6 +15,7 @@ from smoothcert.core import warm
 
 # What commands import when they first use it
 LATER = ("matplotlib.pyplot", "pandas", "scipy.stats", "sklearn.datasets", "torch", "torchvision")
+IF_THERE = ("IPython", "nbconvert", "nbformat")  # what only a report needs
 
 
 class Warm(Command):
@@ -33,6 +35,9 @@ class Warm(Command):
                 importlib.import_module(module.name)
         for name in LATER:
             importlib.import_module(name)
+        for name in IF_THERE:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
         os.environ.pop(warm.VARIABLE, None)
         warm.serve(str(self.socket), main)
         return 0

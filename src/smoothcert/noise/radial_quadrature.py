@@ -166,7 +166,7 @@ def _integrand(
 
 
 def _split_at_branches(
-    law: Law, cells: GammaCells, tau: float, r: float
+    law: Law, cells: GammaCells, tau: float, r: float, halvings: int
 ) -> tuple[GammaCells, NDArray[np.float64], NDArray[np.int64]]:
     """Further edges where the branch changes, found by bisection, and graded towards there.
 
@@ -180,11 +180,11 @@ def _split_at_branches(
         if not j.size:
             break
         low, high, left = cells.edges[j], cells.edges[j + 1], branch[j]
-        for _ in range(60):
+        for _ in range(halvings):
             middle = 0.5 * (low + high)
             same = _integrand(law, middle, tau, r)[1] == left
             low, high = np.where(same, middle, low), np.where(same, high, middle)
-        near = width[j] * 0.5 ** np.arange(1, 40, 2)[:, None]
+        near = width[j] * 0.5 ** np.arange(1, min(40, halvings), 2)[:, None]
         more = np.r_[[low], [high], low - near, high + near]
         more = more[(more > cells.edges[j]) & (more < cells.edges[j + 1])]
         cells = GammaCells.between(cells.shape, np.union1d(cells.edges, more))
@@ -192,15 +192,18 @@ def _split_at_branches(
     return cells, value, branch
 
 
-def enclose(law: Law, cells: GammaCells, tau: float, r: float) -> tuple[float, float]:
+def enclose(
+    law: Law, cells: GammaCells, tau: float, r: float, halvings: int = 60
+) -> tuple[float, float]:
     """Lower and upper bound on the integral of the integrand at lambda = exp(tau).
 
     On a cell where the integrand is convex its mean lies between the value at the cell's mean
     and the chord there; where it is concave, the other way round. Where that changes from one
     cell to the next, the cell may hold an inflection and both sides are widened by the largest
-    gap of the three cells about it. A cell across two branches is bounded by its end values.
+    gap of the three cells about it. A cell across two branches is bounded by its end values, and
+    made narrow by so many ``halvings``.
     """
-    cells, at_edges, branch = _split_at_branches(law, cells, tau, r)
+    cells, at_edges, branch = _split_at_branches(law, cells, tau, r, halvings)
     at_mean = _integrand(law, cells.mean, tau, r)[0]
     left, right = at_edges[:-1], at_edges[1:]
     width = np.diff(cells.edges)

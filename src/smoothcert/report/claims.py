@@ -17,17 +17,19 @@ import csv
 import importlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.numbers import frame, read_numbers
 from smoothcert.report.reference import PAPERS
 from smoothcert.report.verdict import Verdict, read_verdicts
+
+_T = TypeVar("_T")
 
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 DIFFERENT, NOT_RUN = "different data", "not run"
@@ -129,6 +131,7 @@ class Evidence:
     """A results folder: the result frame of the run (report/numbers.py) and its verdicts."""
 
     results: Path
+    found: dict[str, Any] = field(default_factory=dict, repr=False)  # by function of it
 
     @cached_property
     def outputs(self) -> dict[str, pd.DataFrame]:
@@ -165,6 +168,19 @@ class Evidence:
             for path in paths
             for verdict in read_verdicts(path).verdicts
         ]
+
+
+def once(function: Callable[[Evidence], _T]) -> Callable[[Evidence], _T]:
+    """Decorator: what is found in an evidence is looked for once, by however many checks."""
+
+    @wraps(function)
+    def found(evidence: Evidence) -> _T:
+        name = f"{function.__module__}.{function.__qualname__}"
+        if name not in evidence.found:
+            evidence.found[name] = function(evidence)
+        return evidence.found[name]
+
+    return found
 
 
 Check = Callable[..., Finding]  # (claim, evidence, *arguments of the call in claims.csv)

@@ -151,21 +151,20 @@ def _measured(metric: Metric, one: Number) -> dict[str, object]:
 
 def rows_of(numbers: pd.DataFrame) -> list[dict[Key, Label | Number]]:
     """The rows that a frame was made of: labels as the frame has them, without papers' numbers."""
-    names = _labels(numbers)
-    rows: list[dict[Key, Label | Number]] = []
-    for _, group in numbers.groupby("row", sort=False):
-        row: dict[Key, Label | Number] = {
-            name: group[name].iloc[0] for name in names if pd.notna(group[name].iloc[0])
-        }
-        for one in group.to_dict("records"):
-            known = {k: v for k, v in one.items() if pd.notna(v)}
-            key = Metric(known["metric"], known.get("radius"))
-            row[key if key.radius is not None else key.name] = Number(
-                known["value"], known.get("low"), known.get("high"), known.get("inputs"),
-                known.get("unit", PLAIN),
-            )  # fmt: skip
-        rows.append(row)
-    return rows
+    # A frame is taken apart once: a frame a row of it was measured ten times slower.
+    labels = {name: numbers[name].array for name in _labels(numbers)}
+    present = {name: numbers[name].notna().tolist() for name in numbers.columns}
+    rows: dict[object, dict[Key, Label | Number]] = {}
+    for i, one in enumerate(numbers.to_dict("records")):
+        if one["row"] not in rows:
+            rows[one["row"]] = {name: of[i] for name, of in labels.items() if present[name][i]}
+        known = {name: one[name] for name in MEASURED if present[name][i]}
+        key = Metric(known["metric"], known.get("radius"))
+        rows[one["row"]][key if key.radius is not None else key.name] = Number(
+            known["value"], known.get("low"), known.get("high"), known.get("inputs"),
+            known.get("unit", PLAIN),
+        )  # fmt: skip
+    return list(rows.values())
 
 
 def wide(numbers: pd.DataFrame) -> pd.DataFrame:

@@ -178,7 +178,7 @@ def run(
         ),
     )
     base = clean.answers(engine, data.images, rows, batch)
-    if ANSWERS in made and n_classes is None:
+    if ANSWERS in made and n_classes is None:  # a router may name one level everywhere
         clean.warn_of(model if isinstance(model, str) else made["arch"], data, rows, base)
     before = _existing(out, top_up, identity, inputs)
     # The file of readings beside ``out`` stays; what its record says would be lost.
@@ -194,7 +194,7 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        about |= clean.record_of(base, inputs.label)
+        about |= clean.record_of(base, inputs.label) if n_classes is None else {}
         _write_record(out, store, spec.budget, seconds, made, start, engine, read_before, about)
         scratch.remove()
     return store

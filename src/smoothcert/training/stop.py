@@ -28,7 +28,7 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Inside, the first signal is only noted; a second one ends the process as always."""
+        """Inside, the signals are only noted (under torchrun each may come twice)."""
         before = {number: signal.signal(number, self._note) for number in SIGNALS}
         try:
             yield
@@ -38,4 +38,3 @@ class Stop:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.number = number
-        signal.signal(number, signal.SIG_DFL)

@@ -18,10 +18,11 @@ from smoothcert.papers.ddrs.outputs import SECTION as DDRS
 from smoothcert.papers.iss.outputs import SECTION as ISS
 from smoothcert.papers.lbrs.outputs import SECTION as LBRS
 from smoothcert.papers.nongaussian.outputs import SECTION as NONGAUSSIAN
+from smoothcert.papers.sound.outputs import SECTION as SOUND
 from smoothcert.papers.training.outputs import SECTION as TRAINING
 from smoothcert.report.output import Need, Output, Section
 
-SECTIONS: tuple[Section, ...] = (COHEN, TRAINING, DDRS, ISS, LBRS, NONGAUSSIAN, AUDITS)
+SECTIONS: tuple[Section, ...] = (COHEN, TRAINING, DDRS, ISS, LBRS, NONGAUSSIAN, SOUND, AUDITS)
 
 
 def outputs() -> list[Output]:

@@ -105,11 +105,19 @@ class Resources(Settings):
     runtime: Count  # minutes
 
 
+class TrainResources(Resources):
+    """What a training asks for; ``gpu`` is the most that one takes, a process each."""
+
+    threads_of: dict[str, Count] = Field(
+        {}, description="threads for a GPU, by data set: of those whose images are decoded"
+    )
+
+
 class StageResources(Settings):
     """By the kind of job."""
 
     lbrs: Resources
-    train: Resources
+    train: TrainResources
     sample: Resources
 
 

@@ -303,10 +303,15 @@ def model(config: Config, run: Mapping[str, str]) -> str:
 
 
 def checkpoint(config: Config, wildcards: Mapping[str, str]) -> str:
-    """The file of the authors' published checkpoint of a training on a data set."""
+    """The file of the authors' published checkpoint of a training on a data set.
+
+    Those of Cohen et al. may lie as they did in their archive, by the scale of the noise.
+    """
     folder = config["checkpoints_dir"] or os.environ.get("SMOOTHCERT_CHECKPOINTS", "checkpoints")
-    axes = (wildcards[axis] for axis in ("dataset", "arch", "training"))
-    return str(Path(folder, *axes)) + ".pth.tar"
+    place, training = Path(folder, wildcards["dataset"], wildcards["arch"]), wildcards["training"]
+    file, (method, scale) = place / f"{training}.pth.tar", training.split("-fs-")
+    unpacked = place / f"noise_{scale}" / "checkpoint.pth.tar"
+    return str(unpacked if method == "cohen" and unpacked.exists() and not file.exists() else file)
 
 
 def _recipe(config: Config, training: Training, cell: Mapping[str, str]) -> Config:

@@ -78,12 +78,12 @@ class Comparison:
                     what = f"{name}, memory, queries {order}"
                     yield Line(MEMORY, what, "depends on earlier queries", run, table)
         for run in self.runs:
-            if _is_routed(run):
+            if is_routed(run):
                 kind = EXPERTS if names.scaling(run).experts else DUAL
-                yield Line(kind, f"dual smoothing: {_levels(run)}", one, run, run.table)
+                yield Line(kind, f"dual smoothing: {levels_of(run)}", one, run, run.table)
 
 
-def _levels(run: Run) -> str:
+def levels_of(run: Run) -> str:
     """Which networks an estimator chooses among, at which scales, and under which noise."""
     part = names.scaling(run)
     of = "experts" if part.experts else readable.training(run.training or "")
@@ -108,10 +108,10 @@ def compared(runs: Sequence[Run]) -> list[Comparison]:
 
 def samples(run: Run) -> int:
     """Votes behind a certificate's bounds: for the class, and for the level where one is chosen."""
-    return (run.n or 0) + (names.scaling(run).cost.forward if _is_routed(run) else 0)
+    return (run.n or 0) + (names.scaling(run).cost.forward if is_routed(run) else 0)
 
 
-def _is_routed(run: Run) -> bool:
+def is_routed(run: Run) -> bool:
     """Whether an estimator chooses the scales."""
     return bool(names.scaling(run).levels(1.0))
 
@@ -194,7 +194,7 @@ def _measured(line: Line, table: CertificateTable, best: NDArray[np.float64]) ->
     return {
         "acr": acr(metrics.average_certified_radius(table)),
         **({} if same else {"minus_best": gain(metrics.mean_difference(reach, best))}),
-        **({"uncapped": acr(uncapped(line.run))} if line.run and _is_routed(line.run) else {}),
+        **({"uncapped": acr(uncapped(line.run))} if line.run and is_routed(line.run) else {}),
         "abstained": share(metrics.abstention_rate(table)),
     }
 

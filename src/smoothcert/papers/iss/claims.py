@@ -46,6 +46,7 @@ from smoothcert.report.claims import (
     closed_form,
     conclude,
     not_run,
+    once,
 )
 from smoothcert.report.reference import cells, inputs_behind
 from smoothcert.report.sampling_error import mean_half_width, together
@@ -129,6 +130,7 @@ class Budgeted:
         return self.number("samples", "paper") is not None
 
 
+@once
 def rows(evidence: Evidence) -> list[Budgeted]:
     """All rows of all tables, in their order; each budget, model and kind of votes once."""
     unique: dict[tuple[object, ...], Budgeted] = {}
@@ -154,6 +156,7 @@ def rows(evidence: Evidence) -> list[Budgeted]:
     return list(unique.values())
 
 
+@once
 def compared(evidence: Evidence) -> list[Budgeted]:
     """Published ISS and fixed budgets with their samples, each once a model, own votes or not."""
     unique: dict[tuple[object, ...], Budgeted] = {}

@@ -1,0 +1,1 @@
+"""What changes if one uses the sound method: every comparison in one table."""

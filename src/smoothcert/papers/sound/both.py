@@ -1,0 +1,66 @@
+"""Both bounds on the votes of every certificate of the run that has one size for all inputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from smoothcert.budget import BUDGETS, Both, Fixed
+from smoothcert.certificates import CertificateTable, make_table
+from smoothcert.certificates.certification import certify
+from smoothcert.certificates.runs import AXES, Run, read_runs
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.noise import NOISES, Noise
+from smoothcert.papers.sound.table import Pair, Pairs
+from smoothcert.report.output import Files
+from smoothcert.votes import VoteStore
+
+TOP, BOTH = "top class alone", "both bounds"
+
+
+def pairs(files: Files) -> Pairs:
+    """One pair a certificate table: the largest fixed budget of each vote store."""
+    stores = {path.parent.parts[-5:]: path for path in files["both_votes"]}
+    largest: dict[tuple[str, ...], Run] = {}
+    for run in read_runs(files["both"]):
+        budget = BUDGETS.parse(str(run.budget))
+        key = tuple(str(run.axes[axis]) for axis in AXES[:-1])
+        if isinstance(budget, Fixed) and budget.n > (largest[key].n or 0 if key in largest else 0):
+            largest[key] = run
+    made, left_out = [], []
+    for key, run in largest.items():
+        drawn = (*key[:3], NOISES.parse(key[3]).drawn_as.slug, key[4])
+        try:
+            after = _both(run, stores[drawn], files["both_tables"])
+        except SmoothcertError as error:
+            left_out.append(f"Left out: {error}.")
+            continue
+        made.append(Pair(run, after, (TOP, BOTH)))
+    return Pairs(made, left_out)
+
+
+def _both(run: Run, votes: Path, tables: tuple[Path, ...]) -> Run:
+    """The certificates of the same votes at the same n, alpha and n0."""
+    one = BUDGETS.parse(str(run.budget))
+    budget = Both(one.n, one.alpha, one.n0)
+    noise = _with_table(NOISES.parse(str(run.noise)), tables)
+    store = VoteStore.read(votes)
+    table = certify(store, budget, noise)
+    return replace(run, table=_timed(table, run.table), budget=budget.slug)
+
+
+def _with_table(noise: Noise, tables: tuple[Path, ...]) -> Noise:
+    for path in tables:
+        if noise.tabulated is not None and path.name.startswith(f"{noise.tabulated}-"):
+            return noise.with_table_file(path)
+    return noise
+
+
+def _timed(table: CertificateTable, like: CertificateTable) -> CertificateTable:
+    """The same samples take the same time."""
+    columns = {name: value for name, value in table.columns.items() if name != "correct"}
+    seconds = dict(zip(like.idx.tolist(), like.columns["time"].tolist(), strict=True))
+    columns["time"] = np.array([seconds.get(i, 0.0) for i in table.idx.tolist()])
+    return make_table(**columns)

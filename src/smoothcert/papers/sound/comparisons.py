@@ -1,0 +1,58 @@
+"""The comparisons of the table of what changes with a sound method. Imports nothing heavy.
+
+A further one is an entry of :data:`COMPARISONS` and a function that makes its pairs of runs: one
+of a paper's method and one of a sound one for the same purpose, on the same inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from smoothcert.report.output import Need
+
+_HERE = "smoothcert.papers.sound"
+_CERTIFIED = (
+    "cohen", "ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4", "iss_table1",
+    "iss_table5", "nongaussian_l1", "nongaussian_l2", "nongaussian_linf",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``question``: what is put in the place of what. ``make`` is "module:function" of
+    (files) -> :class:`smoothcert.papers.sound.table.Pairs`; ``needs`` have groups that start with
+    ``key``, and no other comparison's."""
+
+    key: str
+    question: str
+    needs: tuple[Need, ...]
+    make: str
+
+
+COMPARISONS: tuple[Comparison, ...] = (
+    Comparison(
+        key="both",
+        question="both bounds for the top class's alone, same votes",
+        needs=(
+            *(Need("certificates", name, group="both") for name in _CERTIFIED),
+            *(Need("votes", name, group="both_votes") for name in _CERTIFIED),
+            *(Need("radius_tables", name, group="both_tables") for name in _CERTIFIED),
+        ),
+        make=f"{_HERE}.both:pairs",
+    ),
+    Comparison(
+        key="iss",
+        question="sound sample sizes for ISS's",
+        needs=(
+            Need("certificates", "iss_table1", group="iss"),
+            Need("certificates", "iss_table5", group="iss"),
+        ),
+        make=f"{_HERE}.sequential:pairs",
+    ),
+    Comparison(
+        key="dual",
+        question="dual smoothing for DDRS's scales, equal samples",
+        needs=(Need("certificates", "ddrs_dual", group="dual"),),
+        make=f"{_HERE}.dual:pairs",
+    ),
+)
