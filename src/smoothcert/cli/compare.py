@@ -33,11 +33,11 @@ class Compare(Command):
     out: Path | None = place(None, "all lost and gained inputs as a table", "TSV")
 
     def run(self) -> None:
-        tables = [read_certificates(path) for path in (self.before, self.after)]
-        for path, table in zip((self.before, self.after), tables, strict=True):
+        before, after = read_certificates(self.before), read_certificates(self.after)
+        for path, table in ((self.before, before), (self.after, after)):
             if len(table) == 0:
                 raise SmoothcertError(f"{path}: no rows; expected at least one certificate")
-        found = change(*tables, self.radius)
+        found = change(before, after, self.radius)
         at = f"at radius {self.radius:g}" if self.radius else "at all"
         share = f"{percent(found.share.value)} points {percent_interval(found.share)}"
         print(f"{found.inputs} inputs in both; {len(found.lost)} lost their certificate {at},"

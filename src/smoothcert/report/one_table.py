@@ -129,7 +129,7 @@ def _curve(run: Run, known: bool) -> str:
     with style():
         figure = Figure(figsize=(6.4, 3.6))
         axes = figure.subplots()
-        look = {"color": COLOURS[0], "step": "pre", "alpha": 0.18, "linewidth": 0}
+        look: dict[str, Any] = {"color": COLOURS[0], "step": "pre", "alpha": 0.18, "linewidth": 0}
         axes.fill_between(radii, 100 * found.low, 100 * found.high, **look)
         axes.plot(radii, 100 * found.value, drawstyle="steps-pre", color=COLOURS[0])
         axes.set(xlabel=f"{printing.norm(run.norm)} radius", ylim=(0, 100), xlim=(0, radii[-1]))
