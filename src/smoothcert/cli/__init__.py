@@ -26,6 +26,7 @@ COMMANDS = {
     "data": "fetch or verify a data set",
     "train": "train a base classifier",
     "import-checkpoint": "convert a published checkpoint",
+    "quantize": "a network in 8-bit integers, a classifier of its own",
     "scales": "the noise scale of each input",
     "router": "train the estimator that chooses a noise level (dual smoothing)",
     "sample": "sample votes: class counts under noise",
