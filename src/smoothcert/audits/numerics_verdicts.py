@@ -17,7 +17,7 @@ from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.numerics import Outcome, Variant, Way, compare, gridded, variants
 from smoothcert.audits.settings import NumericsSettings
 from smoothcert.audits.subjects import certified
-from smoothcert.budget.incremental import equal_cost
+from smoothcert.budget.incremental import break_even, equal_cost
 from smoothcert.certificates import metrics
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
@@ -94,24 +94,29 @@ DIRECT = 100_000  # votes whose time is spent either way
 def incremental_verdicts(
     found: Sequence[Outcome], noise: Noise, d: int, alpha: float, subject: str
 ) -> list[Verdict]:
-    """One a variant: are its votes and few pairs the cheaper way to certify the reference?
+    """One a variant in other arithmetic: are its votes and few pairs the cheaper way to certify
+    the reference? Of one whose votes were all the same there is nothing to ask.
 
     BROKEN where the same time spent on the reference's own votes certifies further. By the shares
     of votes and differences seen here; nothing of it is a certificate.
     """
     out, first = [], found[0]
     for other in found[1:]:
-        if other.differ is None:
+        if other.differ is None or not other.differ.any():
             continue
         ratio = other.seconds / first.seconds
         p, zeta = other.table.columns["count"] / other.n, other.differ / other.n
         cost = equal_cost(p, zeta, ratio, DIRECT, alpha, noise, d)
-        numbers = {"ratio": ratio, "direct": cost.direct, "incremental": cost.incremental,
-                   "n": cost.n, "m": cost.m, "zeta": float(zeta.mean())}  # fmt: skip
+        pays = break_even(p, zeta, DIRECT, alpha, noise, d)
+        numbers = {
+            "ratio": ratio, "direct": cost.direct, "incremental": cost.incremental, "n": cost.n,
+            "m": cost.m, "pays_below": pays, "zeta": float(zeta.mean()),
+        }  # fmt: skip
         evidence = (
             f"a vote takes {ratio:.2f} of the time, {100 * zeta.mean():.3f}% differ; in the time of"
             f" {DIRECT:,} votes {cost.n:,} of them and {cost.m:,} pairs give a mean radius of"
-            f" {cost.incremental:.4f} scales, the votes themselves {cost.direct:.4f}"
+            f" {cost.incremental:.4f} scales, the votes themselves {cost.direct:.4f}; it pays"
+            f" below a ratio of {pays:.3f}"
         )
         word = NOT_FOUND if cost.incremental > cost.direct else BROKEN
         promise = f"{first.variant} is certified cheaper from votes of {other.variant} and pairs"
