@@ -40,10 +40,11 @@ class Sums:
     def settle(self) -> int:
         """Sum up what waits and return its number; a loss that is not finite ends the run."""
         values = torch.stack([v for v, _ in self.waiting]).double()
-        rights = torch.stack([r for _, r in self.waiting]).sum().double()
-        counted = torch.tensor(float(self.counted), dtype=torch.float64, device=values.device)
-        self.team.sum([values, rights, counted])
-        values = values.cpu()
+        right = torch.stack([r for _, r in self.waiting]).sum().double()
+        counted = torch.full_like(right, self.counted)
+        both = torch.cat([values, torch.stack([right, counted])])
+        self.team.sum([both])
+        values, (right, counted) = both.cpu().split([len(values), 2])  # here it waits, once
         for i, value in enumerate(values.tolist()):
             if not torch.isfinite(values[i]):
                 raise SmoothcertError(
@@ -51,7 +52,7 @@ class Sums:
                     f" {self.steps + i + 1}; a smaller lr may help"
                 )
         self.total += values.sum().item()
-        self.right += rights.item()
+        self.right += right.item()
         self.seen += counted.item()
         count = len(self.waiting)
         self.steps += count
