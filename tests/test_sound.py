@@ -12,7 +12,7 @@ from smoothcert.budget import BUDGETS
 from smoothcert.certificates import make_table, metrics, write_certificates
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.runs import read_run
-from smoothcert.papers.sound import both, l1, sequential
+from smoothcert.papers.sound import both, grid, l1, sequential
 from smoothcert.papers.sound.accuracy import accuracies, class_probability, draw, measure
 from smoothcert.papers.sound.comparisons import COMPARISONS
 from smoothcert.papers.sound.table import AFTER, BEFORE, compare
@@ -118,9 +118,11 @@ def test_the_groups_of_a_comparison_are_its_own() -> None:
             assert str(need.group).startswith(one.key)
 
 
-def l1_run(root: Path, noise: str, budget: str, scaling: str = "fixed") -> Path:
-    """Certificates of ten inputs under uniform or splitting noise."""
-    drawn = noise.replace("_box", "")
+def certified_run(
+    root: Path, noise: str, budget: str, scaling: str = "fixed", trained: str | None = None
+) -> Path:
+    """Certificates of ten inputs under some noise, by default that of their model."""
+    drawn = trained or noise.replace("_box", "")
     path = root.joinpath(
         "certificates", "digits", "tiny_cnn", f"cohen-fs-{drawn}", noise, scaling, f"{budget}.tsv"
     )
@@ -134,9 +136,22 @@ def l1_run(root: Path, noise: str, budget: str, scaling: str = "fixed") -> Path:
     return path
 
 
+def test_noise_on_a_grid_is_set_beside_noise_of_its_model_and_scale(tmp_path: Path) -> None:
+    made = tuple(
+        certified_run(tmp_path, *run)
+        for run in (
+            ("gaussian-0.25", "fixed-2000"),
+            ("gaussian-0.50", "fixed-2000"),
+            ("gaussian-grid_q256-0.25", "fixed-2000", "fixed", "gaussian-0.25"),
+        )
+    )
+    (pair,) = grid.pairs(Files({"grid": made})).pairs
+    assert (pair.before.noise, pair.after.noise) == ("gaussian-0.25", "gaussian-grid_q256-0.25")
+
+
 def test_uniform_noise_is_set_beside_the_box_and_splitting_noise(tmp_path: Path) -> None:
     made = tuple(
-        l1_run(tmp_path, *run)
+        certified_run(tmp_path, *run)
         for run in (
             ("uniform-0.50", "fixed-2000"),
             ("uniform-0.50", "fixed-2000", "ascent-K900"),
