@@ -15,7 +15,7 @@ from smoothcert.certificates.runs import read_run
 from smoothcert.papers.sound import both, l1, sequential
 from smoothcert.papers.sound.accuracy import accuracies, class_probability, draw, measure
 from smoothcert.papers.sound.comparisons import COMPARISONS
-from smoothcert.papers.sound.table import PAPERS, SOUND, compare
+from smoothcert.papers.sound.table import AFTER, BEFORE, compare
 from smoothcert.report.numbers import Number
 from smoothcert.report.output import Files, Options
 
@@ -57,6 +57,22 @@ def test_both_bounds_take_the_largest_fixed_size_of_each_store(files: Files) -> 
     assert pair.after.table.radius.mean() > pair.before.table.radius.mean()
 
 
+def test_scales_are_compared_with_the_fixed_one_under_each_bound(files: Files) -> None:
+    (path, *_), (votes,) = files["both"], files["both_votes"]
+    other = Path(str(path).replace("/fixed/", "/ascent-K900/"))
+    table = read_run(path).table
+    table.columns["scaling"] = np.full(len(table), "ascent-K900")
+    write_certificates(other, table, {"noise": "gaussian-0.50"})
+    copy = Path(str(votes).replace("/fixed/", "/ascent-K900/"))
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(votes.read_bytes())
+    found = both.scales(Files({"scales": (path, other), "scales_votes": (votes, copy)})).pairs
+    assert [(pair.before.scaling, pair.after.scaling) for pair in found] == [
+        ("fixed", "ascent-K900")
+    ] * 2
+    assert [pair.after.budget for pair in found] == ["fixed-400", "both-400"]
+
+
 def test_a_sound_size_is_set_beside_iss_with_the_same_aim(files: Files) -> None:
     afters = [pair.after.budget for pair in sequential.pairs(files).pairs]
     assert sorted(map(str, afters)) == [
@@ -66,7 +82,7 @@ def test_a_sound_size_is_set_beside_iss_with_the_same_aim(files: Files) -> None:
 
 def test_a_pair_is_two_rows_and_the_second_has_the_paired_gain(files: Files) -> None:
     table = compare(files, Options())
-    assert [row["role"] for row in table.rows] == [PAPERS, SOUND] * 4
+    assert [row["role"] for row in table.rows] == [BEFORE, AFTER, BEFORE, AFTER, AFTER, AFTER]
     pair = both.pairs(files).pairs[0]
     value = table.rows[1]["gain"]
     assert isinstance(value, Number)

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from smoothcert.audits.base import Subject
-from smoothcert.audits.subjects import Certified, certified, images_of, remade
+from smoothcert.audits.subjects import Certified, certified, remade
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
+from smoothcert.certificates.inputs import images_of
 from smoothcert.certificates.routed import ROUTE
 from smoothcert.certificates.runs import read_run
 from smoothcert.core.errors import SmoothcertError

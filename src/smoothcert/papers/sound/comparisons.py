@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from smoothcert.report.output import Need
 
 _HERE = "smoothcert.papers.sound"
+_DDRS = ("ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4")
 _CERTIFIED = (
-    "cohen", "ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4", "iss_table1",
-    "iss_table5", "nongaussian_l1", "nongaussian_l2", "nongaussian_linf",
+    "cohen", *_DDRS, "iss_table1", "iss_table5", "nongaussian_l1", "nongaussian_l2",
+    "nongaussian_linf",
 )  # fmt: skip
 
 
@@ -39,6 +40,15 @@ COMPARISONS: tuple[Comparison, ...] = (
             *(Need("radius_tables", name, group="both_tables") for name in _CERTIFIED),
         ),
         make=f"{_HERE}.both:pairs",
+    ),
+    Comparison(
+        key="scales",
+        question="DDRS's scales for the fixed one (sound with a memory only)",
+        needs=(
+            *(Need("certificates", name, group="scales") for name in _DDRS),
+            *(Need("votes", name, group="scales_votes") for name in _DDRS),
+        ),
+        make=f"{_HERE}.both:scales",
     ),
     Comparison(
         key="iss",
