@@ -12,6 +12,8 @@ from smoothcert.budget import BUDGETS
 from smoothcert.certificates import make_table, metrics, write_certificates
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.runs import read_run
+from smoothcert.noise import NOISES
+from smoothcert.noise.radius_table import RadiusTable
 from smoothcert.papers.sound import both, grid, l1, sequential
 from smoothcert.papers.sound.accuracy import accuracies, class_probability, draw, measure
 from smoothcert.papers.sound.comparisons import COMPARISONS
@@ -55,6 +57,18 @@ def test_both_bounds_take_the_largest_fixed_size_of_each_store(files: Files) -> 
     assert (pair.before.budget, pair.after.budget) == ("fixed-400", "both-400")
     assert (pair.after.table.radius >= 0).all()
     assert pair.after.table.radius.mean() > pair.before.table.radius.mean()
+
+
+def test_a_radius_table_is_read_from_its_file(tmp_path: Path) -> None:
+    noise = NOISES.parse("centripetal-l2_k4-1.00")
+    assert noise.tabulated is not None
+    path = tmp_path / noise.tabulated / "8.json"
+    path.parent.mkdir()
+    table = RadiusTable(noise.tabulated, 8, np.array([0.0, 1.0]), np.array([0.5, 0.1]), "floor")
+    table.save(path)
+    others = (path.with_name("9.json"), tmp_path / "centripetal-l2_k9" / "8.json")
+    found = both._with_table(noise, 8, (*others, path))
+    assert float(found.standard_radius(0.95, 8)) == 1.0
 
 
 def test_scales_are_compared_with_the_fixed_one_under_each_bound(files: Files) -> None:
