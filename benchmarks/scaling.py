@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py [--rounds 3] [--inputs 256] [--model small_cnn]
 
-One thread. In each round one input is certified with the noise's own scale (100 + 100,000
-samples by the sampler, traced as the workflow does), and the scales of a batch of inputs are
+One thread. In each round one input is certified with the noise's own scale (100 + 100,000 samples
+by the sampler, with the engine that the workflow takes), and the scales of a batch of inputs are
 searched, votes for c_A included; the ratio of CPU seconds an input is taken within the round, and
 its median over rounds shown with the least and the largest. CPU time is of the process, so that
 other work on the machine counts little. The rows `reverse mode` and `torch's forward mode` are
@@ -27,7 +27,8 @@ import torch
 from smoothcert import models
 from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import Sampler, default_batch
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import Draw, Sampler, default_batch
 from smoothcert.scaling import SCALINGS, objective
 from smoothcert.scaling.dual import Dual
 from smoothcert.scaling.problem import Problem
@@ -42,10 +43,10 @@ SEARCHES = ("ascent-K900", "ascent_n8-K100", "ascent-sound-K50", "grid-n4", "gri
 
 def certify(sampler: Sampler, x: torch.Tensor) -> None:
     """The votes of one fixed certificate, drawn as a store is sampled."""
-    look = [(generator(0, "estimation", 0, j), LOOK) for j in range(N // LOOK)]
-    sampler.votes(x, 0.25, [(generator(0, "selection", 0, 0), 100)])
-    for first in range(0, len(look), 4):
-        sampler.votes(x, 0.25, look[first : first + 4])
+    looks = [Draw(x, 0.25, generator(0, "estimation", 0, j), LOOK) for j in range(N // LOOK)]
+    sampler.votes([Draw(x, 0.25, generator(0, "selection", 0, 0), 100)])
+    for first in range(0, len(looks), 4):
+        sampler.votes(looks[first : first + 4])
 
 
 class _TorchForward(torch.nn.Module):
@@ -105,16 +106,14 @@ def main() -> None:
     torch.set_num_threads(1)
     shape, cpu = SHAPES[args.model], torch.device("cpu")
     sampler = Sampler(
-        models.build(args.model, 10, shape),
+        open_engine(models.build(args.model, 10, shape), shape, cpu),
         NOISES.parse("gaussian-0.25"),
         10,
         default_batch(torch.Size(shape).numel(), cpu),
-        cpu,
-        trace=True,
     )
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     rows = searches(args.model, args.inputs)
-    sampler.votes(x, 0.25, [(generator(0, "warm", 0, j), LOOK) for j in range(4)])
+    sampler.votes([Draw(x, 0.25, generator(0, "warm", 0, j), LOOK) for j in range(4)])
     print(f"{platform.machine()}, one thread, {args.model}, {args.rounds} rounds; CPU time")
     seconds: dict[str, list[float]] = {}
     fixed = []

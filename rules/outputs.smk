@@ -4,7 +4,7 @@ for section, entry in shown:
 
     rule:
         name:
-            target_name(entry)
+            re.sub(r"\W", "_", catalogue.target(entry))
         input:
             unpack(needed(entry)),
         output:
@@ -38,7 +38,7 @@ for pair in {e.name for s, e in shown if s.key != "audits" and e.name != catalog
         localrule: True
 
 
-REPORT = ["smoothcert.cli.report", "smoothcert.report.show"]
+REPORT = ["smoothcert.cli.notebook", "smoothcert.report.show"]
 
 for section in catalogue.SECTIONS:
 
@@ -67,7 +67,7 @@ for section in catalogue.SECTIONS:
                 results=subpath(output[0], ancestor=2),
                 code=code([*REPORT, *filter(None, [section.checks])]),
             shell:
-                "python -m smoothcert report {input.notebook} --preset {params.preset}"
+                "python -m smoothcert notebook {input.notebook} --preset {params.preset}"
                 " --results {params.results} --executed {log.notebook} --out {output}"
                 " > {log.text} 2>&1"
 

@@ -10,7 +10,7 @@ from smoothcert import datasets, models
 from smoothcert.budget import BUDGETS
 from smoothcert.compute import streams
 from smoothcert.noise import NOISES
-from smoothcert.sampling import sampler
+from smoothcert.sampling import collect, library
 from smoothcert.scaling import SCALINGS, AscentSound
 from smoothcert.scaling import problem as problems
 from smoothcert.scaling.problem import CHOICE, OBJECTIVE, PURPOSES, Problem
@@ -51,14 +51,14 @@ def test_no_noise_of_a_search_certifies(
         return generator
 
     monkeypatch.setattr(problems, "generator", listening("search"))
-    monkeypatch.setattr(sampler, "generator", listening("certify"))
+    monkeypatch.setattr(collect, "generator", listening("certify"))
     at = digits(model, slice(0, 2))
     seen = set()
     for slug in ALL:
         sigma = found(slug, at).sigma
         at.soft_radii(torch.from_numpy(sigma)[:, None], at.c_a(), 0.02, OBJECTIVE, 10)
         budget = BUDGETS.parse("fixed-100")
-        sampler.sample(model, at.x, budget, at.noise, scales=sigma, seed=7)
+        library.sample(model, at.x, budget, at.noise, scales=sigma, seed=7)
         seen |= {purpose for _, purpose, *_ in used["search"]}
     assert seen == set(PURPOSES)
     assert len(used["certify"]) == 4  # two inputs, a selection and an estimation look each
@@ -169,7 +169,7 @@ def test_the_sound_ascent_does_not_lower_certified_radii(model: torch.nn.Module)
     ramp = found("ramp_lr0.01-K50", at).sigma
     radii = {}
     for name, sigma in {"sigma_0": np.full(24, 0.25), "sound": sound, "ramp": ramp}.items():
-        store = sampler.sample(
+        store = library.sample(
             model, at.x, BUDGETS.parse("fixed-1000"), at.noise, scales=sigma, seed=1
         )
         bounds = BUDGETS.parse("fixed-1000").bounds(store, at.noise, 64)

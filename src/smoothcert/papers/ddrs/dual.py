@@ -207,8 +207,8 @@ _NOTES = (
     " half of the inputs. The envelope takes the best model for each radius on the inputs that"
     " measure it, and the largest radius at each input knows the label: neither is a classifier.",
     "DDRS certifies at each input a classifier that keeps the input's scale everywhere. With a"
-    " memory (Algorithm 3) its answers hold for queries that come later; an order-free variant is"
-    " not known. Dual smoothing: the level of an input is the vote of a smoothed estimator, the"
+    " memory (Algorithm 3) its answers hold for queries that come later; no order-free variant is"
+    " implemented. Dual smoothing: the level of an input is the vote of a smoothed estimator, the"
     " radius the smaller of the level's and the class's. ACR, level given: without the cap of the"
     " level, which certifies nothing; the difference is what the proof costs.",
 )
