@@ -18,7 +18,8 @@ import torch
 
 from smoothcert.models import build
 from smoothcert.noise import NOISES
-from smoothcert.sampling.sampler import Sampler, default_batch
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import Draw, Sampler, default_batch
 
 LOOK, LOOKS = 1000, 10
 NOISE = {
@@ -32,9 +33,9 @@ SHAPES = {"tiny_cnn": (1, 8, 8), "small_cnn": (1, 28, 28)}
 
 def seconds(sampler: Sampler, x: torch.Tensor, round_: int) -> float:
     """CPU seconds of LOOKS looks of one input."""
-    draws = [(torch.Generator().manual_seed(LOOKS * round_ + i), LOOK) for i in range(LOOKS)]
+    streams = [torch.Generator().manual_seed(LOOKS * round_ + i) for i in range(LOOKS)]
     start = time.process_time()
-    sampler.votes(x, 0.25, draws)
+    sampler.votes([Draw(x, 0.25, stream, LOOK) for stream in streams])
     return time.process_time() - start
 
 
@@ -48,7 +49,10 @@ def main() -> None:
         batch = default_batch(int(np.prod(shape)), device)
         samplers = {
             name: Sampler(
-                build(arch, 10, shape), NOISES.parse(f"{name}-0.25"), 10, batch, device, trace=True
+                open_engine(build(arch, 10, shape), shape, device),
+                NOISES.parse(f"{name}-0.25"),
+                10,
+                batch,
             )
             for name in ("gaussian", *NOISE[arch].split())
         }

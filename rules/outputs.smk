@@ -4,7 +4,7 @@ for section, entry in shown:
 
     rule:
         name:
-            target_name(entry)
+            re.sub(r"\W", "_", catalogue.target(entry))
         input:
             unpack(needed(entry)),
         output:
@@ -38,6 +38,8 @@ for pair in {e.name for s, e in shown if s.key != "audits" and e.name != catalog
         localrule: True
 
 
+REPORT = ["smoothcert.cli.notebook", "smoothcert.report.show"]
+
 for section in catalogue.SECTIONS:
 
     if section.notebook is not None:
@@ -63,15 +65,9 @@ for section in catalogue.SECTIONS:
             params:
                 preset=chosen.name,
                 results=subpath(output[0], ancestor=2),
-                code=code(
-                    [
-                        "smoothcert.report.show",
-                        "smoothcert.cli.report",
-                        *filter(None, [section.checks]),
-                    ]
-                ),
+                code=code([*REPORT, *filter(None, [section.checks])]),
             shell:
-                "python -m smoothcert report {input.notebook} --preset {params.preset}"
+                "python -m smoothcert notebook {input.notebook} --preset {params.preset}"
                 " --results {params.results} --executed {log.notebook} --out {output}"
                 " > {log.text} 2>&1"
 

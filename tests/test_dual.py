@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from core_helpers import make_store
+from core_helpers import make_store, trained_digits_model
 from scipy.special import ndtri
 from scipy.stats import binom
 
+from smoothcert import VoteStore, cli, models, read_certificates
 from smoothcert.audits.falsification import claims, falsify, verdict
 from smoothcert.audits.procedures import dual_smoothing
 from smoothcert.audits.routed import level_table
@@ -24,6 +27,8 @@ from smoothcert.report.verdict import BROKEN, NOT_FOUND
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.library import sample
 from smoothcert.sampling.sampler import Sampler
+from smoothcert.scaling import SCALINGS
+from smoothcert.workflow.experiments import levels as levels_of_run
 
 TAU, SIGMAS = 0.8, (0.25, 0.5)
 
@@ -167,3 +172,77 @@ def test_stores_that_do_not_belong_together_are_one_line(planes):
         routed(uniform, [other, other])
     with pytest.raises(SmoothcertError, match="not at one fixed noise scale"):
         routed(route, [twice, twice])
+
+
+# --- the estimator, its job, its runs ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    """An estimator of two levels of one model, and the routed votes of 12 test images."""
+    folder = tmp_path_factory.mktemp("dual")
+    model = str(trained_digits_model(folder / "digits.safetensors"))
+    stores = []
+    for sigma in ("0.25", "0.50"):
+        stores.append(str(folder / f"votes-{sigma}.npz"))
+        assert cli.main(["sample", "--dataset", "digits", "--max", "12", "--noise",
+                         f"gaussian-{sigma}", "--budget", "fixed-200", "--look", "200", "--quiet",
+                         "--model", model, "--out", stores[-1]]) == 0  # fmt: skip
+    recipe = json.dumps({"epochs": 1, "batch": 32, "lr": 0.05, "schedule": "cosine"})
+    router = str(folder / "router.safetensors")
+    assert cli.main(["router", "--dataset", "digits", "--arch", "tiny_cnn", "--noise",
+                     "gaussian-0.50", "--levels", "gaussian-0.25", "gaussian-0.50", "--models",
+                     model, "--recipe", recipe, "--votes", "20", "--inputs", "60", "--quiet",
+                     "--out", router]) == 0  # fmt: skip
+    routing = ["route", "--router", router, "--noise", "gaussian-0.50", "--n", "200", "--quiet"]
+    assert cli.main([*routing, "--votes", *stores, "--out", str(folder / "dual.npz")]) == 0
+    return folder, routing, stores
+
+
+def test_an_estimator_of_levels_is_trained_and_its_votes_are_certified(jobs, capsys):
+    folder, *_ = jobs
+    record = models.read_record(folder / "router.safetensors")
+    assert record["classes"] == ["gaussian-0.25", "gaussian-0.50"]
+    assert record["n_classes"] == 2
+    assert record["digest"] == models.digest(models.load(folder / "router.safetensors")[0])
+    own = ["certify", "--votes", str(folder / "dual.npz"), "--budget", "fixed-200"]
+    assert cli.main([*own, "--out", str(folder / "certificates.tsv")]) == 0
+    assert "drawn after" not in capsys.readouterr().err  # the level's votes are no later samples
+    table = read_certificates(folder / "certificates.tsv")
+    route = VoteStore.read(folder / "route.npz")
+    assert (table.columns["level"] == route.top_class()).all()
+    assert route.identity["purpose"] == "routing"
+    p_level = clopper_pearson_lower(route.count(route.top_class(), 200), 200, 0.001)
+    assert (table.radius <= 0.5 * ndtri(p_level).clip(0) + 1e-12).all()
+
+
+def test_files_that_do_not_belong_to_an_estimator_are_one_line(jobs, capsys):
+    folder, routing, stores = jobs
+    assert cli.main([*routing, "--votes", stores[0], "--out", str(folder / "one.npz")]) == 2
+    assert "2 classes" in capsys.readouterr().err
+    attack = [
+        "audit",
+        "falsification",
+        str(folder / "certificates.tsv"),
+        "--out",
+        str(folder / "f"),
+    ]
+    assert cli.main([*attack, "--model", str(folder / "router.safetensors")]) == 2
+    assert "--levels with one file or 2, found 0" in capsys.readouterr().err
+
+
+def test_a_run_of_dual_smoothing_is_put_together_of_runs_at_fixed_scales():
+    run = {
+        "dataset": "digits", "arch": "tiny_cnn", "training": "cohen-fs-0.25",
+        "noise": "gaussian-0.25", "scaling": "dual_g3_experts-tau1.00", "budget": "fixed-9000",
+    }  # fmt: skip
+    assert [(r["training"], r["noise"], r["scaling"]) for r in levels_of_run(run)] == [
+        (f"cohen-fs-{s}", f"gaussian-{s}", "fixed") for s in ("0.25", "0.50", "1.00")
+    ]
+    one = levels_of_run({**run, "scaling": "dual_x1.40-tau1.00"})
+    assert [(r["training"], r["noise"]) for r in one] == [
+        ("cohen-fs-0.25", "gaussian-0.25"), ("cohen-fs-0.25", "gaussian-0.35"),
+    ]  # fmt: skip
+    assert levels_of_run({**run, "scaling": "ascent-K900"}) == []
+    with pytest.raises(SmoothcertError, match="g 1: expected at least 2 levels"):
+        SCALINGS.parse("dual_g1-tau1.00")

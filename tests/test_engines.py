@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from core_helpers import trained_digits_model
 
-from smoothcert import models
+from smoothcert import cli, models
 from smoothcert.budget import BUDGETS
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import NOISES
 from smoothcert.sampling.engines import ENGINES, open_engine
 from smoothcert.sampling.library import sample
+from smoothcert.votes import VoteStore
 
 CPU = torch.device("cpu")
 ARCHITECTURES = {"tiny_cnn": (1, 8, 8), "mlp": (1, 28, 28), "resnet20": (3, 32, 32)}
@@ -162,3 +166,24 @@ def test_the_first_error_of_a_thread_ends_all():
     with pytest.raises(SmoothcertError, match="NaN or infinite"):
         sample(Fails(), images(6, (1, 4, 4)), budget, noise, engine="torch", jobs=2)
     assert Fails.calls < 200  # of 6 * 100 passes
+
+
+def test_a_quantized_network_is_a_classifier_of_its_own(tmp_path, capsys):
+    pytest.importorskip("onnx")
+    path = trained_digits_model(tmp_path / "model.safetensors")
+    out = tmp_path / "int8.onnx"
+    about = ["--dataset", "digits", "--noise", "gaussian-0.25"]
+    assert cli.main(["quantize", "--model", str(path), *about, "--out", str(out)]) == 0
+    said = json.loads(out.with_suffix(".json").read_text())
+    assert 0.97 < said["agree"] <= 1
+    assert said["accuracy_int8"] > said["accuracy"] - 0.02
+    digests = []
+    for model in (path, out):
+        votes = tmp_path / f"{model.stem}.npz"
+        sampling = ["--budget", "fixed-1000", "--max", "10", "--model", str(model)]
+        assert cli.main(["sample", *about, *sampling, "--out", str(votes), "--quiet"]) == 0
+        digests.append(VoteStore.read(votes).identity["model_digest"])
+    assert digests[0] != digests[1]
+    sampling[-1] = str(path)
+    assert cli.main(["sample", *about, *sampling, "--out", str(votes), "--quiet"]) == 2
+    assert "of another specification: " in capsys.readouterr().err

@@ -153,7 +153,7 @@ def test_every_training_waits_no_more_than_its_batches_need(
     parent = "cohen-fs-0.25.epoch-1.safetensors" if "ds2" in training else ""
     seen = train(made, training, parent, epochs=2 if parent else 1, **recipe)
     batches = -(-1347 // 64)
-    kept = ("training/state", "training/run")
+    kept = ("training/state", "training/keeper")
     saving = sum(n for line, n in seen.waits.items() if line.startswith(kept))
     looking = seen.waits.total() - saving - a_batch * batches
     assert saving <= 60

@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from smoothcert import certify, sample
 from smoothcert.budget import Fixed, Incremental, incremental
-from smoothcert.budget.incremental import equal_cost, incremental_lower
+from smoothcert.budget.incremental import break_even, equal_cost, incremental_lower
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
@@ -116,5 +116,7 @@ def test_it_pays_where_the_cheaper_votes_are_much_cheaper_and_the_classes_not_su
         return found.incremental - found.direct
 
     assert gain(0.9, 0.05, 0.0) > 0
+    even = break_even([0.9], [1e-3], 100_000, 0.001, Gaussian(1.0), 64)
+    assert gain(0.9, 0.9 * even) > 0 > gain(0.9, 1.1 * even)
     assert gain(0.9, 1.0) < 0  # no cheaper: the pairs are lost time
     assert gain(0.9999, 0.05) < 0  # pairs leave more room than a sure class has

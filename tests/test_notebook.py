@@ -36,7 +36,7 @@ def test_notebook_renders_the_table_and_the_records(tmp_path, monkeypatch):
         name = f"cohen_{kind}"
         out, numbers = results / f"{kind}s" / name, results / "numbers" / f"{name}.csv"
         assert main([kind, name, "--out", str(out), "--numbers", str(numbers), *paths]) == 0
-    words = ["report", str(COHEN), "--results", str(results), "--preset", "smoke"]
+    words = ["notebook", str(COHEN), "--results", str(results), "--preset", "smoke"]
     words += ["--executed", str(tmp_path / "a.ipynb"), "--out", str(tmp_path / "a.html")]
     assert main(words) == 0
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
@@ -81,7 +81,7 @@ def test_one_that_cannot_be_run_ends_with_one_line(tmp_path, capsys, cells, expe
         path.write_text("what")
     else:
         notebook(path, *cells)
-    words = ["report", str(path), "--results", "r", "--preset", "p", "--out", str(tmp_path / "o")]
+    words = ["notebook", str(path), "--results", "r", "--preset", "p", "--out", str(tmp_path / "o")]
     assert main(words) == 2
     assert re.search(expected, capsys.readouterr().err.splitlines()[-1])
     assert not (tmp_path / "o").exists()
@@ -95,7 +95,7 @@ def test_what_a_cell_prints_and_displays_is_shown_with_the_values_given(tmp_path
     path = notebook(
         tmp_path / "n.ipynb", ("preset = 'old'", ["parameters"]), (f"{shown}\n[results]", [])
     )
-    words = ["report", str(path), "--results", "r7", "--preset", "new"]
+    words = ["notebook", str(path), "--results", "r7", "--preset", "new"]
     assert main([*words, "--out", str(tmp_path / "o.html")]) == 0
     text = (tmp_path / "o.html").read_text(encoding="utf-8")
     body = text[text.index("<body") :]

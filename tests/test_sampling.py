@@ -24,7 +24,7 @@ from smoothcert.votes import VoteStore
 from smoothcert.votes.records import gather_files, read_record, seconds_of
 
 CPU = torch.device("cpu")
-ASKED = 5  # batches by which a network is asked what it is, before any noise
+ASKED = 6  # batches by which a network is asked what it is, before any noise
 SPEC = {"dataset": "digits", "noise": "gaussian-0.50", "skip": 36, "look": 500, "seed": 5}
 SMALL, LARGE = "fixed-2000", "fixed-10000"
 

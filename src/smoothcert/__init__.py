@@ -17,6 +17,7 @@ _HOME = {
     "certify": "certificates.certification",
     "predict": "certificates.certification",
     "routed": "certificates.routed",
+    "Smooth": "sampling.smooth",
     "SmoothcertError": "core.errors",
     "adapt": "models.doors",
     "average_certified_radius": "certificates.metrics",

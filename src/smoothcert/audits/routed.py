@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from smoothcert.audits.base import Subject
-from smoothcert.audits.subjects import Certified, certified, images_of, remade
+from smoothcert.audits.subjects import Certified, certified, remade
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
+from smoothcert.certificates.inputs import images_of
 from smoothcert.certificates.routed import ROUTE
 from smoothcert.certificates.runs import read_run
 from smoothcert.core.errors import SmoothcertError
@@ -42,6 +43,8 @@ def claims_of(subject: Subject, path: Path) -> Iterator[Certified]:
     images = images_of(run, subject.data_dir)
     for k, level in enumerate(levels):
         rows = np.flatnonzero(run.table.columns["level"] == k)
+        if len(rows) == 0:
+            continue
         part = CertificateTable({name: column[rows] for name, column in run.table.columns.items()})
         model = subject.levels[min(k, len(subject.levels) - 1)]
         noise = NOISES.parse(level["noise"])

@@ -14,6 +14,7 @@ from smoothcert.audits.base import Subject
 from smoothcert.audits.subset import evenly
 from smoothcert.budget import BUDGETS
 from smoothcert.certificates import CertificateTable
+from smoothcert.certificates.inputs import images_of
 from smoothcert.certificates.routed import ROUTE
 from smoothcert.certificates.runs import Run, read_run
 from smoothcert.compute.devices import job_device
@@ -54,6 +55,8 @@ class Certified:
     def kind(self) -> str:
         """The kind of certificate, in words: budget, noise and norm, scaling."""
         text = f"{self.procedure} certificates, {self.noise.name} noise"
+        if self.noise.boxed:
+            text += " on inputs in [0, 1]"
         scaling = self.run.scaling
         if self.part:
             return f"{text}, {self.noise.norm}: {self.part}"
@@ -80,26 +83,6 @@ class Certified:
     def ours(self) -> bool:
         """Whether this project calls such certificates sound: all but ISS as published."""
         return self._budget not in ("unknown", "iss")
-
-
-def images_of(run: Run, data_dir: str | None) -> torch.Tensor:
-    """The images of a table's rows; SmoothcertError if its record does not say which."""
-    import torch
-
-    if run.dataset is None:
-        raise SmoothcertError(f"{run.path}: neither its record nor its path says the data set")
-    record = run.record
-    split, skip = record.get("split") or "test", int(record.get("skip") or 1)
-    name = datasets.recorded(run.dataset, record.get("votes", {}))
-    data = datasets.load(name, split, data_dir, skip=skip, max=record.get("max"))
-    digest = record.get("data_digest")
-    if digest is not None and digest != data.digest:
-        raise SmoothcertError(f"{run.path}: certified on other data of the name {run.dataset!r}")
-    where = {int(idx): i for i, idx in enumerate(data.idx)}
-    missing = [int(i) for i in run.table.idx if int(i) not in where]
-    if missing:
-        raise SmoothcertError(f"{run.path}: idx {missing[0]} is not among {run.dataset}'s inputs")
-    return torch.stack([data.images[where[int(i)]] for i in run.table.idx])
 
 
 def same_network(about: Mapping[str, Any], made: Mapping[str, Any], what: str, model: str) -> None:

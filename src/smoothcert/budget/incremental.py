@@ -117,3 +117,13 @@ def equal_cost(
         if (found := mean(lower)) > best.incremental:
             best = EqualCost(direct, found, votes, m)
     return best
+
+
+def break_even(p: ArrayLike, zeta: ArrayLike, n: int, alpha: float, noise: Noise, d: int) -> float:
+    """The largest ratio, of a vote's times, at which the cheaper way pays; 0 where none does."""
+    low, high = 0.0, 1.0
+    for _ in range(10):
+        middle = (low + high) / 2
+        cost = equal_cost(p, zeta, middle, n, alpha, noise, d)
+        low, high = (middle, high) if cost.incremental > cost.direct else (low, middle)
+    return low

@@ -393,8 +393,16 @@ def accuracy_difference(
     Raises SmoothcertError unless both have the same inputs.
     """
     first, second = (certified(t, parse_radii(radii), strict) for t in _aligned([a, b]))
-    n = first.shape[1]
-    only_a, only_b = (first & ~second).sum(1), (second & ~first).sum(1)
+    return paired_difference(first, second, level)
+
+
+def paired_difference(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], level: float = LEVEL
+) -> Estimate:
+    """The share of ``first`` minus that of ``second``, bool [..., N] of the same inputs, paired:
+    the adjusted Wald interval of Bonett and Price (2012)."""
+    n = first.shape[-1]
+    only_a, only_b = (first & ~second).sum(-1), (second & ~first).sum(-1)
     pa, pb = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
     half = _z(level) * np.sqrt(np.maximum(pa + pb - (pa - pb) ** 2, 0) / (n + 2))
     low, high = np.maximum(pa - pb - half, -1.0), np.minimum(pa - pb + half, 1.0)

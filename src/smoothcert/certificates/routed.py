@@ -101,6 +101,7 @@ def routed(
     identity: dict[str, Any] = {
         **same,
         "noise": level_noise or about[0]["noise"],
+        "training": about[0].get("training"),  # of the run; each level's stands below
         "scaling": scaling,
         ROUTE: {
             **{k: route.identity.get(k) for k in (*own, "seed", "look", "n0")},

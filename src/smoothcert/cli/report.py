@@ -1,36 +1,33 @@
-"""``smoothcert report NOTEBOOK --results FOLDER --out FILE.html``: a notebook as a page."""
+"""``smoothcert report TABLE``: one certificate table as one page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import ClassVar
 
-from smoothcert.cli.command import Command, place, positional
+from smoothcert.certificates.runs import read_run
+from smoothcert.cli.command import Command, data_dir_place, place, positional
 from smoothcert.core.files import write_text
-from smoothcert.report.notebook import execute, page
+from smoothcert.report.one_table import html
 
 
 class Report(Command):
-    """A report notebook, run on a folder of results, as HTML without its code."""
+    """One certificate table as one page of HTML, with its pictures inside.
 
-    epilog: ClassVar[str] = (
-        "example: smoothcert report notebooks/cohen.ipynb --results results/smoke --preset smoke"
-        " --out cohen.html"
-    )
+    The curve with its intervals, the accuracy of the base and of the smoothed classifier, the
+    inputs that abstain, and some of the images, where they are still there.
+    """
 
-    notebook: Path = positional(help="with one cell tagged parameters", metavar="NOTEBOOK.ipynb")
-    results: str = place(help="what it reports", metavar="FOLDER")
-    preset: str = place(help="what these results are called", metavar="NAME")
-    executed: Path | None = place(None, "also the notebook with its outputs", "FILE.ipynb")
-    out: Path = place(help="the page", metavar="FILE.html")
+    epilog: ClassVar[str] = "example: smoothcert report certificates.tsv"
+
+    file: Path = positional(help="the certificate table", metavar="TABLE")
+    data_dir: Path | None = data_dir_place()
+    out: Path | None = place(None, "the page; default: TABLE with .html", "HTML")
 
     def run(self) -> None:
-        done = execute(self.notebook, {"preset": self.preset, "results": self.results})
-        if self.executed:
-            import nbformat
-
-            write_text(self.executed, nbformat.writes(done))
-        write_text(self.out, page(done))
+        out = self.out or self.file.with_suffix(".html")
+        write_text(out, html(read_run(self.file), str(self.data_dir) if self.data_dir else None))
+        print(out)
 
 
 COMMAND = Report

@@ -6,6 +6,7 @@ image and a label for a number.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from smoothcert.compute.lazy import torch
 from smoothcert.core.called import call, is_function
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.datasets.base import content_digest
+from smoothcert.datasets.base import Dataset, content_digest
+from smoothcert.datasets.lazy_images import LazyImages
 from smoothcert.datasets.own import FORMS, Form, Own, Part
 from smoothcert.datasets.own_arrays import of_arrays
 
@@ -84,6 +86,29 @@ def of_object(own: Own, held: Any) -> Part:
     if len(held) == 0:
         raise SmoothcertError(f"{own.path}: expected at least one image, found none")
     return _of_rows(own, held)
+
+
+def dataset_of(held: Any, labels: Any = None, name: str = "given") -> Dataset:
+    """Images at hand as a data set, of which ``name`` is the name and all rows are taken.
+
+    ``held`` is one already, a place (:class:`Own`), images [N, ...] with ``labels`` [N], or what
+    :func:`of_object` takes. Raises SmoothcertError as that.
+    """
+    if isinstance(held, Dataset):
+        return held
+    if isinstance(held, LazyImages):
+        known = np.full(len(held), -1) if labels is None else _numbers(labels)
+        digest = hashlib.sha256("\n".join(held.paths).encode()).hexdigest()
+        return Dataset(name, "test", held, known, np.arange(len(held)), (), digest, held.shape[1:])
+    own = Own(path=name)
+    if isinstance(held, np.ndarray) or hasattr(held, "detach") or labels is not None:
+        part = of_arrays(own, _numbers(held), None if labels is None else _numbers(labels))
+    else:
+        part = of_object(own, held)
+    rows = np.arange(len(part.labels))
+    return Dataset(
+        name, "test", part.images(rows), part.labels, rows, part.classes, part.digest(), part.shape
+    )
 
 
 def _of_loader(own: Own, loader: Any) -> Part:

@@ -51,18 +51,29 @@ def load_model(
     if form.classes is None and info.n_classes and not info.at_least:
         form = form.model_copy(update={"classes": info.n_classes})
     try:
-        own = adapted(_found(form, info.shape), form, info.shape, device).eval()
-        logits = examine(own, info.shape)
+        own, record = introduced(_found(form, info.shape), form, info.shape, device)
     except SmoothcertError as error:
         said = str(error)
         named = f"model {form.path!r}{said.removeprefix('model')}" if said[:6] == "model:" else said
         raise SmoothcertError(named) from error
-    if not info.answers(logits.shape[1]):
+    if not info.answers(record["n_classes"]):
         least = "at least " if info.at_least else ""
         raise SmoothcertError(
-            f"model {form.path!r}: {logits.shape[1]} outputs; data set {info.name} has"
+            f"model {form.path!r}: {record['n_classes']} outputs; data set {info.name} has"
             f" {least}{info.n_classes} classes"
         )
+    return own, record
+
+
+def introduced(
+    model: Any, form: Given, shape: Sequence[int], device: torch.device | None = None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Anybody's classifier as a network for images of ``shape``, and what it is known by.
+
+    Raises SmoothcertError as :func:`models.own.examine`.
+    """
+    own = adapted(model, form, shape, device)
+    logits = examine(own, shape)
     record = {"n_classes": logits.shape[1], "digest": digest(own), ANSWERS: answers(logits)}
     return own, {"arch": form.path, "training": None, **record}
 

@@ -41,14 +41,13 @@ def record_of(found: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, 
 
 
 def warn_of(
-    model: str, data: datasets.Dataset, info: datasets.DatasetInfo,
-    rows: NDArray[np.int64], found: NDArray[np.int64],
-) -> None:  # fmt: skip
+    model: str, data: datasets.Dataset, rows: NDArray[np.int64], found: NDArray[np.int64]
+) -> None:
     """Warn where one class is the answer to all images, or far fewer are right than ``accuracy``
     states: with the likely causes, and what another declaration gives, if that is much better."""
     labels = data.labels[rows]
     for doubt in doubts(found, labels, given(model).accuracy):
-        better = next(iter(_better(model, data, info, rows[:_FEW], found[:_FEW])), "")
+        better = next(iter(_better(model, data, rows[:_FEW], found[:_FEW])), "")
         warnings.warn(
             f"model {given(model).path!r}: {doubt}; likely causes: the range of its pixels"
             " (white), its normalization (mean, std), the layout, the order of channels or of"
@@ -77,13 +76,16 @@ def doubts(
 
 
 def _better(
-    model: str, data: datasets.Dataset, info: datasets.DatasetInfo,
-    rows: NDArray[np.int64], found: NDArray[np.int64],
-) -> Iterator[str]:  # fmt: skip
+    model: str, data: datasets.Dataset, rows: NDArray[np.int64], found: NDArray[np.int64]
+) -> Iterator[str]:
     """In words, the declaration under which at least a fifth of the images more are right."""
     labels = data.labels[rows]
     if (labels < 0).any():
         return
+    least = max(int(labels.max()), 1) + 1
+    info = datasets.DatasetInfo(
+        data.name, data.name, data.shape, least, data.classes, {}, None, at_least=True
+    )
     best, words = float((found == labels).mean()) + 0.2, ""
     for form in _others(given(model), len(data.shape) == 3 and data.shape[0] == 3):
         told = form.model_dump(mode="json", exclude_defaults=True)

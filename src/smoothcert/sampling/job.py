@@ -114,7 +114,7 @@ def _with_scaling(spec: SampleSpec, scales: str | Path | None) -> SampleSpec:
 
 def run(
     spec: SampleSpec,
-    model: str,
+    model: str | tuple[torch.nn.Module, dict[str, Any]],
     out: Path,
     shard: tuple[int, int] = (0, 1),
     *,
@@ -132,7 +132,8 @@ def run(
     A killed run leaves a partial store beside ``out`` and goes on from it. The looks of
     ``top_up`` are taken over if there is such a store and it is of the same specification;
     else those of ``out``, which must be of the same specification and shard if it exists.
-    ``data``: these inputs in place of the data set's own. ``n_classes``: of the model, where it
+    ``model`` is what ``--model`` takes, or a network with its record. ``data``: these inputs in
+    place of the data set's own. ``n_classes``: of the model, where it
     tells other classes apart than the data set's (a router's levels). ``jobs`` threads (default:
     the cores this process may use; 1 on a GPU) share the inputs, to the same votes.
     Raises SmoothcertError for all that does not fit, before any sampling.
@@ -142,11 +143,15 @@ def run(
     spec = spec.model_copy(update={"look": budget.look_of(spec.look)})
     check_look(budget, spec.look)
     spec = _with_scaling(spec, scales)
-    info = datasets.info(spec.dataset)
-    info = replace(info, n_classes=n_classes or info.n_classes)
     where = choose_device(device)
-    network, made = load_model(model, info, where)
+    if isinstance(model, str):
+        info = datasets.info(spec.dataset)
+        info = replace(info, n_classes=n_classes or info.n_classes)
+        network, made = load_model(model, info, where)
+    else:
+        network, made = model
     check_precision(network, spec.precision)
+    about = {} if data is not None else datasets.place(spec.dataset)
     if data is None:
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     batch = spec.batch or default_batch(int(np.prod(data.shape)), where)
@@ -173,7 +178,8 @@ def run(
         ),
     )
     base = clean.answers(engine, data.images, rows, batch)
-    clean.warn_of(model, data, info, rows, base)
+    if ANSWERS in made and n_classes is None:  # a router may name one level everywhere
+        clean.warn_of(model if isinstance(model, str) else made["arch"], data, rows, base)
     before = _existing(out, top_up, identity, inputs)
     # The file of readings beside ``out`` stays; what its record says would be lost.
     read_before = merged([read_record(out).get(KEY, {})])
@@ -188,7 +194,7 @@ def run(
         if before:
             seconds += seconds_of(before[1], store)
         store.write(out)
-        about = {**datasets.place(spec.dataset), **clean.record_of(base, inputs.label)}
+        about |= clean.record_of(base, inputs.label) if n_classes is None else {}
         _write_record(out, store, spec.budget, seconds, made, start, engine, read_before, about)
         scratch.remove()
     return store

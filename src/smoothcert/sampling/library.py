@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,90 @@ from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Sampler, default_batch
 from smoothcert.sampling.spec import Purpose
 from smoothcert.votes import VoteStore
+
+
+class Voter:
+    """A network that was examined for images of ``shape``, with its engine, ready to sample.
+
+    Raises SmoothcertError as :func:`sample`. Who changes the network's weights makes another.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        shape: Sequence[int],
+        *,
+        form: Given | None = None,
+        device: str | torch.device | None = None,
+        engine: str = "auto",
+        precision: str | None = None,
+    ) -> None:
+        network = adapted(model, form or Given(path="model"), shape)
+        where = device_of(network) if device is None else choose_device(str(device))
+        if _elsewhere(network, where):
+            network = copy.deepcopy(network).to(where)
+        else:
+            where = device_of(network)
+        self.network, self.shape, self.device = network, tuple(shape), where
+        with evaluating(network):
+            self.n_classes = examine(network, shape).shape[1]
+            self.engine = open_engine(network, shape, where, engine, precision)
+        if self.engine.note:
+            warnings.warn(self.engine.note, stacklevel=3)
+
+    def votes(
+        self,
+        images: torch.Tensor | LazyImages,
+        budget: Budget,
+        noise: Noise,
+        *,
+        labels: ArrayLike | None = None,
+        scales: ArrayLike | None = None,
+        idx: ArrayLike | None = None,
+        seed: int = 0,
+        look: int = 1000,
+        batch: int | None = None,
+        purpose: Purpose = "certification",
+        jobs: int | None = None,
+        progress: bool = False,
+    ) -> VoteStore:
+        """As :func:`sample`, for images [N, *shape] float32."""
+        n = len(images)
+        batch = batch or default_batch(int(np.prod(self.shape)), self.device)
+        with evaluating(self.network):
+            inputs = Inputs(
+                images=images,  # type: ignore[arg-type]
+                row=np.arange(n),
+                idx=np.arange(n) if idx is None else as_idx(idx, n),
+                label=np.full(n, -1) if labels is None else as_labels(labels, n, self.n_classes),
+                scale=np.full(n, noise.scale) if scales is None else as_scales(scales, n),
+            )
+            identity = {
+                "noise": noise.slug,
+                "seed": seed,
+                "look": look,
+                "n0": budget.n0,
+                **({"copies": "all"} if budget.exhaustive else {}),
+                "batch": batch,
+                "shape": list(self.shape),
+                "n_classes": self.n_classes,
+                "engine": self.engine.identity,
+                "precision": self.engine.precision,
+                "scaling": "fixed" if scales is None else "given",
+            }
+            if purpose != "certification":
+                identity["purpose"] = purpose
+            sampler = Sampler(self.engine, noise, self.n_classes, batch)
+            with bar("sampling", " inputs", not progress, total=n) as shown:
+
+                def done(inputs: int, samples: int, total: int) -> None:
+                    shown.update(inputs)
+
+                return collect(
+                    sampler, inputs, budget, identity, n,
+                    progress=done,
+                    jobs=jobs or (cores() if self.device.type == "cpu" else 1),
+                )[0]  # fmt: skip
 
 
 def sample(
@@ -84,53 +169,12 @@ def sample(
     look = budget.look_of(min(look, budget.n))
     check_look(budget, look)
     images = as_images(images)
-    n, shape = len(images), tuple(images.shape[1:])
     check_images(images[:1], [0])
-    model = adapted(model, Given(path="model"), shape)
-    where = device_of(model) if device is None else choose_device(str(device))
-    batch = batch or default_batch(int(np.prod(shape)), where)
-    if _elsewhere(model, where):
-        model = copy.deepcopy(model).to(where)
-    else:
-        where = device_of(model)
-    with evaluating(model):
-        n_classes = examine(model, shape).shape[1]
-        inputs = Inputs(
-            images=images,  # type: ignore[arg-type]
-            row=np.arange(n),
-            idx=np.arange(n) if idx is None else as_idx(idx, n),
-            label=np.full(n, -1) if labels is None else as_labels(labels, n, n_classes),
-            scale=np.full(n, noise.scale) if scales is None else as_scales(scales, n),
-        )
-        found = open_engine(model, shape, where, engine, precision)
-        if found.note:
-            warnings.warn(found.note, stacklevel=2)
-        identity = {
-            "noise": noise.slug,
-            "seed": seed,
-            "look": look,
-            "n0": budget.n0,
-            **({"copies": "all"} if budget.exhaustive else {}),
-            "batch": batch,
-            "shape": list(shape),
-            "n_classes": n_classes,
-            "engine": found.identity,
-            "precision": found.precision,
-            "scaling": "fixed" if scales is None else "given",
-        }
-        if purpose != "certification":
-            identity["purpose"] = purpose
-        sampler = Sampler(found, noise, n_classes, batch)
-        with bar("sampling", " inputs", not progress, total=n) as shown:
-
-            def done(inputs: int, samples: int, total: int) -> None:
-                shown.update(inputs)
-
-            return collect(
-                sampler, inputs, budget, identity, n,
-                progress=done,
-                jobs=jobs or (cores() if where.type == "cpu" else 1),
-            )[0]  # fmt: skip
+    voter = Voter(model, images.shape[1:], device=device, engine=engine, precision=precision)
+    return voter.votes(
+        images, budget, noise, labels=labels, scales=scales, idx=idx, seed=seed, look=look,
+        batch=batch, purpose=purpose, jobs=jobs, progress=progress,
+    )  # fmt: skip
 
 
 def _elsewhere(model: torch.nn.Module, where: torch.device) -> bool:

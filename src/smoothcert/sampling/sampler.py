@@ -66,29 +66,28 @@ class Sampler:
         """
         if self.device.type == "cuda":
             switch(self.engine.precision)  # of the whole process, and only GPUs have them
-        tally = _Tally(self.engine, self.n_classes, len(draws))
+        tally = _Tally(self.engine, self.n_classes, [draw.n for draw in draws])
         shape = draws[0].x.shape if draws else ()
         held = torch.empty((self.batch, *shape), device=self.device)
-        draw_of = torch.empty(self.batch, dtype=torch.int64, device=self.device)
         filled = 0
-        for number, draw in enumerate(draws):
+        for draw in draws:
             x = draw.x.to(self.device)
-            rest = self._noisy(x.expand(draw.n, *shape), draw)
-            while len(rest):
-                part, rest = rest[: self.batch - filled], rest[self.batch - filled :]
-                now = slice(filled, filled + len(part))
-                draw_of[now] = number
-                if len(part) == self.batch:
-                    tally.add(part, draw_of)  # a pass of one look need not be copied together
+            copies = self._noisy(x.expand(draw.n, *shape), draw)
+            start = 0
+            while start < draw.n:
+                end = min(start + self.batch - filled, draw.n)
+                part, size, start = copies[start:end], end - start, end
+                if size == self.batch:
+                    tally.add(part, size)  # a pass of one look need not be copied together
                     continue
-                held[now] = part
-                filled = now.stop
+                held[filled : filled + size] = part
+                filled += size
                 if filled == self.batch:
-                    tally.add(held, draw_of)
+                    tally.add(held, filled)
                     filled = 0
         if filled:
             held[filled:] = held[0]  # any image: their votes are not counted
-            tally.add(held, draw_of[:filled])
+            tally.add(held, filled)
         return tally.counts()
 
     def _noisy(self, x: torch.Tensor, draw: Draw) -> torch.Tensor:
@@ -101,26 +100,31 @@ class Sampler:
 class _Tally:
     """The votes of a call, on the device: nothing waits for it before :meth:`counts`."""
 
-    def __init__(self, engine: Engine, n_classes: int, draws: int) -> None:
-        self._engine, self._n_classes, self._draws = engine, n_classes, draws
-        self._counts = torch.zeros(draws * n_classes, dtype=torch.int64, device=engine.device)
-        self._finite = torch.ones((), dtype=torch.bool, device=engine.device)
+    def __init__(self, engine: Engine, n_classes: int, sizes: Sequence[int]) -> None:
+        self._engine, self._n_classes, self._draws = engine, n_classes, len(sizes)
+        first = n_classes * np.repeat(np.arange(len(sizes)), sizes)  # of each sample, in counts
+        self._first = torch.from_numpy(first).to(engine.device, non_blocking=True)
+        self._one = torch.ones((), dtype=torch.int64, device=engine.device)
+        self._counts = self._one.new_zeros(len(sizes) * n_classes)
+        self._extremes: list[torch.Tensor] = []
+        self._at = 0
 
-    def add(self, noisy: torch.Tensor, draw_of: torch.Tensor) -> None:
-        """One pass; its first len(draw_of) images count, for these draws."""
+    def add(self, noisy: torch.Tensor, size: int) -> None:
+        """One pass; its first ``size`` images are the next samples."""
         logits = self._engine.logits(noisy)
         if logits.ndim != 2 or logits.shape[1] != self._n_classes:
             raise SmoothcertError(
                 f"the model gives an output of shape {tuple(logits.shape)};"
                 f" expected (batch, {self._n_classes}) logits"
             )
-        logits = logits[: len(draw_of)]
-        self._finite &= torch.isfinite(logits).all()
-        where = draw_of * self._n_classes + logits.argmax(1)
-        self._counts.scatter_add_(0, where, torch.ones_like(where))
+        logits = logits[:size]
+        self._extremes += torch.aminmax(logits)  # both are NaN if one logit is
+        where = self._first[self._at : self._at + size] + logits.argmax(1)
+        self._counts.scatter_add_(0, where, self._one.expand(size))
+        self._at += size
 
     def counts(self) -> NDArray[np.int64]:
         """[draws, n_classes]."""
-        if not self._finite:
+        if self._extremes and not torch.isfinite(torch.stack(self._extremes)).all():
             raise SmoothcertError("the model gave NaN or infinite logits: nothing to count")
         return self._counts.view(self._draws, self._n_classes).cpu().numpy()

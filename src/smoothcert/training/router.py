@@ -33,7 +33,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training
 from smoothcert.datasets import Dataset
 from smoothcert.models.doors import load_model
-from smoothcert.noise import NOISES, Noise
+from smoothcert.noise import NOISES
 from smoothcert.sampling.job import read_scales
 from smoothcert.sampling.library import sample
 from smoothcert.training.run import train
@@ -72,7 +72,7 @@ def train_router(
     if scales is None:
         target, weight = worth.argmax(1), worth.max(1) - worth.mean(1)
     else:
-        target, weight = _nearest(scales, noises, data), np.ones(len(data))
+        target, weight = _nearest(spec, scales, data), np.ones(len(data))
     kept = np.arange(len(data)) % _KEPT == 0
     noise = NOISES.parse(spec.noise)
     training = Training("cohen", "fs", noise.scale, spec.noise.rpartition("-")[0]).slug
@@ -119,10 +119,10 @@ def _share(count: NDArray[np.int64], n: int) -> NDArray[np.float64]:
     return np.asarray((count + 0.5) / (n + 1))
 
 
-def _nearest(scales: Path, noises: Sequence[Noise], data: Dataset) -> NDArray[np.int64]:
+def _nearest(spec: RouterSpec, scales: Path, data: Dataset) -> NDArray[np.int64]:
     """The level nearest to each input's scale, in ratio, [N]."""
-    sigma = read_scales(scales, data.idx)
-    away = np.abs(np.log(sigma[:, None] / np.array([noise.scale for noise in noises])))
+    sigma = read_scales(scales, data.idx, spec.scaling)
+    away = np.abs(np.log(sigma[:, None] / np.array([noise.scale for noise in spec.noises()])))
     return away.argmin(1)
 
 

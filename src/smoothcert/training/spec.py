@@ -53,6 +53,9 @@ class RouterSpec(Settings):
     )
     recipe: dict[str, Any] = Field(description="as of a training; as JSON or @FILE")
     votes: Count = Field(100, description="of each level at a training input")
+    scaling: str | None = Field(
+        None, description="which rows of --scales, where it has several: ascent-K900, ..."
+    )
     inputs: Count = Field(6000, description="training inputs at most, evenly spread")
     seed: Seed = 0
     code: str | None = None

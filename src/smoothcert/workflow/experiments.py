@@ -393,6 +393,12 @@ def shards(config: Config, dataset: str) -> int:
     return int(_inputs(config, dataset)["shards"])
 
 
+def shard_files(config: Config, dataset: str, store: str, suffix: str) -> list[str]:
+    """The parts of a vote store, as many as its data set asks for."""
+    n = shards(config, dataset)
+    return [f"{store}/shards/{i}-of-{n}{suffix}" for i in range(n)]
+
+
 def _inputs(config: Config, dataset: str) -> Config:
     if dataset not in config["inputs"]:
         raise SmoothcertError(f"dataset {dataset!r}: expected the key inputs.{dataset}")

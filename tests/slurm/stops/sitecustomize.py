@@ -52,9 +52,11 @@ def on_the_cpu() -> None:
 
 if sys.orig_argv[1:4] == ["-m", "smoothcert", "train"]:
     on_the_cpu()
-    from smoothcert.training import run
+    from smoothcert.training import keeper
 
-    run.write_log = after(run.write_log, "train", "train")
+    keeper.write_log = after(keeper.write_log, "train", "train")
+elif sys.orig_argv[1:4] == ["-m", "smoothcert", "selftest"]:
+    on_the_cpu()
 elif sys.orig_argv[1:4] == ["-m", "smoothcert", "sample"]:
     on_the_cpu()
     from smoothcert.core.scratch import Journal

@@ -46,6 +46,7 @@ class Settings:
     n0: int | None = None
     alpha: float | None = None
     epochs: int | None = None
+    both: bool = False  # bounds the other classes too
 
 
 def cohen_row(ours: Settings, best_of: Sequence[float] = ()) -> Row | NotComparable:
@@ -66,6 +67,8 @@ def cohen_row(ours: Settings, best_of: Sequence[float] = ()) -> Row | NotCompara
         return NotComparable("different noise in training")
     if (ours.n, ours.alpha) != (100_000, 0.001) or ours.n0 not in (None, 100):
         return NotComparable("different samples or alpha")
+    if ours.both:
+        return NotComparable("bounds on both classes")
     if ours.epochs is not None and ours.epochs != _DDRS_EPOCHS.get(ours.dataset, ours.epochs):
         return NotComparable("different length of training")
     method, best, each = _DDRS_METHODS[ours.method]
@@ -103,4 +106,5 @@ def settings_of(run: Run) -> Settings:
         n0=run.table.single("n0"),
         alpha=run.alpha,
         epochs=epochs if isinstance(epochs, int) else None,
+        both="p_upper" in run.table.columns,
     )

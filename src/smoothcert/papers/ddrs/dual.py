@@ -78,12 +78,12 @@ class Comparison:
                     what = f"{name}, memory, queries {order}"
                     yield Line(MEMORY, what, "depends on earlier queries", run, table)
         for run in self.runs:
-            if _is_routed(run):
+            if is_routed(run):
                 kind = EXPERTS if names.scaling(run).experts else DUAL
-                yield Line(kind, f"dual smoothing: {_levels(run)}", one, run, run.table)
+                yield Line(kind, f"dual smoothing: {levels_of(run)}", one, run, run.table)
 
 
-def _levels(run: Run) -> str:
+def levels_of(run: Run) -> str:
     """Which networks an estimator chooses among, at which scales, and under which noise."""
     part = names.scaling(run)
     of = "experts" if part.experts else readable.training(run.training or "")
@@ -108,10 +108,10 @@ def compared(runs: Sequence[Run]) -> list[Comparison]:
 
 def samples(run: Run) -> int:
     """Votes behind a certificate's bounds: for the class, and for the level where one is chosen."""
-    return (run.n or 0) + (names.scaling(run).cost.forward if _is_routed(run) else 0)
+    return (run.n or 0) + (names.scaling(run).cost.forward if is_routed(run) else 0)
 
 
-def _is_routed(run: Run) -> bool:
+def is_routed(run: Run) -> bool:
     """Whether an estimator chooses the scales."""
     return bool(names.scaling(run).levels(1.0))
 
@@ -194,7 +194,7 @@ def _measured(line: Line, table: CertificateTable, best: NDArray[np.float64]) ->
     return {
         "acr": acr(metrics.average_certified_radius(table)),
         **({} if same else {"minus_best": gain(metrics.mean_difference(reach, best))}),
-        **({"uncapped": acr(uncapped(line.run))} if line.run and _is_routed(line.run) else {}),
+        **({"uncapped": acr(uncapped(line.run))} if line.run and is_routed(line.run) else {}),
         "abstained": share(metrics.abstention_rate(table)),
     }
 
@@ -207,8 +207,8 @@ _NOTES = (
     " half of the inputs. The envelope takes the best model for each radius on the inputs that"
     " measure it, and the largest radius at each input knows the label: neither is a classifier.",
     "DDRS certifies at each input a classifier that keeps the input's scale everywhere. With a"
-    " memory (Algorithm 3) its answers hold for queries that come later; an order-free variant is"
-    " not known. Dual smoothing: the level of an input is the vote of a smoothed estimator, the"
+    " memory (Algorithm 3) its answers hold for queries that come later; no order-free variant is"
+    " implemented. Dual smoothing: the level of an input is the vote of a smoothed estimator, the"
     " radius the smaller of the level's and the class's. ACR, level given: without the cap of the"
     " level, which certifies nothing; the difference is what the proof costs.",
 )

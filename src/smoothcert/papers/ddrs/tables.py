@@ -39,13 +39,15 @@ from smoothcert.report.numbers import (
     POINTS,
     SAMPLES,
     SECONDS,
+    Key,
+    Label,
     Number,
     Row,
     acr,
     gain,
     points,
     share,
-)  # fmt: skip
+)
 from smoothcert.report.output import Files
 from smoothcert.report.printing import norm
 from smoothcert.report.reference import Row as PaperRow
@@ -176,13 +178,13 @@ def _cost(runs: Sequence[Run]) -> Row:
     """Means over inputs and models, without the search for scales; nothing where not recorded."""
     drawn = [run.table.optional("samples") for run in runs]
     spent = [float(run.table.columns["time"].mean()) for run in runs]
-    row: dict[str, Number] = {}
+    row: dict[Key, Label | Number] = {}
     if all(column is not None for column in drawn):
         mean = float(np.mean([column.mean() for column in drawn if column is not None]))
         row["samples"] = Number(mean, unit=SAMPLES)
     if all(spent):
         row["seconds"] = Number(float(np.mean(spent)), unit=SECONDS)
-    return {**row}
+    return row
 
 
 def _rows(method: Method, radii: NDArray[np.float64], common: Row) -> list[Row]:

@@ -21,10 +21,31 @@ TOP, BOTH = "top class alone", "both bounds"
 
 
 def pairs(files: Files) -> Pairs:
-    """One pair a certificate table: the largest fixed budget of each vote store."""
-    stores = {path.parent.parts[-5:]: path for path in files["both_votes"]}
+    """One pair a vote store: its largest fixed budget, and the same votes under both bounds."""
+    made, left_out = _under_both(files, "both")
+    return Pairs([Pair(run, after, (TOP, BOTH)) for run, after in made], left_out)
+
+
+def scales(files: Files) -> Pairs:
+    """What scales of an input's own change, under each bound: against the fixed scale."""
+    made, left_out = _under_both(files, "scales")
+    found = []
+    for fixed in made:
+        for other in made:
+            apart = [axis for axis in AXES if fixed[0].axes[axis] != other[0].axes[axis]]
+            if apart == ["scaling"] and fixed[0].scaling == "fixed":
+                found += [
+                    Pair(fixed[i], other[i], (f"fixed scale, {what}", f"its own scale, {what}"))
+                    for i, what in enumerate((TOP, BOTH))
+                ]
+    return Pairs(found, left_out)
+
+
+def _under_both(files: Files, group: str) -> tuple[list[tuple[Run, Run]], list[str]]:
+    """The run of the largest fixed budget of each vote store, as it is and under both bounds."""
+    stores = {path.parent.parts[-5:]: path for path in files[f"{group}_votes"]}
     largest: dict[tuple[str, ...], Run] = {}
-    for run in read_runs(files["both"]):
+    for run in read_runs(files[group]):
         budget = BUDGETS.parse(str(run.budget))
         key = tuple(str(run.axes[axis]) for axis in AXES[:-1])
         if isinstance(budget, Fixed) and budget.n > (largest[key].n or 0 if key in largest else 0):
@@ -33,27 +54,26 @@ def pairs(files: Files) -> Pairs:
     for key, run in largest.items():
         drawn = (*key[:3], NOISES.parse(key[3]).drawn_as.slug, key[4])
         try:
-            after = _both(run, stores[drawn], files["both_tables"])
+            made.append((run, _both(run, stores[drawn], files[f"{group}_tables"])))
         except SmoothcertError as error:
             left_out.append(f"Left out: {error}.")
-            continue
-        made.append(Pair(run, after, (TOP, BOTH)))
-    return Pairs(made, left_out)
+    return made, left_out
 
 
 def _both(run: Run, votes: Path, tables: tuple[Path, ...]) -> Run:
     """The certificates of the same votes at the same n, alpha and n0."""
     one = BUDGETS.parse(str(run.budget))
     budget = Both(one.n, one.alpha, one.n0)
-    noise = _with_table(NOISES.parse(str(run.noise)), tables)
     store = VoteStore.read(votes)
+    noise = _with_table(NOISES.parse(str(run.noise)), store.d, tables)
     table = certify(store, budget, noise)
     return replace(run, table=_timed(table, run.table), budget=budget.slug)
 
 
-def _with_table(noise: Noise, tables: tuple[Path, ...]) -> Noise:
+def _with_table(noise: Noise, d: int, tables: tuple[Path, ...]) -> Noise:
+    """The noise with its table, {shape}/{d}.json, where there is one."""
     for path in tables:
-        if noise.tabulated is not None and path.name.startswith(f"{noise.tabulated}-"):
+        if (path.parent.name, path.stem) == (noise.tabulated, str(d)):
             return noise.with_table_file(path)
     return noise
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from smoothcert.report.output import Need
 
 _HERE = "smoothcert.papers.sound"
+_DDRS = ("ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4")
 _CERTIFIED = (
-    "cohen", "ddrs_table1", "ddrs_table2", "ddrs_table3", "ddrs_table4", "iss_table1",
-    "iss_table5", "nongaussian_l1", "nongaussian_l2", "nongaussian_linf",
+    "cohen", *_DDRS, "iss_table1", "iss_table5", "nongaussian_l1", "nongaussian_l2",
+    "nongaussian_linf",
 )  # fmt: skip
 
 
@@ -41,6 +42,15 @@ COMPARISONS: tuple[Comparison, ...] = (
         make=f"{_HERE}.both:pairs",
     ),
     Comparison(
+        key="scales",
+        question="DDRS's scales for the fixed one (sound with a memory only)",
+        needs=(
+            *(Need("certificates", name, group="scales") for name in _DDRS),
+            *(Need("votes", name, group="scales_votes") for name in _DDRS),
+        ),
+        make=f"{_HERE}.both:scales",
+    ),
+    Comparison(
         key="iss",
         question="sound sample sizes for ISS's",
         needs=(
@@ -48,5 +58,23 @@ COMPARISONS: tuple[Comparison, ...] = (
             Need("certificates", "iss_table5", group="iss"),
         ),
         make=f"{_HERE}.sequential:pairs",
+    ),
+    Comparison(
+        key="l1",
+        question="the box, and all copies of splitting noise, for uniform noise in l1",
+        needs=(Need("memorized", "ddrs_table4", group="l1"),),
+        make=f"{_HERE}.l1:pairs",
+    ),
+    Comparison(
+        key="grid",
+        question="noise on a grid for noise in float32",
+        needs=(Need("certificates", "sound_grid", group="grid"),),
+        make=f"{_HERE}.grid:pairs",
+    ),
+    Comparison(
+        key="dual",
+        question="dual smoothing for DDRS's scales, equal samples",
+        needs=(Need("certificates", "ddrs_dual", group="dual"),),
+        make=f"{_HERE}.dual:pairs",
     ),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from smoothcert.papers.sound.comparisons import COMPARISONS
-from smoothcert.report.output import Output, Section
+from smoothcert.report.output import Need, Output, Section
+
+_MAIN = (Need("certificates", "cohen"), Need("certificates", "training"))
 
 SECTION = Section(
     key="sound",
@@ -20,6 +22,21 @@ SECTION = Section(
             make="smoothcert.papers.sound.table:compare",
             needs=tuple(need for one in COMPARISONS for need in one.needs),
             parts=("budget.both",),
+        ),
+        Output(
+            name="certified_accuracy",
+            kind="table",
+            title="Certified accuracy, corrected for α, and the distribution of p_A beside the ACR",
+            make="smoothcert.papers.sound.accuracy:accuracies",
+            needs=_MAIN,
+        ),
+        Output(
+            name="p_a_distribution",
+            kind="figure",
+            title="How sure the models are: the share of inputs at or above each p_A",
+            make="smoothcert.papers.sound.accuracy:measure",
+            draw="smoothcert.papers.sound.accuracy:draw",
+            needs=_MAIN[:1],
         ),
     ),
 )

@@ -34,7 +34,7 @@ from smoothcert.report.output import Files, Options
 from smoothcert.report.table import Column, Table
 
 RADII = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
-PAPERS, SOUND = "the paper's", "sound"
+BEFORE, AFTER = "before", "after"  # the label ``role``
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,17 @@ class Pairs:
 
 
 def compare(files: Files, options: Options) -> Table:
-    """Two rows a pair: the paper's, then the sound one with its differences."""
+    """Two rows a pair: the paper's (once for all its pairs), then the sound one with its gains."""
     rows: list[Row] = []
     left_out: list[str] = []
     for one in COMPARISONS:
         if any(files[group] for group in {str(need.group) for need in one.needs}):
             found = pairs(one, files)
-            rows += [row for pair in found.pairs for row in _rows(one, pair)]
+            shown: list[Run] = []
+            for pair in found.pairs:
+                before, after = _rows(one, pair)
+                rows += [after] if any(pair.before is run for run in shown) else [before, after]
+                shown.append(pair.before)
             left_out += found.left_out
     columns = (
         Column("question", "question"),
@@ -106,8 +110,8 @@ def difference_at(radius: float) -> Metric:
 def _rows(comparison: Comparison, pair: Pair) -> Iterable[Row]:
     before, after = metrics.common_inputs([pair.before.table, pair.after.table])
     for run, table, name, role in (
-        (pair.before, before, pair.names[0], PAPERS),
-        (pair.after, after, pair.names[1], SOUND),
+        (pair.before, before, pair.names[0], BEFORE),
+        (pair.after, after, pair.names[1], AFTER),
     ):
         accuracy = metrics.certified_accuracy(table, RADII)
         row: dict[Key, Label | Number] = {
