@@ -66,8 +66,8 @@ class CertificateTable:
     ``time`` is in seconds; ``samples`` counts all noise drawn for the input, ``n0`` of it for its
     class, while the bound rests on ``count`` of ``n``; ``radius`` and ``sigma`` are in pixels of
     [0,1] images. ``engine`` is what computed the base classifier, with its version and precision:
-    whoever predicts uses the same. With a smoothed estimator (routed.py) ``level_p_lower`` bounds the probability of
-    the input's ``level`` under noise of ``level_scale``.
+    whoever predicts uses the same. With a smoothed estimator (routed.py) ``level_p_lower`` bounds
+    the probability of the input's ``level`` under noise of ``level_scale``.
     """
 
     columns: dict[str, NDArray]
