@@ -124,7 +124,7 @@ class _Wanted:
     """Looks that an input asks for: of a stream, by number, each of ``size`` samples."""
 
     stream: str
-    numbers: range
+    numbers: Sequence[int]
     size: int
 
 
@@ -335,9 +335,13 @@ class _Work:
         while target > asked:
             asked = target
             if len(votes) < target:
-                for counts, spent in (yield _Wanted(ESTIMATION, range(len(votes), target), look)):
-                    votes.append(counts)
-                    seconds += spent
+                # Threads end out of order: a killed run may have kept a later look already.
+                numbers = range(len(votes), target)
+                missing = [j for j in numbers if (ESTIMATION, j) not in have]
+                found = (yield _Wanted(ESTIMATION, missing, look)) if missing else []
+                new = dict(zip(missing, found, strict=True))
+                votes += [new[j][0] if j in new else have[ESTIMATION, j][0] for j in numbers]
+                seconds += sum(spent for _, spent in found)
             seen = np.array([_dense(v, c) for v in votes[:target]], np.int64).reshape(-1, c)
             wanted = self.budget.wanted(
                 _dense(selection, c), seen, self.sampler.noise, scale, d, look
