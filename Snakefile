@@ -57,6 +57,7 @@ shown = [
 
 
 include: "rules/data.smk"
+include: "rules/selftest.smk"
 include: "rules/training.smk"
 include: "rules/certification.smk"
 include: "rules/live.smk"
@@ -72,7 +73,9 @@ include: "rules/plan.smk"
 # Snakemake 9 limits how many jobs start in a second by a timer that arms itself again; each job
 # that ends adds one more, until looking for jobs takes much of a core. Only a cluster needs a limit.
 onstart:
-    say_what_is_left_out()
+    # where published certificates are wanted and not there, or inside a job of Slurm
+    for words in filter(None, (needs.left_out_words(config), gpus.inside_a_job())):
+        print(words, file=sys.stderr)
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
         # Only a long run, with Snakemake's own Python, is worth a process that has imported all.

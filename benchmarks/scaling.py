@@ -7,7 +7,7 @@ by the sampler, with the engine that the workflow takes), and the scales of a ba
 searched, votes for c_A included; the ratio of CPU seconds an input is taken within the round, and
 its median over rounds shown with the least and the largest. CPU time is of the process, so that
 other work on the machine counts little. The rows `reverse mode` and `torch's forward mode` are
-the same search with the derivative taken another way.
+the same search with the derivative taken another way, `torch` with torch for all of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import platform
 import statistics
 import time
 from typing import TYPE_CHECKING
-from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -29,8 +28,9 @@ from smoothcert.compute.streams import generator
 from smoothcert.noise import NOISES
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Draw, Sampler, default_batch
-from smoothcert.scaling import SCALINGS, objective
+from smoothcert.scaling import SCALINGS
 from smoothcert.scaling.dual import Dual
+from smoothcert.scaling.forward import SearchEngine
 from smoothcert.scaling.problem import Problem
 
 if TYPE_CHECKING:
@@ -71,28 +71,31 @@ def searches(name: str, inputs: int) -> dict[str, Callable[[], int]]:
     batch = default_batch(torch.Size(shape).numel(), torch.device("cpu"))
     images = torch.rand(inputs, *shape, generator=stream)
 
-    def search(slug: str, model: torch.nn.Module, size: int) -> Callable[[], int]:
+    cpu = torch.device("cpu")
+    usual = SearchEngine(open_engine(network, shape, cpu))
+    plain = SearchEngine(open_engine(network, shape, cpu, "torch"))
+    torchs = SearchEngine(open_engine(_TorchForward(network).eval(), shape, cpu, "torch"))
+    reverse = SearchEngine(open_engine(network, shape, cpu, "torch"), derivative=False)
+    print(f"searches: {usual.identity} {usual.note}")
+
+    def search(slug: str, engine: SearchEngine, size: int) -> Callable[[], int]:
         def run() -> int:
             scaling = SCALINGS.parse(slug)
             n = max(1, min(size, batch // getattr(scaling, "n", 1)))
             if scaling.name == "grid-hard":
                 n = min(n, 16)  # it takes one input after the other
-            scaling.find(Problem(model, noise, images[:n], range(n)), [scaling])
+            scaling.find(Problem(engine, noise, images[:n], range(n)), [scaling])
             return n
 
         return run
 
-    def reverse() -> int:
-        with mock.patch.object(objective, "has_forward_mode", return_value=False):
-            return search("ascent-K100", network, inputs)()
-
-    rows = {slug: search(slug, network, inputs) for slug in SEARCHES}
+    rows = {slug: search(slug, usual, inputs) for slug in SEARCHES}
     for size in (32, 64):
         if size < inputs:
-            rows[f"ascent-K900, {size} inputs"] = search("ascent-K900", network, size)
-    rows["ascent-K100"] = search("ascent-K100", network, inputs)
-    rows["ascent-K100, reverse mode"] = reverse
-    torchs = _TorchForward(network)
+            rows[f"ascent-K900, {size} inputs"] = search("ascent-K900", usual, size)
+    rows["ascent-K100"] = search("ascent-K100", usual, inputs)
+    rows["ascent-K100, torch"] = search("ascent-K100", plain, inputs)
+    rows["ascent-K100, reverse mode"] = search("ascent-K100", reverse, inputs)
     rows["ascent-K100, torch's forward mode"] = search("ascent-K100", torchs, inputs)
     return rows
 

@@ -13,6 +13,7 @@ for job in AUDIT_JOBS:
             f"audit_{job.name}" + ("_run" if job.name == job.kind.key else "")
         input:
             unpack(lambda wildcards, job=job: one_line(audits.inputs, config, job, dict(wildcards))),
+            selftest=ready(audits.stage_on_gpu(job)),
         output:
             verdicts=f"<results>/audits/{job.path}.json",
             seen=[f"<results>/audits/{job.path}.{ending}" for ending in job.kind.endings],

@@ -5,7 +5,8 @@
 rule scales:
     input:
         rules.data.output,
-        model=classifier,
+        ready("sample"),
+        model=lambda wildcards: experiments.model(config, wildcards),
     output:
         table=paths.SCALES,
         record=paths.SCALES.replace(".tsv", ".json"),
@@ -30,7 +31,8 @@ rule scales:
 rule sample:
     input:
         rules.data.output,
-        model=classifier,
+        ready("sample"),
+        model=lambda wildcards: experiments.model(config, wildcards),
         scales=scales,
     output:
         temp(f"{paths.STORE}/shards/{{i}}-of-{{n}}.json"),
@@ -101,8 +103,10 @@ rule route:
         route=spec("route"),
     shell:
         "(python -m smoothcert router --spec {params.router:q} --models {input.models}"
-        " --out {output.router} --quiet && python -m smoothcert route --spec {params.route:q}"
-        " --router {output.router} --votes {input.votes} --out {output.votes} --quiet) > {log} 2>&1"
+        f" --out {{output.router}} --quiet --device {gpus.device(config, 'train')}"
+        " && python -m smoothcert route --spec {params.route:q} --router {output.router}"
+        f" --votes {{input.votes}} --out {{output.votes}} --quiet"
+        f" --device {gpus.device(config, 'train')}) > {{log}} 2>&1"
 
 
 # A radius table depends on the noise's shape and the dimension alone: one job makes it for all
@@ -130,7 +134,7 @@ rule certify:
     input:
         drawn("votes.json"),
         votes=drawn("votes.npz"),
-        table=radius_table,
+        table=lambda wildcards: needs.radius_tables([dict(wildcards)]),
     output:
         table=paths.CERTIFICATES,
         record=str(Path(paths.CERTIFICATES).with_suffix(".json")),

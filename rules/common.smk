@@ -97,16 +97,6 @@ def spec(stage):
     return of
 
 
-def own_data(name):
-    """What lies in a data set of one's own, in a word; nothing of a named one."""
-    return one_line(datasets.stamp, name) or ""
-
-
-def target_name(output):
-    """What makes a table or figure is called by its target, as a word."""
-    return re.sub(r"\W", "_", catalogue.target(output))
-
-
 def output_spec(output):
     """Params function: the specification of a table or figure."""
 
@@ -161,20 +151,15 @@ def parent_file(wildcards, input):
     return f"--parent {Path(input.snapshots, f'model.epoch-{origin[1]}.safetensors')}"
 
 
-def classifier(wildcards):
-    """Input function: the base classifier of a run."""
-    return experiments.model(config, wildcards)
+def ready(stage):
+    """What a stage's jobs wait for beside their files: the self-test, which redoes none of them."""
+    return [ancient(path) for path in gpus.selftest(config, stage)]
 
 
 def scales(wildcards):
     """Input function: the noise scales of the inputs, unless they are all the noise's own."""
     search = experiments.search_of(wildcards.scaling)
     return [] if search is None else paths.SCALES.format(search=search, **wildcards)
-
-
-def radius_table(wildcards):
-    """Input function: the radius table that the noise's certificates read, if they read one."""
-    return needs.radius_tables([dict(wildcards)])
 
 
 def drawn(name):
@@ -187,14 +172,7 @@ def drawn(name):
 def radius_table_spec(wildcards):
     """The specification of a radius table, without a scale."""
     made_by = code(**experiments.code_of("radius_table", {}, {"noise": wildcards.shape}))
-    made = {"noise": wildcards.shape, "d": int(wildcards.d), "code": made_by}
-    return json.dumps(made, sort_keys=True)
-
-
-def say_what_is_left_out():
-    """One line where published certificates are wanted and not there, or inside a job of Slurm."""
-    for words in filter(None, (needs.left_out_words(config), gpus.inside_a_job())):
-        print(words, file=sys.stderr)
+    return json.dumps({"noise": wildcards.shape, "d": int(wildcards.d), "code": made_by})
 
 
 def published_spec(wildcards):
@@ -213,12 +191,7 @@ def nongaussian_study(part):
 
 def shards(suffix, store=paths.STORE):
     """Input function: the parts of one vote store, as many as its data set asks for."""
-
-    def of(wildcards):
-        n = experiments.shards(config, wildcards.dataset)
-        return [f"{store}/shards/{i}-of-{n}{suffix}" for i in range(n)]
-
-    return of
+    return lambda wildcards: experiments.shard_files(config, wildcards.dataset, store, suffix)
 
 
 def resources_of(stage, network=True):

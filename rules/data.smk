@@ -10,7 +10,7 @@ rule data:
     conda:
         "../envs/smoothcert.yaml"
     params:
-        own=lambda wildcards: own_data(wildcards.dataset),
+        own=lambda wildcards: one_line(datasets.stamp, wildcards.dataset) or "",
         code=lambda wildcards: code(**experiments.code_of("data", {}, dict(wildcards))),
     shell:
         "python -m smoothcert data {wildcards.dataset} --out {output} > {log} 2>&1"

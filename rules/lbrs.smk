@@ -30,6 +30,7 @@ rule lbrs_spiral:
 rule lbrs_image:
     input:
         lambda wildcards: f"<results>/data/{lbrs_plan.dataset(config, wildcards.task)}.json",
+        ready("lbrs"),
     output:
         "<results>/lbrs/{task}/seed-{seed}.csv",
         "<results>/lbrs/{task}/seed-{seed}.json",

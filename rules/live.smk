@@ -32,7 +32,7 @@ use rule certify as iss_certify with:
     input:
         rules.iss_gather.output.record,
         votes=rules.iss_gather.output.votes,
-        table=radius_table,
+        table=lambda wildcards: needs.radius_tables([dict(wildcards)]),
     output:
         table=paths.LIVE_CERTIFICATES,
         record=paths.LIVE_CERTIFICATES.replace(".tsv", ".json"),

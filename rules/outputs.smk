@@ -4,7 +4,7 @@ for section, entry in shown:
 
     rule:
         name:
-            target_name(entry)
+            re.sub(r"\W", "_", catalogue.target(entry))
         input:
             unpack(needed(entry)),
         output:

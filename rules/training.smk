@@ -5,7 +5,7 @@
 rule train:
     input:
         unpack(parent),
-        data=rules.data.output,
+        data=[*rules.data.output, *ready("train")],
     output:
         model=paths.MODEL,
         log=paths.TRAINING_LOG,

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from smoothcert.noise import NOISES
+from smoothcert.sampling.engines import open_engine
+from smoothcert.scaling.forward import SearchEngine
 from smoothcert.scaling.problem import Problem
 
 
@@ -18,7 +20,8 @@ class Probit(nn.Module):
 
     def __init__(self, weight: Tensor, bias: float) -> None:
         super().__init__()
-        self.weight, self.bias = weight, bias
+        self.register_buffer("weight", weight)
+        self.bias = bias
 
     def forward(self, x: Tensor) -> Tensor:
         a = x.flatten(1) @ self.weight + self.bias
@@ -36,9 +39,14 @@ class Constant(nn.Module):
         return self.logits.expand(len(x), -1) + 0 * x.flatten(1).sum(1, keepdim=True)
 
 
+def searching(model: nn.Module, shape: tuple[int, ...], engine: str = "torch") -> SearchEngine:
+    """The engine of a search of ``model`` for images of ``shape``."""
+    return SearchEngine(open_engine(model, shape, torch.device("cpu"), engine))
+
+
 def problem(
     model: nn.Module, noise: str = "gaussian-0.25", n: int = 3, seed: int = 0, d: int = 4
 ) -> Problem:
     """``n`` inputs of ``d`` pixels, the same at every call."""
     x = torch.rand(n, d, generator=torch.Generator().manual_seed(0))
-    return Problem(model, NOISES.parse(noise), x, list(range(n)), seed)
+    return Problem(searching(model, (d,)), NOISES.parse(noise), x, list(range(n)), seed)

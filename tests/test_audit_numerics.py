@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from core_helpers import trained_digits_model
+from fake_cuda import GPU, pretended
 
 from smoothcert import cli, datasets, models
 from smoothcert.audits import numerics
@@ -20,6 +21,7 @@ from smoothcert.budget import Fixed
 from smoothcert.certificates.certification import certify
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.core.scratch import Scratch
 from smoothcert.noise import Gaussian, GaussianGrid
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
 from smoothcert.sampling.engines import open_engine
@@ -98,6 +100,56 @@ def test_the_time_of_a_vote_has_neither_the_export_nor_the_drawing_of_noise(digi
     drawn = gridded(model, Gaussian(0.5), *what, 256, 512, 1000)
     for outcome in (certified, drawn):
         assert 0 < 1100 * outcome.seconds < 0.4
+
+
+def test_finished_inputs_are_not_computed_again(digits, tmp_path, monkeypatch):
+    _, model, data = digits
+    what = data.images, data.idx, data.labels, np.full(4, 0.5)
+    ways = [Variant("a"), Variant("bfloat16", "bfloat16")]
+    whole = compare(model, Gaussian(0.5), *what, ways, 1000)
+    asked, real = [], numerics.Way.classes
+
+    def counted(self, x, eps, scale):
+        if eps.any() and self.variant.name == "a":
+            asked.append(len(eps))
+            if len(asked) == 6 and stop:
+                raise KeyboardInterrupt
+        return real(self, x, eps, scale)
+
+    monkeypatch.setattr(numerics.Way, "classes", counted)
+    stop = True  # in the selection votes of the third input: each input has 2 draws, and 1 look
+    with pytest.raises(KeyboardInterrupt), Scratch(tmp_path / "n", {}) as keep:
+        compare(model, Gaussian(0.5), *what, ways, 1000, keep=keep)
+    stop = False
+    with Scratch(tmp_path / "n", {}) as keep:
+        resumed = compare(model, Gaussian(0.5), *what, ways, 1000, keep=keep)
+    assert asked == [100, 1000] * 2 + [100, 1000] + [100, 1000] * 2
+    for one, other in zip(whole, resumed, strict=True):
+        assert one.differ.tolist() == other.differ.tolist()
+        assert one.table.columns["count"].tolist() == other.table.columns["count"].tolist()
+
+
+def test_the_reference_of_a_gpu_is_the_gpu_itself(digits, monkeypatch):
+    """And a CPU's variants are tried only where they take minutes."""
+    _, model, data = digits
+    with pretended():
+        certified = open_engine(model, (1, 8, 8), GPU)
+        ways = variants(certified, (1, 8, 8), 256, 5000)
+        monkeypatch.setattr(numerics, "CPU_OPERATIONS", 1e6)
+        large = variants(certified, (1, 8, 8), 256, 5000)
+        found = compare(
+            model, Gaussian(0.5), data.images, data.idx, data.labels, np.full(4, 0.5), ways[:3],
+            1000, look=500, seed=3,
+        )  # fmt: skip
+        store = sample(
+            model, data.images, Fixed(1000), Gaussian(0.5), labels=data.labels, seed=3, look=500,
+            device="cuda",
+        )  # fmt: skip
+    own = certify(store, Fixed(1000))
+    assert ways[0].name == "torch in float32, GPU, as certified"
+    assert {way.device for way in ways} == {"cpu", "cuda"}
+    assert {way.device for way in large} == {"cuda"}
+    assert found[0].table.columns["count"].tolist() == own.columns["count"].tolist()
 
 
 def test_half_precision_moves_votes_and_double_precision_none(digits):

@@ -131,7 +131,7 @@ def test_momentum_lies_in_memory_as_it_did_before_a_kill() -> None:
         optimizer.step()
 
     step()
-    saved = states.State(1, {}, [], states.gather(model, optimizer, {}))
+    saved = states.State(1, {}, [], states.gather(model, optimizer, {}, {}))
     fresh = build("tiny_cnn", 10, (1, 8, 8)).to(memory_format=torch.channels_last)
     other = torch.optim.SGD(fresh.parameters(), 0.1, 0.9)
     states.restore(saved, fresh, other, "here")

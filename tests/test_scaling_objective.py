@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from scaling_helpers import Probit, problem
+from scaling_helpers import Probit, problem, searching
 from scipy.special import ndtri
 from scipy.stats import norm
 
 from smoothcert import models
 from smoothcert.noise import NOISES
 from smoothcert.scaling.dual import Dual
-from smoothcert.scaling.objective import Objective, has_forward_mode
+from smoothcert.scaling.objective import Objective
 from smoothcert.scaling.problem import CHOICE
 
 GAUSSIAN = NOISES.parse("gaussian-0.25")
@@ -29,7 +29,7 @@ def test_on_a_probit_model_value_and_gradient_are_the_closed_form(
 ) -> None:
     w, margin = 1.5, 0.4
     model = Probit(torch.tensor([w], dtype=torch.float64), margin)
-    objective = Objective(model, GAUSSIAN, 1e-9, c_a, forward=False)
+    objective = Objective(searching(model, (1,)), GAUSSIAN, 1e-9, c_a)
     x, scale = torch.zeros(1, 1, dtype=torch.float64), torch.tensor([sigma], dtype=torch.float64)
     radius, gradient = objective(x, scale, quantiles(400_000))
     root = np.sqrt(1 + sigma**2 * w**2)
@@ -46,7 +46,8 @@ def test_for_uniform_noise_the_objective_is_equation_4() -> None:
             return torch.stack([p, 1 - p], 1).log()
 
     nodes = ((torch.arange(1000, dtype=torch.float64) + 0.5) / 500 - 1)[None, :, None]
-    objective = Objective(Linear(), NOISES.parse("uniform-0.50"), 1e-9, FIRST, forward=False)
+    uniform = NOISES.parse("uniform-0.50")
+    objective = Objective(searching(Linear(), (1,)), uniform, 1e-9, FIRST)
     radius, gradient = objective(
         torch.zeros(1, 1, dtype=torch.float64), torch.tensor([0.8], dtype=torch.float64), nodes
     )
@@ -76,10 +77,11 @@ def test_forward_mode_is_reverse_mode(arch: str) -> None:
     eps = torch.randn(2, 3, *shape, generator=stream, dtype=torch.float64)
     sigma = torch.tensor([0.2, 0.7], dtype=torch.float64)
     c_a = model(x).argmax(1)
-    assert has_forward_mode(model, x[:1])
+    engine = searching(model, shape)
+    assert engine.softmax
     for classes in (c_a, None):
-        forward = Objective(model, GAUSSIAN, 0.02, classes)(x, sigma, eps)
-        reverse = Objective(model, GAUSSIAN, 0.02, classes, forward=False)(x, sigma, eps)
+        forward = Objective(engine, GAUSSIAN, 0.02, classes)(x, sigma, eps)
+        reverse = Objective(engine, GAUSSIAN, 0.02, classes, forward=False)(x, sigma, eps)
         assert reverse[1].abs().min() > 1e-9
         for f, r in zip(forward, reverse, strict=True):
             assert torch.allclose(f, r, rtol=1e-9, atol=1e-12)
@@ -87,7 +89,7 @@ def test_forward_mode_is_reverse_mode(arch: str) -> None:
 
 def test_the_gradient_is_that_of_the_value_with_the_noise_held_fixed() -> None:
     model = models.build("tiny_cnn", 10, (1, 8, 8)).double().eval()
-    objective = Objective(model, GAUSSIAN, 0.001, FIRST)
+    objective = Objective(searching(model, (1, 8, 8)), GAUSSIAN, 0.001, FIRST)
     x, eps = torch.rand(1, 1, 8, 8).double(), torch.randn(1, 5, 1, 8, 8).double()
     sigma, h = torch.tensor([0.3], dtype=torch.float64), 1e-6
     up, down = (objective(x, sigma + s * h, eps)[0] for s in (1, -1))
@@ -99,14 +101,13 @@ def test_a_network_with_other_operations_takes_reverse_mode() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.stack([x[:, 0].sin(), x[:, 1].cos()], 1)
 
-    assert not has_forward_mode(Own(), torch.rand(1, 4))
-    assert not has_forward_mode(Probit(torch.ones(4), 0.0), torch.rand(1, 4))
+    for model, shape in ((Own(), (4,)), (Probit(torch.ones(4), 0.0), (4,))):
+        engine = searching(model, shape)
+        assert engine.softmax is None
+        assert engine.identity == f"torch {torch.__version__}, derivatives in reverse mode"
     batch_norm = torch.nn.BatchNorm2d(1).train()
     with pytest.raises(NotImplementedError, match="train mode"):
         batch_norm(Dual(torch.rand(2, 1, 4, 4), torch.rand(2, 1, 4, 4)))
-    # has_forward_mode asks the network as it will be used, in eval mode
-    assert has_forward_mode(batch_norm, torch.rand(1, 1, 4, 4))
-    assert batch_norm.training
 
 
 def test_forward_mode_knows_pooling() -> None:

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 from core_helpers import trained_digits_model
-from scaling_helpers import Constant, Probit, problem
+from scaling_helpers import Constant, Probit, problem, searching
 
 from smoothcert import datasets, models
 from smoothcert.budget import BUDGETS
 from smoothcert.compute import streams
 from smoothcert.noise import NOISES
-from smoothcert.sampling import sampler
+from smoothcert.sampling import collect
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.library import sample
 from smoothcert.scaling import SCALINGS, AscentSound
 from smoothcert.scaling import problem as problems
+from smoothcert.scaling.forward import SearchEngine
 from smoothcert.scaling.problem import CHOICE, OBJECTIVE, PURPOSES, Problem
 
 ALL = (
@@ -30,7 +33,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> torch.nn.Module:
 def digits(model: torch.nn.Module, rows: slice, noise: str = "gaussian-0.25") -> Problem:
     data = datasets.load("digits", "test")
     idx = data.idx[rows].tolist()
-    return Problem(model, NOISES.parse(noise), data.images[rows], idx, seed=7)  # type: ignore[arg-type]
+    engine = searching(model, data.shape, "auto")
+    return Problem(engine, NOISES.parse(noise), data.images[rows], idx, seed=7)  # type: ignore[arg-type]
 
 
 def found(slug: str, at: Problem):  # type: ignore[no-untyped-def]
@@ -51,14 +55,14 @@ def test_no_noise_of_a_search_certifies(
         return generator
 
     monkeypatch.setattr(problems, "generator", listening("search"))
-    monkeypatch.setattr(sampler, "generator", listening("certify"))
+    monkeypatch.setattr(collect, "generator", listening("certify"))
     at = digits(model, slice(0, 2))
     seen = set()
     for slug in ALL:
         sigma = found(slug, at).sigma
         at.soft_radii(torch.from_numpy(sigma)[:, None], at.c_a(), 0.02, OBJECTIVE, 10)
         budget = BUDGETS.parse("fixed-100")
-        sampler.sample(model, at.x, budget, at.noise, scales=sigma, seed=7)
+        sample(model, at.x, budget, at.noise, scales=sigma, seed=7)
         seen |= {purpose for _, purpose, *_ in used["search"]}
     assert seen == set(PURPOSES)
     assert len(used["certify"]) == 4  # two inputs, a selection and an estimation look each
@@ -111,7 +115,6 @@ def test_a_scale_does_not_depend_on_the_other_inputs_of_the_batch(
 
 
 def test_a_search_leaves_model_and_images_as_they_were(model: torch.nn.Module) -> None:
-    model.train()
     before = [p.clone() for p in model.parameters()]
     for slug in ALL:
         at = digits(model, slice(0, 2))
@@ -119,16 +122,17 @@ def test_a_search_leaves_model_and_images_as_they_were(model: torch.nn.Module) -
         result = found(slug, at)
         assert result.sigma.dtype == np.float64
         assert torch.equal(at.x, x)
-        assert model.training
+        assert not model.training
         assert all(p.grad is None and p.requires_grad for p in model.parameters())
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    model.eval()
 
 
 def test_a_search_runs_in_eval_mode() -> None:
     # In train mode batch normalization would couple the inputs and move its statistics.
     net = models.build("resnet20", 4, (3, 32, 32)).train()
-    at = Problem(net, NOISES.parse("gaussian-0.25"), torch.rand(2, 3, 32, 32), [0, 1])
+    at = Problem(
+        searching(net, (3, 32, 32)), NOISES.parse("gaussian-0.25"), torch.rand(2, 3, 32, 32), [0, 1]
+    )
     statistics = {k: v.clone() for k, v in net.named_buffers()}
     assert found("ascent-K2", at).sigma.shape == (2,)
     assert all(torch.equal(v, statistics[k]) for k, v in net.named_buffers())
@@ -169,9 +173,7 @@ def test_the_sound_ascent_does_not_lower_certified_radii(model: torch.nn.Module)
     ramp = found("ramp_lr0.01-K50", at).sigma
     radii = {}
     for name, sigma in {"sigma_0": np.full(24, 0.25), "sound": sound, "ramp": ramp}.items():
-        store = sampler.sample(
-            model, at.x, BUDGETS.parse("fixed-1000"), at.noise, scales=sigma, seed=1
-        )
+        store = sample(model, at.x, BUDGETS.parse("fixed-1000"), at.noise, scales=sigma, seed=1)
         bounds = BUDGETS.parse("fixed-1000").bounds(store, at.noise, 64)
         certified = at.noise.radius(bounds.p_lower, sigma, 64)
         radii[name] = np.where(bounds.predict >= 0, certified, 0.0)
@@ -202,14 +204,15 @@ def test_large_images_share_a_pass_and_meet_the_same_noise() -> None:
 
     def at(together: int) -> Problem:
         x = torch.full((3, 3, 224, 224), 0.27)
+        engine = SearchEngine(open_engine(Counting(), x.shape[1:], x.device, "torch"), False)
         return Problem(
-            Counting(), NOISES.parse("gaussian-0.25"), x, [5, 6, 7], together=together
+            engine, NOISES.parse("gaussian-0.25"), x, [5, 6, 7], together=together
         )  # fmt: skip
 
     alone, shared = at(0), at(64)
     scales = torch.full((3, 1), 0.25)
     assert torch.equal(alone.votes(scales, CHOICE, 20), shared.votes(scales, CHOICE, 20))
-    assert (alone.model.passes, shared.model.passes) == (60, 1)
+    assert (alone.engine.model.passes, shared.engine.model.passes) == (60, 1)
     radii = [
         p.soft_radii(scales, torch.zeros(3).long(), 0.01, OBJECTIVE, 5) for p in (alone, shared)
     ]

@@ -12,7 +12,9 @@ from smoothcert.budget import BUDGETS
 from smoothcert.certificates import make_table, metrics, write_certificates
 from smoothcert.certificates.certification import certify
 from smoothcert.certificates.runs import read_run
-from smoothcert.papers.sound import both, l1, sequential
+from smoothcert.noise import NOISES
+from smoothcert.noise.radius_table import RadiusTable
+from smoothcert.papers.sound import both, grid, l1, sequential
 from smoothcert.papers.sound.accuracy import accuracies, class_probability, draw, measure
 from smoothcert.papers.sound.comparisons import COMPARISONS
 from smoothcert.papers.sound.table import AFTER, BEFORE, compare
@@ -55,6 +57,18 @@ def test_both_bounds_take_the_largest_fixed_size_of_each_store(files: Files) -> 
     assert (pair.before.budget, pair.after.budget) == ("fixed-400", "both-400")
     assert (pair.after.table.radius >= 0).all()
     assert pair.after.table.radius.mean() > pair.before.table.radius.mean()
+
+
+def test_a_radius_table_is_read_from_its_file(tmp_path: Path) -> None:
+    noise = NOISES.parse("centripetal-l2_k4-1.00")
+    assert noise.tabulated is not None
+    path = tmp_path / noise.tabulated / "8.json"
+    path.parent.mkdir()
+    table = RadiusTable(noise.tabulated, 8, np.array([0.0, 1.0]), np.array([0.5, 0.1]), "floor")
+    table.save(path)
+    others = (path.with_name("9.json"), tmp_path / "centripetal-l2_k9" / "8.json")
+    found = both._with_table(noise, 8, (*others, path))
+    assert float(found.standard_radius(0.95, 8)) == 1.0
 
 
 def test_scales_are_compared_with_the_fixed_one_under_each_bound(files: Files) -> None:
@@ -118,9 +132,11 @@ def test_the_groups_of_a_comparison_are_its_own() -> None:
             assert str(need.group).startswith(one.key)
 
 
-def l1_run(root: Path, noise: str, budget: str, scaling: str = "fixed") -> Path:
-    """Certificates of ten inputs under uniform or splitting noise."""
-    drawn = noise.replace("_box", "")
+def certified_run(
+    root: Path, noise: str, budget: str, scaling: str = "fixed", trained: str | None = None
+) -> Path:
+    """Certificates of ten inputs under some noise, by default that of their model."""
+    drawn = trained or noise.replace("_box", "")
     path = root.joinpath(
         "certificates", "digits", "tiny_cnn", f"cohen-fs-{drawn}", noise, scaling, f"{budget}.tsv"
     )
@@ -134,9 +150,22 @@ def l1_run(root: Path, noise: str, budget: str, scaling: str = "fixed") -> Path:
     return path
 
 
+def test_noise_on_a_grid_is_set_beside_noise_of_its_model_and_scale(tmp_path: Path) -> None:
+    made = tuple(
+        certified_run(tmp_path, *run)
+        for run in (
+            ("gaussian-0.25", "fixed-2000"),
+            ("gaussian-0.50", "fixed-2000"),
+            ("gaussian-grid_q256-0.25", "fixed-2000", "fixed", "gaussian-0.25"),
+        )
+    )
+    (pair,) = grid.pairs(Files({"grid": made})).pairs
+    assert (pair.before.noise, pair.after.noise) == ("gaussian-0.25", "gaussian-grid_q256-0.25")
+
+
 def test_uniform_noise_is_set_beside_the_box_and_splitting_noise(tmp_path: Path) -> None:
     made = tuple(
-        l1_run(tmp_path, *run)
+        certified_run(tmp_path, *run)
         for run in (
             ("uniform-0.50", "fixed-2000"),
             ("uniform-0.50", "fixed-2000", "ascent-K900"),

@@ -9,7 +9,7 @@ unset BASH_ENV # a job's own scripts keep its GPU
 case ${BASH_EXECUTION_STRING-} in
     # the commands that use a GPU
     *"smoothcert train "* | *"smoothcert sample "* | *"smoothcert scales "* | *"smoothcert lbrs image "* | \
-    *"smoothcert router "* | *"smoothcert audit "*" --model "*)
+    *"smoothcert router "* | *"smoothcert selftest "* | *"smoothcert audit "*" --model "*)
         locks=/tmp/smoothcert-gpus-$(id -u)
         mkdir -p -m 700 "$locks"
         taken=

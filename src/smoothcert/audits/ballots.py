@@ -224,11 +224,11 @@ def drawn_ballots(
 def pair_curves(
     n: int, alpha: float, runs: int, look: int, looks: int = 4, seed: int = 0
 ) -> list[Curve]:
-    """Every budget under both bounds: by all ballots of a small size (two looks of 3 ``looks``
+    """Every budget under both bounds: by all ballots of a small size (two looks of 2 ``looks``
     votes at most) at alpha 0.05 and 0.001, and as drawn at full size."""
     small = [every_ballot(name, budget, 6, 2) for name, budget in small_pairs(12, 3, 0.05)]
     # More votes, that 0.001 be in reach; of the rules that look one each.
-    most = 3 * looks
+    most = max(6, 2 * looks)
     small += [
         every_ballot(name, budget, most, 2, 12)
         for name, budget in small_pairs(2 * most, 3, 0.001)

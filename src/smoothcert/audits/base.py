@@ -28,7 +28,8 @@ class Subject:
 
     ``tables`` of certificates, their ``model``, the models of the ``levels`` among which it chooses
     (dual smoothing), ``votes`` (stores), the ``spiral`` of LBRS.
-    ``progress`` is told (what, done, of) now and then.
+    ``out`` is what the results are called, beside which long work may be kept; ``progress`` is told
+    (what, done, of) now and then.
     """
 
     tables: tuple[Path, ...] = ()
@@ -38,6 +39,7 @@ class Subject:
     spiral: Path | None = None
     data_dir: str | None = None
     device: str = "auto"
+    out: Path | None = None
     progress: Callable[[str, int, int], None] = field(default=lambda what, done, of: None)
 
     @property

@@ -114,7 +114,7 @@ NUMERICS = Kind(
     "the same certificates in other arithmetic, and what finite noise can hide",
     "smoothcert.audits.numerics_verdicts:Numerics",
     s.NumericsSettings,
-    takes=("tables", "model", "data_dir"),
+    takes=("tables", "model", "data_dir", "device"),
     endings=("csv",),
     example=f"{_FIXED} {_MODEL} --max 10 --out numerics",
 )

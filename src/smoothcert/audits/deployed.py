@@ -25,6 +25,7 @@ from smoothcert.sampling.collect import Inputs, collect
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Draw, Sampler, default_batch
 from smoothcert.scaling import Scaling
+from smoothcert.scaling.forward import SearchEngine
 from smoothcert.scaling.job import default_inputs, default_together
 from smoothcert.scaling.problem import Problem
 
@@ -85,6 +86,7 @@ class Deployed:
                 f"precision {engine.precision}: expected float32, in which scales are found"
             )
         self.model = engine.model.requires_grad_(False)
+        self.engine = SearchEngine(engine, self.scaling.cost.backward > 0)
         self.noise, self.device = self.sampler.noise, self.sampler.device
         self.n_classes, self.d = self.sampler.n_classes, int(np.prod(self.shape))
         self.searches = 0  # inputs whose scale was searched for
@@ -108,7 +110,7 @@ class Deployed:
         for s in range(0, len(x), step):
             part = slice(s, s + step)
             problem = Problem(
-                self.model, self.noise, x[part].to(self.device), idx[part].tolist(), seed,
+                self.engine, self.noise, x[part].to(self.device), idx[part].tolist(), seed,
                 together=default_together(self.d, self.device),
             )  # fmt: skip
             out[part] = self.scaling.find(problem, [self.scaling])[0].sigma

@@ -23,6 +23,7 @@ def perform(
     1 where a promise that is this project's own is broken, else 0. ``code`` is the fingerprint
     that the workflow gives, for the record.
     """
+    subject = replace(subject, out=out)
     result = audit.run(subject, settings)
     base = out.with_suffix("") if out.suffix == ".json" else out
     for ending in kind.endings:

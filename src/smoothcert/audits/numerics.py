@@ -1,15 +1,16 @@
 """The same noise in other arithmetic: how many votes, predictions and radii change?
 
 Every variant of the base classifier (precision, kernels, batch size, device) meets the very same
-noise, drawn on the CPU from the streams of selection and estimation. Each variant has valid
-certificates of its own; the question is what is lost when a certificate of one is taken for
-another. A variant that agrees with the certified one on all but a share zeta of the noise keeps
+noise, drawn on the reference's device from the streams of selection and estimation. Each variant
+has valid certificates of its own; the question is what is lost when a certificate of one is taken
+for another. A variant that agrees with the certified one on all but a share zeta of the noise keeps
 P(c) >= p - zeta, so a certificate can be carried over soundly: zeta is counted on the same votes,
 and alpha is split between its bound and that of p.
 """
 
 from __future__ import annotations
 
+import base64
 import copy
 import time
 from collections.abc import Sequence
@@ -24,9 +25,11 @@ from smoothcert.budget import Fixed
 from smoothcert.budget.incremental import incremental_lower
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.certificates.certification import certify
-from smoothcert.compute.arithmetic import computing
+from smoothcert.compute.arithmetic import PRECISIONS, computing
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.scratch import Scratch
+from smoothcert.models.activations import operations
 from smoothcert.noise import GaussianGrid, Noise
 from smoothcert.noise.base import on_grid
 from smoothcert.sampling.engines import ENGINES, Engine, open_engine
@@ -34,6 +37,8 @@ from smoothcert.votes import Counts, VoteStore
 from smoothcert.votes.journal import ESTIMATION, SELECTION
 
 Ints = NDArray[np.int64]
+
+CPU_OPERATIONS = 3e13  # of a variant on a CPU: some ten minutes of one core
 
 
 @dataclass(frozen=True)
@@ -47,16 +52,25 @@ class Variant:
     device: str = "cpu"
 
 
-def variants(certified: Engine, shape: Sequence[int], batch: int) -> list[Variant]:
-    """The certified way first, then others that this machine can go; those of a GPU if any."""
-    ours, theirs = certified.name, certified.precision
+def variants(
+    certified: Engine, shape: Sequence[int], batch: int, votes: int = 0
+) -> list[Variant]:  # fmt: skip
+    """The certified way first, on its own device, then others that this machine can go.
+
+    Those of a CPU only where ``votes`` of each cost it some minutes, if the reference is a GPU's;
+    those of a GPU where there is one.
+    """
+    ours, theirs, device = certified.name, certified.precision, certified.device.type
+    on = ", GPU" if device == "cuda" else ""
     found = [
-        Variant(f"{ours} in {theirs}, as certified", theirs, batch, ours),
-        Variant(f"{ours} in {theirs}, batches of 37", theirs, 37, ours),
+        Variant(f"{ours} in {theirs}{on}, as certified", theirs, batch, ours, device),
+        Variant(f"{ours} in {theirs}{on}, batches of 37", theirs, 37, ours, device),
     ]
     tried = [(engine, kind) for engine in ENGINES for kind in ("float32", "bfloat16", "float64")]
+    if device == "cuda" and votes * operations(certified.model, shape) > CPU_OPERATIONS:
+        tried = []
     for engine, kind in tried:
-        if (engine, kind) == (ours, theirs):
+        if device == "cpu" and (engine, kind) == (ours, theirs):
             continue
         try:
             open_engine(certified.model, shape, torch.device("cpu"), engine, kind)
@@ -64,11 +78,11 @@ def variants(certified: Engine, shape: Sequence[int], batch: int) -> list[Varian
             continue  # it cannot run this network, in this precision or on this machine
         found.append(Variant(f"{engine} in {kind}", kind, batch, engine))
     if torch.cuda.is_available():
-        wide = 8 * batch
+        size = batch if device == "cuda" else 8 * batch
         found += [
-            Variant("float32, GPU", "float32", wide, device="cuda"),
-            Variant("TF32, GPU", "tf32", wide, device="cuda"),
-            Variant("bfloat16, GPU", "bfloat16", wide, device="cuda"),
+            Variant(f"torch in {kind}, GPU", kind, size, device="cuda")
+            for kind in PRECISIONS
+            if (device, theirs) != ("cuda", kind)
         ]
     return found
 
@@ -100,9 +114,11 @@ def compare(
     alpha: float = 0.001,
     seed: int = 0,
     look: int = 1000,
+    keep: Scratch | None = None,
 ) -> list[Outcome]:
     """Certify N images with every variant on the same noise; the first is the reference.
 
+    ``keep``: where the classes of finished inputs lie, which are not computed again.
     Raises SmoothcertError unless n is a multiple of ``look``.
     """
     if n % look:
@@ -114,16 +130,26 @@ def compare(
     for run in runs:
         run.prepare(images[0], (n0, look))
     for i in range(len(images)):
+        if keep and (kept := keep.read(f"input-{i:05d}")):
+            for k in range(len(tried)):
+                votes[k].append(_unpacked(kept["classes"][k]))
+                seconds[k] += kept["seconds"][k]
+            continue
         classes: list[list[Ints]] = [[] for _ in tried]
+        spent_now = np.zeros(len(tried))
         for purpose, j, size in draws:
-            stream = generator(seed, purpose, int(idx[i]), j)
+            stream = generator(seed, purpose, int(idx[i]), j, device=runs[0].device)
             eps = noise.sample((size, *images.shape[1:]), stream)
             for k, run in enumerate(runs):
                 start = run.clock()
                 classes[k].append(run.classes(images[i], eps, float(scale[i])))
-                seconds[k] += run.clock() - start
+                spent_now[k] += run.clock() - start
+        seconds += spent_now
         for k in range(len(tried)):
             votes[k].append(np.concatenate(classes[k]))
+        if keep:
+            packed = [_packed(of[-1]) for of in votes]
+            keep.write(f"input-{i:05d}", {"classes": packed, "seconds": spent_now.tolist()})
     c = runs[0].n_classes
     reference = np.stack(votes[0])
     budget = Fixed(n, alpha, n0)
@@ -174,7 +200,7 @@ class Way:
         wide = self.variant.precision == "float64"
         x, eps = x.to(self.device), eps.to(self.device)
         engine = self.engine(x.shape)
-        found = []
+        found, finite = [], torch.ones((), dtype=torch.bool, device=self.device)
         with computing(self.variant.precision):
             for part in eps.split(self.variant.batch):
                 if wide:
@@ -182,11 +208,20 @@ class Way:
                 else:
                     noisy = torch.add(x, part, alpha=scale)
                 logits = engine.logits(noisy)
-                if not bool(torch.isfinite(logits).all()):
-                    raise SmoothcertError(f"numerics: {self.variant.name}: NaN or infinite logits")
+                finite &= torch.isfinite(logits).all()
                 found.append(logits.argmax(1))
+        if not finite:
+            raise SmoothcertError(f"numerics: {self.variant.name}: NaN or infinite logits")
         self.n_classes = logits.shape[1]
         return torch.cat(found).cpu().numpy()
+
+
+def _packed(classes: Ints) -> str:
+    return base64.b64encode(classes.astype("<u2").tobytes()).decode()
+
+
+def _unpacked(text: str) -> Ints:
+    return np.frombuffer(base64.b64decode(text), "<u2").astype(np.int64)
 
 
 def _store(
@@ -232,7 +267,7 @@ def carry_over(
 def gridded(
     model: nn.Module, noise: Noise, images: Tensor, idx: Ints, label: Ints,
     scale: NDArray[np.float64], steps: int, batch: int, n: int = 10_000, n0: int = 100,
-    alpha: float = 0.001, seed: int = 0,
+    alpha: float = 0.001, seed: int = 0, device: str = "cpu",
 ) -> Outcome | None:  # fmt: skip
     """The same model under Gaussian noise on a grid of ``steps``, a power of 2 (own draws).
 
@@ -244,16 +279,21 @@ def gridded(
     if noise.name != "gaussian" or not bool(on_grid(images, steps).all()):
         return None
     exact = GaussianGrid(noise.scale, steps)
-    run = Way(model, noise, Variant("grid", batch=batch))
+    run = Way(model, noise, Variant("grid", batch=batch, device=device))
     run.prepare(images[0], (batch,))
+    # A CPU draws all at once; of large images that is more than a GPU's memory.
+    size = n0 + n if device == "cpu" else batch
     spent, votes = 0.0, []
     for i in range(len(images)):
-        stream = generator(seed, "grid", int(idx[i]))
-        x = images[i].expand(n0 + n, *images.shape[1:])
-        eps = exact.added(x, float(scale[i]), stream)
-        start = run.clock()
-        votes.append(run.classes(images[i], eps, 1.0))
-        spent += run.clock() - start
+        stream = generator(seed, "grid", int(idx[i]), device=run.device)
+        x, own = images[i].to(run.device), []
+        for first in range(0, n0 + n, size):
+            copies = min(size, n0 + n - first)
+            eps = exact.added(x.expand(copies, *x.shape), float(scale[i]), stream)
+            start = run.clock()
+            own.append(run.classes(x, eps, 1.0))
+            spent += run.clock() - start
+        votes.append(np.concatenate(own))
     seconds = spent / (len(images) * (n0 + n))
     store = _store(np.stack(votes), n0, run.n_classes, exact, images, idx, label, scale)
     table = certify(store, Fixed(n, alpha, n0))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,12 @@ from smoothcert.audits.settings import NumericsSettings
 from smoothcert.audits.subjects import certified
 from smoothcert.budget.incremental import break_even, equal_cost
 from smoothcert.certificates import metrics
+from smoothcert.certificates.runs import read_run
+from smoothcert.compute.devices import job_device, kind_of
 from smoothcert.compute.streams import generator
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.scratch import Scratch
 from smoothcert.noise import Noise
 from smoothcert.report.numbers import RADIUS, SECONDS, Number, Row, acr, frame
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND, Verdict
@@ -30,7 +35,7 @@ Ints = NDArray[np.int64]
 
 def rounding_verdict(
     model: nn.Module, noise: Noise, images: Tensor, idx: Ints, scale: NDArray[np.float64],
-    batch: int, subject: str, n: int = 10_000, seed: int = 0,
+    batch: int, subject: str, n: int = 10_000, seed: int = 0, device: str = "cpu",
 ) -> Verdict | None:  # fmt: skip
     """Are float32 votes those of real arithmetic? Noise drawn with 53 bits, and its rounding.
 
@@ -39,7 +44,9 @@ def rounding_verdict(
     """
     if noise.name not in ("gaussian", "gaussian-linf"):
         return None
-    fine, coarse = (Way(model, noise, Variant(p, p, batch)) for p in ("float64", "float32"))
+    fine, coarse = (
+        Way(model, noise, Variant(p, p, batch, device=device)) for p in ("float64", "float32")
+    )
     differ = 0
     for i in range(len(images)):
         stream = generator(seed, "noise-of-53-bits", int(idx[i]))
@@ -176,33 +183,55 @@ class Numerics(Audit[NumericsSettings]):
 
     def run(self, subject: Subject, settings: NumericsSettings) -> Result:
         """Raises SmoothcertError unless n is a multiple of the look."""
-        of = certified(subject, subject.table, device="cpu")
+        of = certified(subject, subject.table, device=_device(subject))
         table, images = of.some(settings.max)
         scale = table.optional("sigma")
         scale = np.full(len(table), of.noise.scale) if scale is None else scale
         sampler, n, seed = of.sampler, settings.n, settings.seed
         model, batch = sampler.engine.model, sampler.batch
-        tried = variants(sampler.engine, images.shape[1:], batch)
-        found = compare(
-            model, of.noise, images, table.idx, table.label, scale, tried, n,
-            alpha=settings.alpha, seed=seed, look=settings.look,
-        )  # fmt: skip
+        device, votes = sampler.device.type, len(images) * (n + 100)
+        tried = variants(sampler.engine, images.shape[1:], batch, votes)
+        work = {
+            "settings": settings.plain(), "device": kind_of(sampler.device), "batch": batch,
+            "engine": sampler.engine.identity, "tried": [asdict(one) for one in tried],
+            **{str(axis): value for axis, value in of.run.axes.items()},
+            "model": of.run.record.get("model_digest"), "idx": table.idx.tolist(),
+            "scale": np.asarray(scale).tolist(),
+        }  # fmt: skip
+        with nullcontext() if subject.out is None else Scratch(subject.out, work) as keep:
+            found = compare(
+                model, of.noise, images, table.idx, table.label, scale, tried, n,
+                alpha=settings.alpha, seed=seed, look=settings.look, keep=keep,
+            )  # fmt: skip
+            if keep:
+                keep.remove()
         verdicts = variant_verdicts(found, of.name)
         verdicts += incremental_verdicts(
             found, of.noise, images[0].numel(), settings.alpha, of.name
         )
         rounded = rounding_verdict(
-            model, of.noise, images, table.idx, scale, batch, of.name, min(n, 2000), seed
+            model, of.noise, images, table.idx, scale, batch, of.name, min(n, 2000), seed, device
         )
         verdicts += [rounded] if rounded else []
         exact = gridded(
             model, of.noise, images, table.idx, table.label, scale, settings.steps, batch, n,
-            alpha=settings.alpha, seed=seed,
+            alpha=settings.alpha, seed=seed, device=device,
         )  # fmt: skip
         found += [exact] if exact else []
         verdicts += [*bits_verdicts(settings.steps, seed=seed), bound_verdict()]
         rows = [_row(of.run.axes, one, difference(found[0], one)) for one in found]
         return Result(verdicts, frame("numerics", rows))
+
+
+def _device(subject: Subject) -> str:
+    """The device of the table's votes, which is the reference's; the subject's where it does not
+    say. Raises SmoothcertError where this machine has another model of GPU."""
+    run = read_run(subject.table)
+    made = str(run.record.get("device") or subject.device)
+    device = made.partition(" ")[0]
+    if "(" in made and (here := kind_of(job_device(device))) != made:
+        raise SmoothcertError(f"{subject.table}: certified on {made}, and this is {here}")
+    return device
 
 
 def _row(axes: Mapping[Any, str | None], outcome: Outcome, d: Difference) -> Row:

@@ -32,6 +32,7 @@ from smoothcert.sampling.collect import Inputs, collect
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Sampler
 from smoothcert.scaling import SCALINGS
+from smoothcert.scaling.forward import SearchEngine
 from smoothcert.scaling.problem import Problem
 
 SEARCH, CERTIFY, ATTACK = "search for the scale", "certificate", "attack"
@@ -101,6 +102,7 @@ def record_pipeline(
     pipeline's parts do.
     """
     record = Record()
+    engine = open_engine(model, images.shape[1:], torch.device("cpu"))
     seen = recording(noise, record)
     scale = np.full(len(images), noise.scale)
     if scaling != "fixed":
@@ -108,7 +110,8 @@ def record_pipeline(
         part = SCALINGS.parse(scaling)
         if part.search is None:
             raise SmoothcertError(f"scaling {scaling!r}: there is no scale to search for")
-        problem = Problem(model, seen, images, idx.tolist(), seed)
+        searching = SearchEngine(engine, part.cost.backward > 0)
+        problem = Problem(searching, seen, images, idx.tolist(), seed)
         (found,) = part.find(problem, [part])
         scale = np.asarray(part.pooled(found, noise.scale).sigma, np.float64)
     record.phase = CERTIFY
@@ -119,7 +122,6 @@ def record_pipeline(
         "noise": noise.slug, "seed": seed, "look": look, "n0": budget.n0, "batch": batch,
         "shape": list(images.shape[1:]), "n_classes": n_classes, "scaling": scaling,
     }  # fmt: skip
-    engine = open_engine(model, images.shape[1:], torch.device("cpu"))
     sampler = Sampler(engine, seen, n_classes, batch)
     store, _ = collect(sampler, inputs, budget, identity, len(rows))
     record.phase = ATTACK

@@ -43,6 +43,8 @@ def claims_of(subject: Subject, path: Path) -> Iterator[Certified]:
     images = images_of(run, subject.data_dir)
     for k, level in enumerate(levels):
         rows = np.flatnonzero(run.table.columns["level"] == k)
+        if len(rows) == 0:
+            continue
         part = CertificateTable({name: column[rows] for name, column in run.table.columns.items()})
         model = subject.levels[min(k, len(subject.levels) - 1)]
         noise = NOISES.parse(level["noise"])

@@ -55,6 +55,8 @@ class Certified:
     def kind(self) -> str:
         """The kind of certificate, in words: budget, noise and norm, scaling."""
         text = f"{self.procedure} certificates, {self.noise.name} noise"
+        if self.noise.boxed:
+            text += " on inputs in [0, 1]"
         scaling = self.run.scaling
         if self.part:
             return f"{text}, {self.noise.norm}: {self.part}"

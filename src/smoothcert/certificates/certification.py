@@ -95,8 +95,14 @@ def certify(
         norm=noise.norm,
         budget=budget.slug,
         scaling=store.identity.get("scaling", "fixed"),
+        **_engine(store),
         **level,
     )
+
+
+def _engine(store: VoteStore) -> dict[str, str]:
+    engine, precision = (store.identity.get(key) for key in ("engine", "precision"))
+    return {"engine": f"{engine} in {precision}"} if engine and precision else {}
 
 
 def read_as(store: VoteStore, noise: Noise | None = None) -> Noise:

@@ -16,7 +16,7 @@ class CertifySpec(Settings):
 
     budget: str = Field(
         description="how many samples, such as fixed-100000, iss_ad0.05-100000,"
-        f" sequential_0.02-100000; kinds: {', '.join(BUDGETS)}"
+        f" sequential_0.02-100000, both-100000; kinds: {', '.join(BUDGETS)}"
     )
     noise: str | None = Field(
         None,

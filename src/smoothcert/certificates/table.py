@@ -46,6 +46,7 @@ COLUMNS: dict[str, type] = {
     "norm": str,
     "budget": str,
     "scaling": str,
+    "engine": str,
     "level": int,
     "level_p_lower": float,
     "level_scale": float,
@@ -64,8 +65,9 @@ class CertificateTable:
     A label of -1 is unknown: such a table says what is certified, and no accuracy.
     ``time`` is in seconds; ``samples`` counts all noise drawn for the input, ``n0`` of it for its
     class, while the bound rests on ``count`` of ``n``; ``radius`` and ``sigma`` are in pixels of
-    [0,1] images. With a smoothed estimator (routed.py) ``level_p_lower`` bounds the probability of
-    the input's ``level`` under noise of ``level_scale``.
+    [0,1] images. ``engine`` is what computed the base classifier, with its version and precision:
+    whoever predicts uses the same. With a smoothed estimator (routed.py) ``level_p_lower`` bounds
+    the probability of the input's ``level`` under noise of ``level_scale``.
     """
 
     columns: dict[str, NDArray]

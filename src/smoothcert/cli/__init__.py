@@ -49,6 +49,7 @@ COMMANDS = {
     "notebook": "a report notebook as HTML",
     "ship": "a run's tables, page and pictures, for the docs",
     "audit": "try to break certificates: one verdict a promise",
+    "selftest": "does this device compute what is certified?",
     "bench": "the throughput of this device",
     "warm": "start the commands of a workflow's jobs without their imports",
     "plan": "what a target costs before it runs: jobs, hours, disk",

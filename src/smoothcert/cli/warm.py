@@ -15,7 +15,7 @@ from smoothcert.core import warm
 
 # What commands import when they first use it
 LATER = ("matplotlib.pyplot", "pandas", "scipy.stats", "sklearn.datasets", "torch", "torchvision")
-IF_THERE = ("IPython", "nbconvert", "nbformat")  # what only a report needs
+IF_THERE = ("IPython", "nbconvert", "papermill")  # what only a report needs
 
 
 class Warm(Command):

@@ -7,6 +7,7 @@ sometimes compute with it take them from here: parsing a slug does not wait for 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 
@@ -17,7 +18,7 @@ class _Lazy:
         self._home, self._name = home, name
 
     def __getattr__(self, attribute: str) -> Any:
-        module = importlib.import_module(self._home)
+        module = sys.modules.get(self._home) or importlib.import_module(self._home)
         return getattr(getattr(module, self._name) if self._name else module, attribute)
 
 

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from smoothcert.compute.memory import ACTIVATIONS
 from smoothcert.models.mode import evaluating
@@ -46,6 +47,22 @@ def saved_bytes(model: nn.Module, shape: Sequence[int], twice: bool = False) -> 
         except Exception:  # whatever a network of somebody else's may raise without data
             known[key] = _counted(model, shape, twice)
     return known[key]
+
+
+def operations(model: nn.Module, shape: Sequence[int]) -> float:
+    """Floating-point operations of one forward pass of one image, counted without data where the
+    network runs so, else on one."""
+
+    def counted(network: nn.Module) -> float:
+        x = torch.zeros((1, *shape), device=device_of(network), dtype=arithmetic(network))
+        with evaluating(network), torch.inference_mode(), FlopCounterMode(display=False) as counter:
+            network(x)
+        return float(counter.get_total_flops())
+
+    try:
+        return counted(copy.deepcopy(model).to("meta"))
+    except Exception:  # as in saved_bytes
+        return counted(model)
 
 
 def _counted(model: nn.Module, shape: Sequence[int], twice: bool) -> int:

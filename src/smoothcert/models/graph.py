@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,17 +29,26 @@ def graph_of(model: nn.Module, shape: Sequence[int]) -> bytes:
     own = getattr(model, "graph", None)
     if isinstance(own, bytes):
         return own
+    return exported(model, {IMAGES: torch.zeros(2, *shape)}, [LOGITS])
+
+
+def exported(model: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str]) -> bytes:
+    """The graph of a module in eval mode, for any number of rows; ``inputs`` are two of them.
+
+    Raises NotExported as :func:`graph_of`.
+    """
     out = io.BytesIO()
+    names = [*inputs, *outputs]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
             torch.onnx.export(
                 model,
-                (torch.zeros(2, *shape),),
+                tuple(inputs.values()),
                 out,  # type: ignore[arg-type]
-                input_names=[IMAGES],
-                output_names=[LOGITS],
-                dynamic_axes={IMAGES: {0: "batch"}, LOGITS: {0: "batch"}},
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={name: {0: "batch"} for name in names},
                 dynamo=False,  # the other exporter needs two more packages and takes seconds
             )
         except Exception as error:  # whatever the exporter or somebody's forward may raise

@@ -26,16 +26,18 @@ def soft_radius(
     paper hold c_A fixed). Both are clamped to [clamp, 1 - clamp], as in the released code, and
     give no gradient there. Raises SmoothcertError for a noise without such a formula.
     """
-    if c_a is None:
-        p_a, p_b = probabilities.topk(2, dim=1).values.unbind(1)
-    else:
-        mine = torch.nn.functional.one_hot(c_a, probabilities.shape[1]).bool()
-        p_a = probabilities.gather(1, c_a[:, None]).squeeze(
-            1
-        )  # by a mask, a GPU would be waited for
-        p_b = probabilities.masked_fill(mine, -1.0).amax(1)
-    p_a, p_b = (p.clamp(clamp, 1 - clamp) for p in (p_a, p_b))
+    pair = probabilities.gather(1, contenders(probabilities.detach(), c_a))
+    p_a, p_b = pair.clamp(clamp, 1 - clamp).unbind(1)
     return scale * noise.standard_soft_radius(p_a, p_b)
+
+
+def contenders(probabilities: torch.Tensor, c_a: torch.Tensor | None) -> torch.Tensor:
+    """The classes [B, 2] of p_A and p_B: ``c_a`` [B] and the best other one; without ``c_a``, the
+    two largest of the probabilities [B, C]. A GPU is not waited for."""
+    if c_a is None:
+        return probabilities.topk(2, dim=1).indices
+    mine = c_a[:, None]
+    return torch.cat([mine, probabilities.scatter(1, mine, -1.0).argmax(1, keepdim=True)], 1)
 
 
 def soft_radius_gradient(

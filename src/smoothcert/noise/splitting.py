@@ -29,7 +29,7 @@ from smoothcert.core.slugs import arg, main
 from smoothcert.noise.base import NOISES, Noise, to_grid
 from smoothcert.noise.uniform import Uniform
 
-_VALUES = 1 << 22  # made at a time
+_VALUES = 1 << 17  # made at a time: they stay in a CPU's cache
 
 
 @lru_cache(maxsize=16)
@@ -80,23 +80,28 @@ class Splitting(Noise):
 
     def noisy_by(self, x: torch.Tensor, scale: float, numbers: torch.Tensor) -> torch.Tensor:
         t, shape = self.outcomes(scale), x.shape[1:]
-        v = torch.from_numpy(template(math.prod(shape), t)).to(x.device).view(shape)
+        v = torch.from_numpy(template(math.prod(shape), t)).to(x.device).float().view(shape)
         copies = x.stride(0) == 0  # of one input
-        a = to_grid(x[:1] if copies else x, self.q)
+        a = to_grid(x[:1] if copies else x, self.q).float()
         out = torch.empty(x.shape, device=x.device)
         block = max(1, _VALUES // v.numel())
         for start in range(0, len(x), block):
             part = slice(start, start + block)
-            first = (v + numbers[part].view(-1, *[1] * len(shape))) % t
+            first = v + numbers[part].view(-1, *[1] * len(shape))
+            first.sub_((first >= t).float(), alpha=t)
             out[part] = self._middles(a if copies else a[part], first, t)
         return out
 
     def _middles(self, a: torch.Tensor, first: torch.Tensor, t: int) -> torch.Tensor:
         """Of the part of the line that ``a`` (grid steps) is in, cut at ``first`` + 1/2 + t Z and
-        at 0 and q: in [0, 1]."""
-        upper = 2 * (torch.div(a - first - 1, t, rounding_mode="floor") + 1) * t + 2 * first + 1
-        lower = (upper - 2 * t).clamp_min(0)  # both in half steps
-        return (upper.clamp_max(2 * self.q) + lower).float() / (4 * self.q)
+        at 0 and q: in [0, 1].
+
+        Whole numbers and halves of them in float32, exact; so is the ceiling of a quotient of
+        whole numbers, which is 1 / t away from a whole number unless it is one.
+        """
+        upper = (a - first).div_(t).ceil_().mul_(t).add_(first).add_(0.5)
+        lower = (upper - t).clamp_min_(0)
+        return upper.clamp_max_(self.q).add_(lower).div_(2 * self.q)
 
     def added(self, x: torch.Tensor, scale: float, generator: torch.Generator) -> torch.Tensor:
         return self.noisy(x, scale, generator) - x

@@ -52,7 +52,7 @@ def made(results: Path) -> Made:
 def _facts(record: dict[str, Any]) -> Iterator[tuple[str, str]]:
     votes = record.get("votes", record)
     identity, where = votes.get("identity", {}), votes.get("surroundings", {})
-    for name in ("dataset", "device", "precision", "seed", "arch"):
+    for name in ("dataset", "device", "engine", "precision", "seed", "arch"):
         if identity.get(name) is not None:
             yield name, str(identity[name])
     git = where.get("git") or {}

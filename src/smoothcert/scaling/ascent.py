@@ -11,7 +11,6 @@ import numpy as np
 
 from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.models.mode import evaluating
 from smoothcert.scaling.base import (
     SCALINGS,
     ChosenScales,
@@ -21,7 +20,7 @@ from smoothcert.scaling.base import (
     check,
     check_ascent,
 )
-from smoothcert.scaling.objective import Objective, has_forward_mode
+from smoothcert.scaling.objective import Objective
 from smoothcert.scaling.problem import ASCENT, Problem
 
 
@@ -105,18 +104,14 @@ def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[ChosenScale
     start = time.perf_counter()
     bounds = ScaleRange(problem.sigma_0, how.bound)
     c_a = None if how.released else problem.c_a(how.n_sel)
-    forward = has_forward_mode(problem.model, problem.x[:1])
-    objective = Objective(problem.model, problem.noise, how.clamp, c_a, forward)
+    objective = Objective(problem.engine, problem.noise, how.clamp, c_a)
     device = problem.x.device
     sigma = torch.full((len(problem),), problem.sigma_0, dtype=torch.float64, device=device)
     hit = torch.zeros(len(problem), dtype=torch.bool, device=device)
-    size = problem.block(how.n)
     found = []
-    with evaluating(problem.model):
-        for k in range(at[-1]):
-            if k % size == 0:
-                ahead = problem.steps(ASCENT, how.n, k // size)
-            _, gradient = objective(problem.x, sigma, ahead[k % size])
+    with torch.no_grad():
+        for k, eps in enumerate(problem.steps(ASCENT, how.n, at[-1])):
+            _, gradient = objective(problem.x, sigma, eps)
             moved = sigma + torch.where(gradient.isfinite(), how.step * gradient, 0.0)
             sigma = moved.clamp(bounds.low, bounds.high)
             hit |= sigma != moved

@@ -8,6 +8,7 @@ every convolution three times, the third with a zero weight.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,8 +42,13 @@ class Dual:
 
     __radd__ = __add__
 
-    def __sub__(self, other: Tensor | float) -> Dual:
-        return self + -other
+    def __neg__(self) -> Dual:
+        return Dual(-self.value, -self.tangent)
+
+    def __sub__(self, other: Dual | Tensor | float) -> Dual:
+        if isinstance(other, Dual):
+            return Dual(self.value - other.value, self.tangent - other.tangent)
+        return Dual(self.value - other, self.tangent)
 
     def __mul__(self, other: Tensor | float) -> Dual:
         return Dual(self.value * other, self.tangent * other)
@@ -116,6 +122,17 @@ def _relu(x: Dual, inplace: bool = False) -> Dual:
 def _softplus(x: Dual, beta: float = 1, threshold: float = 20) -> Dual:
     tangent = torch.ops.aten.softplus_backward(x.tangent, x.value, beta, threshold)
     return Dual(F.softplus(x.value, beta, threshold), tangent)
+
+
+@_rule(torch.special.ndtri)
+def _ndtri(x: Dual) -> Dual:
+    value = torch.special.ndtri(x.value)
+    return Dual(value, x.tangent * (value * value / 2).exp() * math.sqrt(2 * math.pi))
+
+
+@_rule(torch.log1p)
+def _log1p(x: Dual) -> Dual:
+    return Dual(torch.log1p(x.value), x.tangent / (1 + x.value))
 
 
 @_rule(F.max_pool2d, F.max_pool2d_with_indices, torch.max_pool2d)

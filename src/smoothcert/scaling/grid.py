@@ -10,7 +10,7 @@ import numpy as np
 
 from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.models.mode import evaluating, wide
+from smoothcert.models.mode import wide
 from smoothcert.noise.soft_radius import soft_radius
 from smoothcert.scaling.base import SCALINGS, ChosenScales, ScaleRange, Scaling, SearchCost, check
 from smoothcert.scaling.problem import GRID, Problem
@@ -61,13 +61,11 @@ class Grid(Scaling):
         c_a = problem.c_a(self.n_sel)
         scales = np.linspace(bounds.low, bounds.high, self.points)
         radii = problem.x.new_empty((len(problem), self.points), dtype=torch.float64)
-        size = problem.block(self.n)
-        with torch.inference_mode(), evaluating(problem.model):
-            for g, scale in enumerate(scales):
-                if g % size == 0:
-                    ahead = problem.steps(GRID, self.n, g // size)
-                noisy = torch.add(problem.x[:, None], ahead[g % size], alpha=scale)
-                softmax = wide(problem.model(noisy.flatten(0, 1))).softmax(1)
+        with torch.inference_mode():
+            drawn = problem.steps(GRID, self.n, self.points)
+            for g, (scale, eps) in enumerate(zip(scales, drawn, strict=True)):
+                noisy = torch.add(problem.x[:, None], eps, alpha=scale)
+                softmax = wide(problem.engine.logits(noisy.flatten(0, 1))).softmax(1)
                 mean = softmax.unflatten(0, (-1, self.n)).mean(1).double()
                 at = torch.full_like(mean[:, 0], scale)
                 radii[:, g] = soft_radius(mean, at, problem.noise, self.clamp, c_a)

@@ -26,9 +26,11 @@ from smoothcert.models.doors import load_model
 from smoothcert.models.own import arithmetic, name_of
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.checks import check_images
+from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.job import subject
 from smoothcert.sampling.sampler import default_batch
 from smoothcert.scaling.base import ChosenScales, Scaling
+from smoothcert.scaling.forward import SearchEngine
 from smoothcert.scaling.objective import saturated
 from smoothcert.scaling.problem import N_SEL, OBJECTIVE, Problem
 from smoothcert.scaling.spec import ScalesSpec
@@ -93,20 +95,25 @@ def run(
     if data is None:
         data = datasets.load(spec.dataset, spec.split, data_dir, skip=spec.skip, max=spec.max)
     batch = spec.batch or default_inputs(int(np.prod(data.shape)), wanted[0].together, where)
+    network = network.eval().requires_grad_(False)
+    engine = SearchEngine(
+        open_engine(network, data.shape, where, spec.engine), wanted[0].cost.backward > 0
+    )
     identity = {
         **spec.only(ScalesSpec).plain(),
         "search": wanted[0].search,
         "batch": batch,
+        "engine": engine.identity,
         **subject(data, made, where),
     }
-    network = network.eval().requires_grad_(False).to(where)
     with Scratch(out, identity) as scratch:
-        job = _Job(network, noise, data, wanted, spec.seed, batch, where, scratch, progress)
+        job = _Job(engine, noise, data, wanted, spec.seed, batch, where, scratch, progress)
         table, seconds, hits = job.table()
         record = {
             "identity": identity,
             "model": made,
             "surroundings": provenance.record(str(where)),
+            **({"engine_note": engine.note} if engine.note else {}),
             "wall_seconds": round(time.time() - start, 3),
             "inputs": len(data),
             "seconds": seconds,
@@ -123,7 +130,7 @@ def run(
 class _Job:
     """The search of one table, batch by batch, and then the measuring of what was found."""
 
-    network: torch.nn.Module
+    engine: SearchEngine
     noise: Noise
     data: Dataset
     wanted: list[Scaling]
@@ -210,7 +217,7 @@ class _Job:
         check_images(images, idx)
         on_device = images.to(self.device)
         return Problem(
-            self.network, self.noise, on_device, idx.tolist(), self.seed, self._report,
+            self.engine, self.noise, on_device, idx.tolist(), self.seed, self._report,
             default_together(images[0].numel(), self.device),
         )  # fmt: skip
 

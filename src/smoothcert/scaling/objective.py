@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smoothcert.compute.lazy import torch
-from smoothcert.models.mode import evaluating, wide
+from smoothcert.models.mode import wide
 from smoothcert.noise import Noise
-from smoothcert.noise.soft_radius import soft_radius
+from smoothcert.noise.soft_radius import contenders, soft_radius
 
 if TYPE_CHECKING:
-    from smoothcert.scaling.dual import Dual
+    from smoothcert.scaling.forward import SearchEngine
 
 
 def saturated(noise: Noise, clamp: float) -> float:
@@ -24,31 +24,15 @@ def saturated(noise: Noise, clamp: float) -> float:
     return float(soft_radius(sure, one, noise, clamp))
 
 
-def _with_tangent(model: torch.nn.Module, x: torch.Tensor, tangent: torch.Tensor) -> Dual:
-    """What ``model`` makes of ``x``, with its derivative along ``tangent``."""
-    from smoothcert.scaling.dual import Dual  # a torch module: only here
-
-    return model(Dual(x, tangent))
-
-
-def has_forward_mode(model: torch.nn.Module, x: torch.Tensor) -> bool:
-    """Whether forward mode knows all that ``model`` does with an input like x [1, *shape]."""
-    try:
-        with torch.inference_mode(), evaluating(model):
-            return hasattr(_with_tangent(model, x, x), "tangent")
-    except (NotImplementedError, AttributeError, TypeError, RuntimeError):
-        return False
-
-
 @dataclass(frozen=True)
 class Objective:
     """The soft radius as a function of the scale, the noise held fixed.
 
-    ``model`` maps images in [0,1] to logits and is in eval mode; ``clamp`` and ``c_a`` [B] (or
-    None) are as for :func:`soft_radius`. ``forward`` mode or reverse: the same number.
+    ``clamp`` and ``c_a`` [B] (or None) are as for :func:`soft_radius`. ``forward`` mode, where
+    the engine has it, or reverse: the same number.
     """
 
-    model: torch.nn.Module
+    engine: SearchEngine
     noise: Noise
     clamp: float
     c_a: torch.Tensor | None = None
@@ -63,31 +47,39 @@ class Objective:
         front and through x + sigma * eps (reparameterization). The network runs in its own
         precision, scale and radius in double.
         """
-        factor = sigma.to(x.dtype).view(-1, *[1] * x.dim())
-        noisy = torch.addcmul(x[:, None], factor, eps).flatten(0, 1)
-        if self.forward:
-            mean, slope = self._mean_softmax(noisy, eps)
-            radius, by_scale, by_mean = self._radius(mean, sigma)
-            return radius, by_scale + (by_mean * slope).sum(1)
+        if self.forward and self.engine.softmax:
+            with torch.inference_mode():
+                noisy = self._noisy(x, sigma, eps)
+                pair = self.engine.softmax(noisy, eps.flatten(0, 1))
+                mean, slope = (t.unflatten(0, eps.shape[:2]).double().mean(1) for t in pair)
+                return self._carried(mean, slope, sigma)
         with torch.enable_grad():
-            softmax = wide(self.model(noisy.requires_grad_())).softmax(1)
+            noisy = self._noisy(x, sigma, eps).requires_grad_()
+            softmax = wide(self.engine.model(noisy)).softmax(1)
             mean = softmax.unflatten(0, eps.shape[:2]).mean(1).double()
             radius, by_scale, by_mean = self._radius(mean.detach(), sigma)
             (through,) = torch.autograd.grad(mean, noisy, by_mean)
         along = through.unflatten(0, eps.shape[:2]).flatten(1)
         return radius, by_scale + torch.linalg.vecdot(along, eps.flatten(1))
 
-    def _mean_softmax(
-        self, noisy: torch.Tensor, eps: torch.Tensor
+    @staticmethod
+    def _noisy(x: torch.Tensor, sigma: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+        factor = sigma.to(x.dtype).view(-1, *[1] * x.dim())
+        return torch.addcmul(x[:, None], factor, eps).flatten(0, 1)
+
+    def _carried(
+        self, mean: torch.Tensor, slope: torch.Tensor, sigma: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean softmax outputs [B, C] and their derivatives by the scale."""
-        with torch.inference_mode():
-            logits = _with_tangent(self.model, noisy, eps.flatten(0, 1))
-            p, slope = wide(logits.value).softmax(1), wide(logits.tangent)
-            slope = p * (slope - (p * slope).sum(1, keepdim=True))
-        # An inference tensor cannot enter autograd again, a copy can.
-        mean, by_scale = (t.unflatten(0, eps.shape[:2]).double().mean(1) for t in (p, slope))
-        return mean.clone(), by_scale.clone()
+        """As :func:`soft_radius` of ``mean`` [B, C], with the derivative ``slope`` [B, C]."""
+        from smoothcert.scaling.dual import Dual  # a torch module: only here
+
+        pair = contenders(mean, self.c_a)
+        p, slope = mean.gather(1, pair), slope.gather(1, pair)
+        clamped = p.clamp(self.clamp, 1 - self.clamp)
+        slope = slope * (p == clamped)
+        p_a, p_b = (Dual(clamped[:, k], slope[:, k]) for k in (0, 1))
+        found: Any = self.noise.standard_soft_radius(p_a, p_b)  # type: ignore[arg-type]
+        return sigma * found.value, torch.addcmul(found.value, sigma, found.tangent)
 
     def _radius(
         self, mean: torch.Tensor, sigma: torch.Tensor

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from smoothcert.compute.lazy import torch
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.models.mode import evaluating, wide
+from smoothcert.models.mode import wide
 from smoothcert.noise import Noise
 from smoothcert.noise.soft_radius import soft_radius
+
+if TYPE_CHECKING:
+    from smoothcert.scaling.forward import SearchEngine
 
 # What a draw is for: each purpose has random streams of its own, and none of them is a purpose of
 # the certifying votes ("selection", "estimation") or of training.
@@ -30,15 +34,15 @@ N_SEL = 100  # votes that fix c_A, unless a scaling says otherwise
 class Problem:
     """B inputs ``x`` [B, *shape] with ``idx`` [B] in the data set, and all a search needs.
 
-    ``model`` maps images in [0,1] to logits; its mode is kept, its parameters get no gradient.
-    ``progress`` is told the samples through the network. A pass whose samples are only classified
-    holds up to ``together`` of them: without it one block of one input's noise, which is enough
-    for a CPU and, of large images, a single draw. What is found for an input depends on the
-    seed, its idx, itself, the model and the noise; on the other inputs only as far as the kernels
-    round differently in another batch.
+    ``engine`` computes the network, in eval mode; its parameters get no gradient. ``progress`` is
+    told the samples through the network. A pass whose samples are only classified holds up to
+    ``together`` of them: without it one block of one input's noise, which is enough for a CPU
+    and, of large images, a single draw. What is found for an input depends on the seed, its idx,
+    itself, the engine and the noise; on the other inputs only as far as the kernels round
+    differently in another batch.
     """
 
-    model: torch.nn.Module
+    engine: SearchEngine
     noise: Noise
     x: torch.Tensor
     idx: Sequence[int]
@@ -78,13 +82,16 @@ class Problem:
         """Standard noise [B, n, *shape], the first of each input's stream."""
         return torch.stack([self.draw(i, purpose, n) for i in range(len(self))])
 
-    def steps(self, purpose: str, n: int, block: int = 0) -> torch.Tensor:
-        """Standard noise [S, B, n, *shape] of S = ``block(n)`` steps of ``n`` samples each."""
+    def steps(self, purpose: str, n: int, count: int) -> Iterator[torch.Tensor]:
+        """Standard noise [B, n, *shape] of each of ``count`` steps; a later one overwrites it."""
         size = self.block(n)
-        out = self.x.new_empty((size, len(self), n, *self.x.shape[1:]))
-        for i in range(len(self)):
-            out[:, i] = self.draw(i, purpose, size * n, block).unflatten(0, (size, n))
-        return out
+        held = self.x.new_empty((size, len(self), n, *self.x.shape[1:]))
+        for k in range(count):
+            if k % size == 0:
+                for i in range(len(self)):
+                    drawn = self.draw(i, purpose, size * n, k // size)
+                    held[:, i] = drawn.unflatten(0, (size, n))
+            yield held[k % size]
 
     def outputs(
         self,
@@ -101,12 +108,12 @@ class Problem:
         totals: list[torch.Tensor | None] = [None] * len(self)
         finite = torch.ones(len(self), dtype=torch.bool, device=self.x.device)
         factors = scales.to(self.x).view(*scales.shape, 1, *[1] * (self.x.dim() - 1))
-        with torch.inference_mode(), evaluating(self.model):
+        with torch.inference_mode():
             for group in self._passes(purpose, n, scales.shape[1]):
                 noisy = [
                     torch.addcmul(self.x[i], factors[i], eps).flatten(0, 1) for i, eps in group
                 ]
-                logits = self.model(torch.cat(noisy)).split([len(z) for z in noisy])
+                logits = self.engine.logits(torch.cat(noisy)).split([len(z) for z in noisy])
                 for (i, eps), part in zip(group, logits, strict=True):
                     each = part.unflatten(0, (-1, len(eps)))
                     finite[i] &= each.isfinite().all()

@@ -11,7 +11,6 @@ import numpy as np
 
 from smoothcert.compute.lazy import torch
 from smoothcert.core.slugs import arg, main
-from smoothcert.models.mode import evaluating
 from smoothcert.scaling.base import (
     SCALINGS,
     ChosenScales,
@@ -22,7 +21,7 @@ from smoothcert.scaling.base import (
     check_ascent,
 )
 from smoothcert.scaling.choice import largest, vote_radii
-from smoothcert.scaling.objective import Objective, has_forward_mode
+from smoothcert.scaling.objective import Objective
 from smoothcert.scaling.problem import ASCENT, CHOICE, Problem
 
 
@@ -96,15 +95,14 @@ class AscentSound(Scaling):
         """Scales [B], bounds met [B], and seconds, at step 0 and every ``every``-th one."""
         begin = time.perf_counter()
         bounds = ScaleRange(problem.sigma_0, self.bound)
-        forward = has_forward_mode(problem.model, problem.x[:1])
         c_a = problem.c_a(self.n_sel)
-        objective = Objective(problem.model, problem.noise, self.clamp, c_a, forward)
+        objective = Objective(problem.engine, problem.noise, self.clamp, c_a)
         eps = problem.draws(ASCENT, self.n)
         device = problem.x.device
         sigma = torch.full((len(problem),), problem.sigma_0, dtype=torch.float64, device=device)
         hit = torch.zeros(len(problem), dtype=torch.bool, device=device)
         path, hits, seconds = [], [], []
-        with evaluating(problem.model):
+        with torch.no_grad():
             for k in range(last + 1):
                 if k % self.every == 0:
                     path.append(sigma.cpu().numpy())

@@ -25,6 +25,11 @@ class ScalesSpec(Rows):
     batch: Count | None = Field(
         None, description="inputs searched together; default: by the input's size and device"
     )
+    engine: EngineName = Field(
+        "auto",
+        description="what computes the network and its derivative; auto is onnxruntime on a CPU"
+        " for a network that it can run, else torch",
+    )
     seed: Seed = 0
     code: str | None = None
 

@@ -22,14 +22,16 @@ class Sums:
         self.counted = 0  # noisy inputs of the batches that wait
         self.steps = 0
         self.total = self.right = self.seen = self.seconds = 0.0
-        self.means: dict[str, Tensor] = {}
+        self.means: dict[str, Tensor] = {}  # sums of what will be means, of this process
+        self.settled: dict[str, Tensor] = {}  # the same over all processes of a team
 
     def add(self, pieces: list[tuple[float, Loss]]) -> int:
         """Remember a batch by its pieces here, each with its share; how many batches wait."""
-        zero = torch.zeros((), device=self.team.device)
-        values = [share * loss.value.detach().float() for share, loss in pieces] or [zero]
-        rights = [loss.correct.sum() for _, loss in pieces] or [zero]
-        self.waiting.append((torch.stack(values).sum(), torch.stack(rights).sum()))
+        values = [share * loss.value.detach().float() for share, loss in pieces]
+        rights = [loss.correct.sum() for _, loss in pieces]
+        if not pieces:  # a short last batch has fewer pieces than there are processes
+            values = rights = [torch.zeros((), device=self.team.device)]
+        self.waiting.append((sum(values[1:], values[0]), sum(rights[1:], rights[0])))
         for share, loss in pieces:
             self.counted += len(loss.correct)
             for key, value in loss.statistics.items():
@@ -54,6 +56,10 @@ class Sums:
         self.total += values.sum().item()
         self.right += right.item()
         self.seen += counted.item()
+        if self.team.size > 1:
+            self.team.sum([*self.means.values()])
+            self.settled = self._both()
+            self.means = {key: torch.zeros_like(value) for key, value in self.means.items()}
         count = len(self.waiting)
         self.steps += count
         self.waiting, self.counted = [], 0
@@ -70,10 +76,8 @@ class Sums:
         return self.right / self.seen
 
     def statistics(self) -> dict[str, float]:
-        """Means over the batches of the further numbers of the method; at the end of the epoch."""
-        means = list(self.means.values())
-        self.team.sum(means)
-        return {key: value.item() / self.steps for key, value in self.means.items()}
+        """Means over the batches of the further numbers of the method."""
+        return {key: value.item() / self.steps for key, value in self._both().items()}
 
     def plain(self) -> dict[str, float]:
         """The numbers settled, for a state within the epoch; :meth:`tensors` are the others."""
@@ -82,14 +86,18 @@ class Sums:
 
     def tensors(self) -> dict[str, Tensor]:
         """The sums of the further numbers, over all processes."""
-        sums = {key: value.clone() for key, value in self.means.items()}
-        self.team.sum(list(sums.values()))
-        return sums
+        return self._both()
 
     def restore(self, plain: dict[str, float], tensors: dict[str, Tensor]) -> None:
-        """Go on from what was kept (the sums of all processes become those of process 0)."""
+        """Go on from what was kept."""
         for name in _NUMBERS:
             setattr(self, name, plain[name])
         self.steps = int(self.steps)
-        zero = 1.0 if self.team.leads else 0.0
-        self.means = {key: (value * zero).to(self.team.device) for key, value in tensors.items()}
+        self.means = {key: value.to(self.team.device) for key, value in tensors.items()}
+        if self.team.size > 1:
+            self.settled = self.means
+            self.means = {key: torch.zeros_like(value) for key, value in self.means.items()}
+
+    def _both(self) -> dict[str, Tensor]:
+        of = self.settled
+        return {key: of[key] + value if key in of else value for key, value in self.means.items()}

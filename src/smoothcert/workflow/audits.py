@@ -90,11 +90,17 @@ def runs_a_network(job: Job) -> bool:
     return "device" in job.kind.takes and job.subject not in ("lbrs", "nothing")
 
 
+def stage_on_gpu(job: Job) -> str | None:
+    """Whose resources a job takes to run a network; None if it runs none."""
+    return job.resources if runs_a_network(job) else None
+
+
 def words(config: Config, job: Job, files: Mapping[str, Any]) -> list[str]:
     """The files of a job as its command takes them, and the device of one that runs a network."""
     given = {k: [v] if isinstance(v, str) else list(v) for k, v in files.items()}
     found = given.pop("tables", [])
-    given.pop("data", None)
+    for waited in ("data", "selftest"):
+        given.pop(waited, None)
     if job.resources and "model" in given and runs_a_network(job):
         given["device"] = [gpus.device(config, job.resources)]
     return [*found, *(word for name, some in given.items() for word in (f"--{name}", *some))]

@@ -202,6 +202,7 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
             "dataset": cell["dataset"],
             "noise": cell["noise"],
             "scalings": searched(config, cell, wildcards["search"]),
+            "engine": config["sampling"]["engine"],
             "seed": config["seed"],
             **{key: inputs[key] for key in ("skip", "max")},
         }
@@ -390,6 +391,12 @@ def _natural(slug: str) -> list[tuple[str, float]]:
 def shards(config: Config, dataset: str) -> int:
     """Into how many jobs the sampling of one store is cut."""
     return int(_inputs(config, dataset)["shards"])
+
+
+def shard_files(config: Config, dataset: str, store: str, suffix: str) -> list[str]:
+    """The parts of a vote store, as many as its data set asks for."""
+    n = shards(config, dataset)
+    return [f"{store}/shards/{i}-of-{n}{suffix}" for i in range(n)]
 
 
 def _inputs(config: Config, dataset: str) -> Config:

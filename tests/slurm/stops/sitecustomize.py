@@ -55,6 +55,8 @@ if sys.orig_argv[1:4] == ["-m", "smoothcert", "train"]:
     from smoothcert.training import keeper
 
     keeper.write_log = after(keeper.write_log, "train", "train")
+elif sys.orig_argv[1:4] == ["-m", "smoothcert", "selftest"]:
+    on_the_cpu()
 elif sys.orig_argv[1:4] == ["-m", "smoothcert", "sample"]:
     on_the_cpu()
     from smoothcert.core.scratch import Journal

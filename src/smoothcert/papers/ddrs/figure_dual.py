@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from smoothcert.certificates.runs import read_runs
 from smoothcert.papers.cohen.options import AccuracyOptions
@@ -44,6 +45,10 @@ def draw(picture: Picture) -> Figure:
     sign = ">" if picture.more["strict"] else "≥"
     with style():
         figure, each = panels(picture.numbers.panel.nunique())
+        most = int(picture.numbers.groupby("panel")["row"].nunique().max())
+        figure.set_size_inches(figure.get_figwidth(), figure.get_figheight() + 0.2 * most)
+        # Hung by a length below the axis, whatever the height of a panel.
+        drop = ScaledTranslation(0, -0.5, figure.dpi_scale_trans)
         for axes, (_, part) in zip(each, picture.numbers.groupby("panel"), strict=True):
             drawn = -1
             for _, one in part.groupby("row", sort=True):
@@ -61,6 +66,8 @@ def draw(picture: Picture) -> Figure:
             )
             axes.set_ylabel(f"correct with radius {sign} r (% of inputs)")
             axes.set_ylim(0, 102)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), fontsize="small")
+            where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 0)}
+            where |= {"bbox_transform": axes.transAxes + drop, "borderaxespad": 0}
+            axes.legend(fontsize="small", **where)
         heading(figure, picture.more["title"])
     return figure

@@ -64,15 +64,16 @@ def _both(run: Run, votes: Path, tables: tuple[Path, ...]) -> Run:
     """The certificates of the same votes at the same n, alpha and n0."""
     one = BUDGETS.parse(str(run.budget))
     budget = Both(one.n, one.alpha, one.n0)
-    noise = _with_table(NOISES.parse(str(run.noise)), tables)
     store = VoteStore.read(votes)
+    noise = _with_table(NOISES.parse(str(run.noise)), store.d, tables)
     table = certify(store, budget, noise)
     return replace(run, table=_timed(table, run.table), budget=budget.slug)
 
 
-def _with_table(noise: Noise, tables: tuple[Path, ...]) -> Noise:
+def _with_table(noise: Noise, d: int, tables: tuple[Path, ...]) -> Noise:
+    """The noise with its table, {shape}/{d}.json, where there is one."""
     for path in tables:
-        if noise.tabulated is not None and path.name.startswith(f"{noise.tabulated}-"):
+        if (path.parent.name, path.stem) == (noise.tabulated, str(d)):
             return noise.with_table_file(path)
     return noise
 

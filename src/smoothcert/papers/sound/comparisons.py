@@ -66,6 +66,12 @@ COMPARISONS: tuple[Comparison, ...] = (
         make=f"{_HERE}.l1:pairs",
     ),
     Comparison(
+        key="grid",
+        question="noise on a grid for noise in float32",
+        needs=(Need("certificates", "sound_grid", group="grid"),),
+        make=f"{_HERE}.grid:pairs",
+    ),
+    Comparison(
         key="dual",
         question="dual smoothing for DDRS's scales, equal samples",
         needs=(Need("certificates", "ddrs_dual", group="dual"),),

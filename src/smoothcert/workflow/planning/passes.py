@@ -57,7 +57,7 @@ def training_passes(parts: Plan) -> Passes:
 
     n, device, network = 2, torch.device("cpu"), Counting()
     x, y, idx = (
-        torch.full((n, *parts.info.shape), 0.5),
+        torch.zeros((n, *parts.info.shape)),  # on the grid of every noise
         torch.zeros(n, dtype=torch.int64),
         torch.arange(n),
     )

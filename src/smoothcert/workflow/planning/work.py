@@ -10,6 +10,10 @@ from functools import cache
 from typing import Any
 
 from smoothcert import datasets
+from smoothcert.core.slugs import Training
+from smoothcert.noise import NOISES
+from smoothcert.scaling import SCALINGS
+from smoothcert.training.spec import RouterSpec
 from smoothcert.workflow.planning.jobs import Job
 from smoothcert.workflow.planning.needs import kind
 from smoothcert.workflow.planning.passes import search_passes, training_passes, training_plan
@@ -54,6 +58,8 @@ def work_of(job: Job, throughput: Throughput, rows: Mapping[str, int]) -> Work:
         return _train(job, throughput)
     if job.command == "scales":
         return _scales(job, throughput)
+    if job.command == "router":
+        return _route(job, throughput, rows)
     if not job.shell:
         return Work(amount=0, seconds=0.0)
     if job.command in LIGHT:
@@ -109,6 +115,33 @@ def _train(job: Job, throughput: Throughput) -> Work:
         disk=size + len(parts.recipe.snapshots) * state,
         measured=one.measured,
         scaled_from=one.source,
+    )
+
+
+def _route(job: Job, throughput: Throughput, rows: Mapping[str, int]) -> Work:
+    """An estimator: votes of its levels at training inputs, its training, its own votes."""
+    spec = RouterSpec.check(job.spec, "router")
+    info, recipe = datasets.info(spec.dataset), spec.recipe
+    network, noise = network_of(spec.arch, info.name), NOISES.parse(spec.noise)
+    learnt = min(spec.inputs, info.splits["train"])
+    own = SCALINGS.parse(job.wildcards["scaling"]).cost.forward * rows.get(info.name, 0)
+    votes = learnt * spec.votes * len(spec.levels) + own
+    training = Training("cohen", "fs", noise.scale, noise.slug.rpartition("-")[0]).slug
+    parts = training_plan(
+        {"training": training, "dataset": info.name, "arch": spec.arch, "recipe": recipe}, "given"
+    )
+    voting = throughput.sample(network, kind(spec.noise), "float32")
+    step = throughput.train(network, training.rpartition("-")[0], training_passes(parts))
+    images = parts.recipe.epochs * learnt
+    total = throughput.start_of(network) + votes * voting.seconds + images * step.seconds
+    return Work(
+        unit="samples",
+        amount=votes,
+        seconds=total,
+        most=total,
+        disk=4.0 * network.values,
+        measured=voting.measured and step.measured,
+        scaled_from=voting.source,
     )
 
 
