@@ -145,7 +145,7 @@ def test_a_keras_classifier_of_bytes_with_channels_last(capsys, monkeypatch):
     module.make = lambda: Keras(path)
     monkeypatch.setitem(__import__("sys").modules, "keras_model", module)
     right = {"path": "keras_model:make", "white": 255, "layout": "nhwc", "accuracy": 0.7}
-    few = {"noise": "gaussian-0.12", "most": 30, "budget": "fixed-100 --look 100"}
+    few = {"noise": "gaussian-0.12", "most": 30, "budget": "fixed_s10-50 --look 50"}
     table = certified(right, str(data), **few)
     assert "warning: model" not in capsys.readouterr().err
     record = json.loads(Path("t.json").read_text())["votes"]["base"]
