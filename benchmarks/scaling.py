@@ -117,6 +117,7 @@ def main() -> None:
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     rows = searches(args.model, args.inputs)
     sampler.votes([Draw(x, 0.25, generator(0, "warm", 0, j), LOOK) for j in range(4)])
+    rows["ascent-K100"]()
     print(f"{platform.machine()}, one thread, {args.model}, {args.rounds} rounds; CPU time")
     seconds: dict[str, list[float]] = {}
     fixed = []

@@ -318,6 +318,7 @@ def pretended(memory: int | None = None) -> Iterator[Seen]:
         "torch.cuda.is_available": lambda: True,
         "torch.cuda.synchronize": synchronize,
         "torch.cuda.get_device_name": lambda *_: NAME,
+        "torch.cuda.get_device_capability": lambda *_: (9, 0),
         "torch.cuda.device_count": lambda: 1,
         "torch.cuda.empty_cache": lambda: None,
         "torch.cuda.reset_peak_memory_stats": lambda *_: None,

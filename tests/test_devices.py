@@ -99,7 +99,7 @@ def test_every_name_sets_all_switches_and_gives_them_back() -> None:
     assert switches() == before
 
 
-def test_names_and_their_types() -> None:
+def test_names_and_their_types(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dtype_of("tf32") == dtype_of("float32") == torch.float32
     assert dtype_of("bfloat16") == torch.bfloat16
     with pytest.raises(SmoothcertError, match="precision 'int7': expected one of float32, tf32"):
@@ -107,6 +107,9 @@ def test_names_and_their_types() -> None:
     with pytest.raises(SmoothcertError, match="only a GPU computes so"):
         check_device("tf32", CPU)
     check_device("float32", CPU)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 0))
+    with pytest.raises(SmoothcertError, match=r"compute capability 7\.0; expected 8\.0"):
+        check_device("tf32", torch.device("cuda"))
 
 
 def test_a_recipe_says_in_which_arithmetic_a_training_runs() -> None:

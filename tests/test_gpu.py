@@ -97,7 +97,7 @@ def test_no_pass_of_the_sampler_waits_for_the_gpu() -> None:
     """Two waits a call, for the check of the logits and for the counts, however many passes."""
     few, many = drawn(2, 100), drawn(40, 16)
     assert few.waits.total() == many.waits.total() == 2
-    assert many.copies.total() == 0
+    assert many.copies.total() == few.copies.total() <= 1  # which sample is of which draw
 
 
 # Every command that uses a GPU
@@ -153,7 +153,7 @@ def test_every_training_waits_no_more_than_its_batches_need(
     parent = "cohen-fs-0.25.epoch-1.safetensors" if "ds2" in training else ""
     seen = train(made, training, parent, epochs=2 if parent else 1, **recipe)
     batches = -(-1347 // 64)
-    kept = ("training/state", "training/keeper")
+    kept = ("training/state", "training/keeper", "training/run")
     saving = sum(n for line, n in seen.waits.items() if line.startswith(kept))
     looking = seen.waits.total() - saving - a_batch * batches
     assert saving <= 60
@@ -173,7 +173,8 @@ NOISES = [
 def test_every_noise_is_sampled_and_waits_twice_a_call(made: Path, noise: str) -> None:
     out = made / f"v-{noise}.npz"
     seen = run("sample", *subject(made, noise), "--budget", "fixed-1000", "--out", out)
-    assert seen.waits.total() <= 4  # a call for the class, one for all looks of all inputs
+    # a call for the class, one for all looks of all inputs, and the answers without noise
+    assert seen.waits.total() <= 5
     assert VoteStore.read(out).identity["device"] == f"cuda ({NAME})"
 
 
@@ -206,7 +207,7 @@ def test_audits_predictions_and_benches_run(made: Path) -> None:
     small = {"max": 3, "steps": 2, "copies": 4, "inputs": 1, "screen": 50, "votes": 100}
     words = ["--spec", json.dumps(small | {"directions": 1}), "--out", made / "f"]
     seen = run("audit", "falsification", made / "of-v.tsv", *model, *words)
-    assert seen.waits.total() <= 40, seen.waits
+    assert seen.waits.total() <= 45, seen.waits
     words = ["--spec", json.dumps(small | {"radii": "0,0.2"}), "--out", made / "a"]
     run("audit", "attack-accuracy", made / "of-v.tsv", *model, *words)
     effort = {"max": 2, "steps": 2, "copies": 8, "unrolled": 2, "lines": 1, "held": 1}
@@ -293,9 +294,10 @@ def test_a_planted_wait_in_a_pass_breaks_the_budget(
 ) -> None:
     from smoothcert.sampling import sampler
 
-    def add(self: sampler._Tally, noisy: torch.Tensor, draw_of: torch.Tensor) -> None:
-        classes = self._engine.logits(noisy)[: len(draw_of)].argmax(1)
-        where = draw_of * self._n_classes + classes
+    def add(self: sampler._Tally, noisy: torch.Tensor, size: int) -> None:
+        classes = self._engine.logits(noisy)[:size].argmax(1)
+        where = self._first[self._at : self._at + size] + classes
+        self._at += size
         if how == "item":
             assert classes.max().item() < 10
         if how == "mask":

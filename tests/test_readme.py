@@ -19,6 +19,6 @@ def test_the_example_certifies_a_model_of_your_own(
     monkeypatch.chdir(tmp_path)
     Path(path[1]).parent.mkdir(parents=True)
     models.save(models.build("tiny_cnn", 10, (1, 8, 8)), path[1], {})
-    exec(compile(example.replace("fixed-10000", "fixed-1000"), "README.md", "exec"), {})
+    exec(compile(example.replace("n=10_000", "n=1000"), "README.md", "exec"), {})
     assert capsys.readouterr().out
     assert len(Path("certificates.tsv").read_text().splitlines()) == 1 + 20

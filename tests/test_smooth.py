@@ -226,3 +226,33 @@ def test_looks_of_any_n():
         1000, 1000, 500, 823, 1009, 7,
     ]  # fmt: skip
     assert Smooth is smoothcert.Smooth
+
+
+def test_the_notebook_runs_as_it_stands(capsys):
+    pytest.importorskip("matplotlib").use("Agg")
+    path = Path(__file__).resolve().parent.parent / "notebooks" / "your_model.ipynb"
+    cells = [c for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    code = code.replace("n = 1000 ", "n = 100 ").replace("inputs = 20", "inputs = 6")
+    exec(compile(code, path.name, "exec"), {})
+    said = capsys.readouterr().out
+    assert "accuracy of the smoothed classifier" in said
+    assert "average certified radius" in said
+
+
+def test_another_toolbox_wraps_the_soft_classifier():
+    estimators = pytest.importorskip("art.estimators.classification", exc_type=ImportError)
+    from art.attacks.evasion import ProjectedGradientDescent
+
+    given = data(4)
+    smoothed = Smooth(model(), 10, 0.25, samples=32, engine="torch").eval()
+    wrapped = estimators.PyTorchClassifier(
+        smoothed, nn.NLLLoss(), input_shape=(1, 8, 8), nb_classes=10, clip_values=(0, 1)
+    )
+    x = given.images.numpy()
+    before = wrapped.predict(x)
+    told = {"norm": 2, "eps": 1.0, "eps_step": 0.2, "max_iter": 10, "verbose": False}
+    attack = ProjectedGradientDescent(wrapped, **told)
+    after = wrapped.predict(attack.generate(x, y=before.argmax(1)))
+    rows = np.arange(4)
+    assert (after[rows, before.argmax(1)] < before[rows, before.argmax(1)]).all()

@@ -11,6 +11,7 @@ import numpy as np
 from smoothcert.certificates import write_certificates
 from smoothcert.certificates.metrics import average_certified_radius
 from smoothcert.cli.command import Command, place, specified
+from smoothcert.compute.arithmetic import switch
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.files import atomic, write_text
@@ -83,6 +84,7 @@ class Image(_Experiment, ImageSettings):
 
     def run(self) -> None:
         device = str(choose_device(self.device))
+        switch("float32")
         rows = image.run(self.task, self.recipe, self.sweep, device)
         self.record(self.out, device)
         path = self.out.with_name(f"{self.out.name}.csv")

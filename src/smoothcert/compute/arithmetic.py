@@ -36,9 +36,16 @@ def dtype_of(precision: str) -> torch.dtype:
 
 
 def check_device(precision: str, device: torch.device) -> None:
-    """Raise SmoothcertError for tf32 where there is none: only a GPU has it."""
-    if precision == _TF32 and device.type != "cuda":
+    """Raise SmoothcertError for tf32 where there is none: only a GPU has it, from Ampere on."""
+    if precision != _TF32:
+        return
+    if device.type != "cuda":
         raise SmoothcertError(f"precision tf32: only a GPU computes so, and this is {device.type}")
+    if (found := torch.cuda.get_device_capability(device)) < (8, 0):
+        said = ".".join(map(str, found))
+        raise SmoothcertError(
+            f"precision tf32: this GPU has compute capability {said}; expected 8.0 or newer"
+        )
 
 
 def switch(precision: str) -> dict[tuple[Any, str], Any]:

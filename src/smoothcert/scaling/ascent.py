@@ -112,7 +112,7 @@ def _climb(problem: Problem, how: _Steps, at: Sequence[int]) -> list[ChosenScale
     with torch.no_grad():
         for k, eps in enumerate(problem.steps(ASCENT, how.n, at[-1])):
             _, gradient = objective(problem.x, sigma, eps)
-            moved = sigma + torch.where(gradient.isfinite(), how.step * gradient, 0.0)
+            moved = sigma + (how.step * gradient).nan_to_num(0.0, 0.0, 0.0)
             sigma = moved.clamp(bounds.low, bounds.high)
             hit |= sigma != moved
             problem.progress(len(problem) * how.n)

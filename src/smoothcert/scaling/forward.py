@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -108,12 +109,13 @@ class _Graph:
         self._session = session(graph, "engine onnxruntime")
 
     def __call__(self, noisy: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = noisy.numpy(), eps.numpy()
         parts = [
-            self._session.run(None, {"noisy": a.numpy(), "noise": b.numpy()})
-            for a, b in zip(noisy.split(_PASS), eps.split(_PASS), strict=True)
+            self._session.run(None, {"noisy": a[k : k + _PASS], "noise": b[k : k + _PASS]})
+            for k in range(0, len(a), _PASS)
         ]
-        p, slope = zip(*parts, strict=True)
-        return torch.cat([*map(torch.from_numpy, p)]), torch.cat([*map(torch.from_numpy, slope)])
+        p, slope = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+        return torch.from_numpy(p), torch.from_numpy(slope)
 
 
 def _check_equal(found: tuple[Tensor, Tensor], expected: tuple[Tensor, Tensor]) -> None:

@@ -51,7 +51,9 @@ class Objective:
             with torch.inference_mode():
                 noisy = self._noisy(x, sigma, eps)
                 pair = self.engine.softmax(noisy, eps.flatten(0, 1))
-                mean, slope = (t.unflatten(0, eps.shape[:2]).double().mean(1) for t in pair)
+                mean, slope = (t.double() for t in pair)
+                if eps.shape[1] > 1:
+                    mean, slope = (t.unflatten(0, eps.shape[:2]).mean(1) for t in (mean, slope))
                 return self._carried(mean, slope, sigma)
         with torch.enable_grad():
             noisy = self._noisy(x, sigma, eps).requires_grad_()
@@ -77,7 +79,7 @@ class Objective:
         p, slope = mean.gather(1, pair), slope.gather(1, pair)
         clamped = p.clamp(self.clamp, 1 - self.clamp)
         slope = slope * (p == clamped)
-        p_a, p_b = (Dual(clamped[:, k], slope[:, k]) for k in (0, 1))
+        p_a, p_b = map(Dual, clamped.unbind(1), slope.unbind(1))
         found: Any = self.noise.standard_soft_radius(p_a, p_b)  # type: ignore[arg-type]
         return sigma * found.value, torch.addcmul(found.value, sigma, found.tangent)
 

@@ -112,7 +112,7 @@ class AscentSound(Scaling):
                     break
                 _, gradient = objective(problem.x, sigma, eps)
                 ahead = self.step * sigma * gradient / problem.sigma_0
-                moved = sigma * torch.where(ahead.isfinite(), ahead, 0.0).exp()
+                moved = sigma * ahead.nan_to_num(0.0, 0.0, 0.0).exp()
                 sigma = moved.clamp(bounds.low, bounds.high)
                 hit |= sigma != moved
                 problem.progress(len(problem) * self.n)

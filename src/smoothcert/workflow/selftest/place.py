@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from smoothcert import datasets, models
-from smoothcert.compute.arithmetic import PRECISIONS
+from smoothcert.compute.arithmetic import PRECISIONS, check_device
 from smoothcert.compute.streams import generator
+from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import Dataset
 from smoothcert.training.run import train
 from smoothcert.training.spec import Job
@@ -54,7 +55,14 @@ class Place:
     @property
     def precisions(self) -> list[str]:
         """The arithmetics that the device has."""
-        return [p for p in PRECISIONS if self.gpu or p != "tf32"]
+        return [p for p in PRECISIONS if self._has(p)]
+
+    def _has(self, precision: str) -> bool:
+        try:
+            check_device(precision, self.device)
+        except SmoothcertError:
+            return False
+        return True
 
     @property
     def networks(self) -> list[tuple[str, tuple[int, int, int], int]]:
