@@ -14,6 +14,8 @@ from smoothcert.report import printing
 
 MODEL = "def make():\n    return lambda x: (x.reshape(len(x), -1).mean(1) > 0.5).astype(int)\n"
 
+DATA = '{"path": "photos.npz", "classes": ["dark", "light"]}'
+
 
 @pytest.fixture
 def certified(tmp_path, monkeypatch):
@@ -22,9 +24,9 @@ def certified(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     grey = np.repeat(np.float32([0.1, 0.5, 0.9, 0.9]), 64).reshape(4, 8, 8)
     np.savez("photos.npz", x=grey, y=[0, 1, 1, 0])
-    words = "certify --data photos.npz --noise gaussian-0.25 --budget fixed-500 --look 500 --quiet"
+    words = "certify --noise gaussian-0.25 --budget fixed-500 --look 500 --quiet"
     told = '{"path": "mean_model:make", "classes": 2}'
-    assert cli.main([*words.split(), "--out", "t.tsv", "--model", told]) == 0
+    assert cli.main([*words.split(), "--out", "t.tsv", "--model", told, "--data", DATA]) == 0
     return Path("t.tsv")
 
 
@@ -44,6 +46,7 @@ def test_the_page_of_a_table_says_what_it_holds_and_shows_the_images(certified, 
     for kind, count in (("largest radii", 2), ("abstains", 1), ("certified in a wrong class", 1)):
         part = page.split(f"<h3>{kind}</h3>")[1].split("</div>")[0]
         assert part.count("data:image/png") == count
+    assert "label 0 (dark)<br>answer 1 (light)<br>" in page
     # Other data of the name, or none: no images, and why.
     np.savez("photos.npz", x=np.zeros((4, 8, 8), np.float32), y=[0, 1, 1, 0])
     assert cli.main(["report", str(certified), "--out", "other.html"]) == 0
@@ -107,7 +110,7 @@ def test_the_command_prints_and_writes_what_was_lost(tmp_path, capsys):
     words = ["compare", str(tmp_path / "a.tsv"), str(tmp_path / "b.tsv")]
     assert cli.main([*words, "--show", "1", "--out", str(tmp_path / "lost.tsv")]) == 0
     said = capsys.readouterr().out
-    assert "5 inputs in both; 2 lost their certificate at all, 1 gained one: -20.0 points" in said
+    assert "5 inputs in both; 2 lost their certificate, 1 gained one: -20.0 points" in said
     assert "\n7\t2\t2\t0.9\t0\t0.9\tlost" in said
     assert "\n8\t" not in said
     rows = (tmp_path / "lost.tsv").read_text().splitlines()

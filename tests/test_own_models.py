@@ -180,12 +180,21 @@ def test_an_onnx_file_is_run_as_it_is_and_known_by_its_bytes(tmp_path):
     torch.testing.assert_close(pickle.loads(pickle.dumps(network))(X), EXPECTED)
 
 
+def test_a_graph_of_float16_is_asked_in_its_own_type(tmp_path):
+    pytest.importorskip("onnx")
+    data = onnx_bytes(Net().half(), X[:2].half(), **dynamic(x=0, z=0))
+    (tmp_path / "net.onnx").write_bytes(data)
+    network, _ = load_model(str(tmp_path / "net.onnx"), INFO)
+    assert network(X).dtype == torch.float32
+    torch.testing.assert_close(network(X), EXPECTED, rtol=1e-2, atol=2e-2)
+
+
 def test_what_is_declared_becomes_part_of_the_graph(tmp_path):
     pytest.importorskip("onnx")
     example = torch.rand(1, 5, 4, 3)
     data = onnx_bytes(
         Turned(lambda z: (z.sum(1), z[:, :, None, None])), example,
-        input_names=["x"], output_names=["sum", "scores"],
+        input_names=["images"], output_names=["sum", "scores"],  # a name this project uses
     )  # fmt: skip
     (tmp_path / "net.onnx").write_bytes(data)  # a batch of one, channels last, two outputs
     declared = {"white": 255, "mean": [10, 20, 30], "std": [2.0], "layout": "nhwc",
@@ -354,7 +363,9 @@ def test_one_class_for_all_and_a_low_accuracy_are_warned_of_with_what_helps(shad
     assert "its answer is class 0 for all 40 images without noise; likely causes: the range" in said
     assert '{"white": 255.0} gives 100.0% of 40' in said
     assert shades("u.tsv", white=255, accuracy=0.98) == 0
-    assert "warning" not in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "warning" not in shown.err
+    assert "accuracy: base classifier, without noise 100.0% [91.2, 100.0], smoothed" in shown.out
     record = json.loads(Path("u.json").read_text())["votes"]
     assert record["base"] == {"inputs": 40, "correct": 40}
     # Twice as bright: some classes are right, fewer than stated.

@@ -312,7 +312,7 @@ def test_shards_of_two_models_are_refused(place, capsys):
 def test_votes_of_another_specification_are_not_overwritten(place, capsys):
     assert cli.main(sample(max=1)) == 0
     said = error_of(sample(max=1, seed=1), capsys)
-    assert said == "out.npz holds votes of another specification: seed: 0 and 1"
+    assert said == "out.npz holds votes of another specification: seed: 0 and 1; give another --out"
 
 
 def test_a_failure_with_several_threads_is_one_line(place, capfd):

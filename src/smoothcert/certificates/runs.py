@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from smoothcert.certificates import CertificateTable, read_certificates, sidecar
+from smoothcert.certificates.metrics import Estimate, proportion
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import Training, number
+from smoothcert.votes.records import BASE
 
 AXES = ("dataset", "arch", "training", "noise", "scaling", "budget")
 _FOLDERS = ("certificates", "memory")
@@ -89,6 +91,15 @@ class Run:
     def alpha(self) -> float | None:
         """Failure probability of a certificate; None if unknown."""
         return self.table.single("alpha")
+
+    @property
+    def base_accuracy(self) -> Estimate | None:
+        """Of the base classifier on the same inputs without noise; None where no record says it
+        (older votes, a table of the field's format) or labels are unknown."""
+        base = self.record.get("votes", {}).get(BASE)
+        if not base or base["correct"] is None or not base["inputs"]:
+            return None
+        return proportion(base["correct"], base["inputs"])
 
 
 def read_run(path: str | os.PathLike[str]) -> Run:

@@ -6,18 +6,20 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 
-from smoothcert.certificates import CertificateTable, job
+from smoothcert.certificates import job
 from smoothcert.certificates.metrics import (
     abstention_rate,
     average_certified_radius,
     certified_accuracy,
+    clean_accuracy,
 )
+from smoothcert.certificates.runs import Run, read_run
 from smoothcert.certificates.spec import CertifySpec
 from smoothcert.cli.command import model_place, place
 from smoothcert.cli.sample import Sampling
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.settings import Count, same
-from smoothcert.report.printing import percent, radius, radius_interval
+from smoothcert.report.printing import percent, percent_interval, radius, radius_interval
 from smoothcert.sampling.spec import SampleSpec, SamplingOptions
 
 
@@ -47,8 +49,8 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
 
     def run(self) -> None:
         spec = self.only(CertifySpec)
-        table, warning = job.run(spec, self._votes(), self.out, self.radius_table)
-        print(f"{self.out}\n{summary(table)}")
+        _, warning = job.run(spec, self._votes(), self.out, self.radius_table)
+        print(f"{self.out}\n{summary(read_run(self.out))}")
         if warning:
             print(f"warning: {warning}", file=sys.stderr)
 
@@ -72,24 +74,30 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
         return votes
 
 
-def summary(table: CertificateTable) -> str:
-    """Two lines: what was certified, and how well."""
+def summary(run: Run) -> str:
+    """What was certified and how well, a line each; intervals are for the number of inputs."""
+    table = run.table
     about = f"{len(table)} inputs, {table.single('noise')}, {table.single('budget')}"
     about += f", alpha {table.single('alpha')}"
-    abstains = f"abstains {percent(abstention_rate(table).value)}%"
+    abstains = f"abstains on {percent(abstention_rate(table).value)}%"
     if (table.label < 0).any():
         return (
             f"{about}: mean radius {radius(table.radius.mean())}, {abstains}\n"
             "labels are unknown: no accuracy"
         )
+    acr = average_certified_radius(table)
+    accuracies = [("smoothed classifier", clean_accuracy(table))]
+    if run.base_accuracy is not None:
+        accuracies.insert(0, ("base classifier, without noise", run.base_accuracy))
+    said = ", ".join(f"{name} {percent(x.value)}% {percent_interval(x)}" for name, x in accuracies)
     radii = [r for r in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0) if r <= table.radius.max(initial=0)]
     accuracy = certified_accuracy(table, radii)
-    acr = average_certified_radius(table)
-    unit = table.single("norm") or "l2"
+    at = ", ".join(f"{r:g}: {percent(accuracy[i].value)}%" for i, r in enumerate(radii))
     return (
-        f"{about}: ACR {radius(acr.value)} {radius_interval(acr)} (95%), {abstains}\n"
-        f"certified accuracy at {unit} radius: "
-        + ", ".join(f"{r:g}: {percent(accuracy[i].value)}%" for i, r in enumerate(radii))
+        f"{about}: {abstains}\n"
+        f"accuracy: {said}\n"
+        f"average certified radius: {radius(acr.value)} {radius_interval(acr)}\n"
+        f"certified accuracy at {run.norm} radius: {at}"
     )
 
 

@@ -38,15 +38,15 @@ class Compare(Command):
             if len(table) == 0:
                 raise SmoothcertError(f"{path}: no rows; expected at least one certificate")
         found = change(before, after, self.radius)
-        at = f"at radius {self.radius:g}" if self.radius else "at all"
+        at = f" at radius {self.radius:g}" if self.radius else ""
         share = f"{percent(found.share.value)} points {percent_interval(found.share)}"
-        print(f"{found.inputs} inputs in both; {len(found.lost)} lost their certificate {at},"
+        print(f"{found.inputs} inputs in both; {len(found.lost)} lost their certificate{at},"
               f" {len(found.gained)} gained one: {share}")  # fmt: skip
         if found.acr is not None:
-            print(
-                f"average certified radius: {radius(found.acr.value)} {radius_interval(found.acr)}"
-            )
-        print("\n".join(_lines(found.lost[: self.show], "lost")))
+            said = f"{radius(found.acr.value)} {radius_interval(found.acr)}"
+            print(f"average certified radius, difference: {said}")
+        if found.lost:
+            print("\n".join(_lines(found.lost[: self.show], "lost")))
         if self.out:
             rows = [*_lines(found.lost, "lost"), *_lines(found.gained, "gained")[1:]]
             write_text(self.out, "\n".join(rows) + "\n")

@@ -102,6 +102,8 @@ def _parse_value(text: str, kind: type) -> Any:
         return text
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text!r} is no number")
+    if kind is int and "." in text:
+        raise ValueError(f"{text!r} is no whole number")
     return int(text) if kind is int else float(text)
 
 
@@ -148,7 +150,10 @@ def _arguments(cls: type[Part], rest: str) -> dict[str, Any]:
     for f in declared:
         if f.metadata["main"]:
             if not tail.startswith(f.metadata["key"]) or not tail:
-                raise ValueError(f"expected -{f.metadata['key']}{f.name} at the end")
+                example = "1000" if f.metadata["kind"] is int else "0.25"
+                form = f"-{f.metadata['key']}"
+                such = "" if f.metadata["kind"] is str else f", such as {cls.name}{form}{example}"
+                raise ValueError(f"expected {form}{f.name} at the end{such}")
             values[f.name] = _parse_value(tail[len(f.metadata["key"]) :], f.metadata["kind"])
             tail = ""
     if tail:

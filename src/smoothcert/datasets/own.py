@@ -160,6 +160,8 @@ def source(name: str) -> Source:
         return OwnSource(own, short_name(own.path))
     if is_function(name) or Path(name).exists():
         return OwnSource(Own(path=name), short_name(name))
+    if "/" in name or Path(name).suffix:
+        raise SmoothcertError(f"{name}: no such file or folder")
     known = ", ".join(sorted([*DATASETS, *declared]))
     raise SmoothcertError(
         f"data set {name!r}: unknown; expected one of {known}, or a file, a folder or"

@@ -149,7 +149,8 @@ def of_arrays(
     if white is None:
         if values.dtype.kind in "ui" and values.dtype != np.uint8:
             raise SmoothcertError(
-                f"{where}: images of {values.dtype}; say which value is white (white)"
+                f"{where}: images of {values.dtype}; declare which value is white, such as"
+                ' "white": 65535'
             )
         white = 255.0 if values.dtype == np.uint8 else 1.0
 
@@ -159,7 +160,7 @@ def of_arrays(
         if not (low >= 0 and high <= 1):
             raise SmoothcertError(
                 f"{where}: expected values in [0, {white:g}], found {low * white:g} to"
-                f" {high * white:g}; say which value is white (white), such as 255"
+                f' {high * white:g}; declare which value is white, such as "white": 255'
             )
         return chosen
 
@@ -191,6 +192,8 @@ def _whole(labels: Any, n: int, where: str) -> NDArray[np.int64]:
         return np.full(n, -1, np.int64)
     found = np.asarray(labels)
     found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
+    if found.ndim == 1 and len(found) != n:
+        raise SmoothcertError(f"{where}: {n} images and {len(found)} labels; expected one an image")
     if found.shape != (n,) or found.dtype.kind not in "uif" or (found != np.floor(found)).any():
         raise SmoothcertError(
             f"{where}: expected {n} whole labels, found {found.dtype} of shape {found.shape}"

@@ -8,6 +8,7 @@ holds the logits becomes part of the graph, so that every engine runs one graph 
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,7 +81,8 @@ def from_file(path: str | Path, form: Given, shape: Sequence[int]) -> OnnxNetwor
         name = LOGITS
     single = isinstance(inputs[0].shape[0], int)
     rank = len(outputs[names.index(name)].shape or (0, 0))
-    plain = form.plain_images and names == [name] and not single and rank == 2
+    usual = {inputs[0].type, *(out.type for out in outputs)} == {"tensor(float)"}
+    plain = form.plain_images and names == [name] and not single and rank == 2 and usual
     return OnnxNetwork(data if plain else _completed(path, data, form, name, rank))
 
 
@@ -104,11 +106,12 @@ def _check_input(path: str | Path, found: Any, form: Given, shape: Sequence[int]
         if len(given) == 3:
             other = "nhwc" if form.layout == "nchw" else "nchw"
             turned = [given[1], given[2], given[0]] if other == "nhwc" else given
-            hint = f"; give layout {other}" if fits(turned) else ""
+            said = json.dumps({"path": str(path), "layout": other})
+            hint = f"; give layout {other}, as in --model '{said}'" if fits(turned) else ""
         size = "x".join(map(str, there))
         raise SmoothcertError(
             f"{path}: takes images {size}; the data are {'x'.join(map(str, given))}"
-            f"{hint or ' (images are resized where data have a size)'}"
+            f"{hint or ' (image files are resized where data have a size)'}"
         )
 
 
@@ -123,7 +126,8 @@ def _completed(path: str | Path, data: bytes, form: Given, output: str, rank: in
             " onnx (pip install 'smoothcert[onnx]')"
         ) from None
     model = onnx.load_from_string(data)
-    graph, last = model.graph, IMAGES
+    images = f"declared_{IMAGES}"
+    graph, last = model.graph, images
     before: list[Any] = []
     after: list[Any] = []
     old = next(i for i in graph.input if i.name not in {t.name for t in graph.initializer})
@@ -161,7 +165,7 @@ def _completed(path: str | Path, data: bytes, form: Given, output: str, rank: in
     graph.node.extend(nodes)
     rank_in = len(old.type.tensor_type.shape.dim)
     axes = ["batch", *(f"axis_{i}" for i in range(1, rank_in))]
-    graph.input.append(helper.make_tensor_value_info(IMAGES, TensorProto.FLOAT, axes))
+    graph.input.append(helper.make_tensor_value_info(images, TensorProto.FLOAT, axes))
     graph.output.append(
         helper.make_tensor_value_info(f"declared_{LOGITS}", TensorProto.FLOAT, ["batch", "classes"])
     )

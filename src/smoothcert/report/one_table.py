@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from smoothcert.certificates import ABSTAIN, metrics
-from smoothcert.certificates.inputs import images_of
+from smoothcert.certificates.inputs import data_of, images_of
 from smoothcert.certificates.metrics import Estimate
 from smoothcert.certificates.runs import Run
 from smoothcert.core.errors import SmoothcertError
@@ -84,10 +85,8 @@ def _numbers(run: Run, known: bool) -> list[tuple[str, str, str]]:
     """(name, value, interval); base and smoothed accuracy are called what they are."""
     table = run.table
     rows = []
-    base = run.record.get("votes", {}).get("base")
-    if base and base["correct"] is not None and base["inputs"]:
-        found = metrics.proportion(base["correct"], base["inputs"])
-        rows.append(_percent("accuracy of the base classifier, without noise", found))
+    if run.base_accuracy is not None:
+        rows.append(_percent("accuracy of the base classifier, without noise", run.base_accuracy))
     if known:
         clean = metrics.clean_accuracy(table)
         rows.append(_percent("accuracy of the smoothed classifier", clean))
@@ -153,12 +152,13 @@ def _groups(
     order = np.argsort(-table.radius, kind="stable")
     chosen = {kind: order[rows[order]][:SHOWN] for kind, rows in kinds.items()}
     try:
-        groups = []
+        groups, data = [], data_of(run, data_dir)
         for kind, rows in chosen.items():
             if len(rows):
-                pictures = images_of(run, data_dir, rows.tolist())
+                pictures = images_of(run, rows=rows.tolist(), data=data)
                 shown = [
-                    _shown(run, int(i), x.numpy()) for i, x in zip(rows, pictures, strict=True)
+                    _shown(run, int(i), x.numpy(), data.classes)
+                    for i, x in zip(rows, pictures, strict=True)
                 ]
                 groups.append((kind, shown))
         return groups, ""
@@ -166,8 +166,9 @@ def _groups(
         return [], str(error)
 
 
-def _shown(run: Run, row: int, image: NDArray) -> dict[str, Any]:
-    """An image with what is said of it; raises SmoothcertError for a point."""
+def _shown(run: Run, row: int, image: NDArray, classes: Sequence[str]) -> dict[str, Any]:
+    """An image with what is said of it, its classes by name where they have names that are no
+    numbers; raises SmoothcertError for a point."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise SmoothcertError(f"inputs of shape {image.shape} are no pictures")
     values = (image.clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
@@ -178,10 +179,15 @@ def _shown(run: Run, row: int, image: NDArray) -> dict[str, Any]:
     return {
         "source": _as_text(out.getvalue()),
         "idx": int(table.idx[row]),
-        "label": str(label) if label >= 0 else "unknown",
-        "predict": str(predict) if predict != ABSTAIN else "abstains",
+        "label": _class(label, classes) if label >= 0 else "unknown",
+        "predict": _class(predict, classes) if predict != ABSTAIN else "abstains",
         "radius": printing.radius(table.radius[row]),
     }
+
+
+def _class(number: int, classes: Sequence[str]) -> str:
+    named = number < len(classes) and classes[number] != str(number)
+    return f"{number} ({classes[number]})" if named else str(number)
 
 
 def _as_text(png: bytes) -> str:

@@ -226,7 +226,9 @@ def _existing(
             store = VoteStore.read(path)
             said = difference(store.identity, identity)
             if said and path == out:
-                raise SmoothcertError(f"{path} holds votes of another specification: {said}")
+                raise SmoothcertError(
+                    f"{path} holds votes of another specification: {said}; give another --out"
+                )
             if path == out and not np.isin(store.row, rows).all():
                 raise SmoothcertError(
                     f"{path} holds {len(store)} inputs of {store.rows} that are not all in this"

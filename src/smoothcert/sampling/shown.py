@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from smoothcert.core.progress import bar
@@ -32,13 +33,14 @@ def sample(
     from smoothcert.sampling import job
 
     job_device(device)
-    drawn = 0
-    with bar(out.name, " inputs", quiet) as shown:
+    drawn, shown = 0, None
+    with ExitStack() as opened:
 
         def progress(inputs: int, samples: int, total: int) -> None:
-            nonlocal drawn
+            nonlocal drawn, shown
             drawn += samples
-            shown.total = total
+            if shown is None:  # not before the first samples: a refusal is one line
+                shown = opened.enter_context(bar(out.name, " inputs", quiet, total=total))
             shown.set_postfix_str(f"{drawn:,} samples", refresh=False)
             shown.update(inputs)
 
