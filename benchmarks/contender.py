@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from smoothcert import BUDGETS, NOISES, models, sample
+from smoothcert import BUDGETS, NOISES, Smooth, models, sample
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.onnx import OnnxNetwork
 from smoothcert.sampling.engines import open_engine
@@ -106,7 +106,19 @@ def loop(engine: str, precision: str | None = None) -> Callable:
     return of
 
 
+def predict(arch: str, cores: int) -> Work:
+    """``Smooth.predict`` at n = 1,000 on a batch of images, as in operation."""
+    smoothed = Smooth(network(arch), 10, SIGMA)
+    x = images(arch, 100)
+
+    def draw(n: int) -> None:
+        smoothed.predict(x[: n // LOOK], LOOK, jobs=cores)
+
+    return draw
+
+
 CONTENDERS: dict[str, Callable[[str, int], Work]] = {
+    "predict": predict,
     "cohen": cohen,
     "art": art,
     "library torch": library("torch"),

@@ -50,7 +50,8 @@ def job_device(name: str = "auto") -> torch.device:
     device = choose_device(name)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    switch("float32")
+    else:
+        switch("float32")
     return device
 
 
