@@ -43,7 +43,11 @@ def test_the_page_of_a_table_says_what_it_holds_and_shows_the_images(certified, 
     acr = printing.radius(metrics.average_certified_radius(table).value)
     assert re.search(row.format("average certified radius", acr), page)
     assert "1, by their idx: 1<" in page
-    for kind, count in (("largest radii", 2), ("abstains", 1), ("certified in a wrong class", 1)):
+    for kind, count in (
+        ("largest radii in the true class", 2),
+        ("abstains", 1),
+        ("certified in a wrong class", 1),
+    ):
         part = page.split(f"<h3>{kind}</h3>")[1].split("</div>")[0]
         assert part.count("data:image/png") == count
     assert "label 0 (dark)<br>answer 1 (light)<br>" in page

@@ -33,7 +33,9 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
     epilog: ClassVar[str] = (
         "examples: smoothcert certify --votes votes.npz --budget fixed-1000 --out table.tsv\n"
         "          smoothcert certify --model model.safetensors --dataset digits"
-        " --noise gaussian-0.25 --budget fixed-1000 --out table.tsv"
+        " --noise gaussian-0.25 --budget fixed-1000 --out table.tsv\n"
+        "          smoothcert certify --model net.onnx --data photos/"
+        " --noise gaussian-0.25 --budget sequential_0.02-100000 --out table.tsv"
     )
 
     dataset: str | None = same(SampleSpec, "dataset", None)

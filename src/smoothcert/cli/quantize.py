@@ -12,7 +12,6 @@ from smoothcert import datasets
 from smoothcert.cli.command import NetworkCommand, model_place, place
 from smoothcert.core.files import atomic, write_text
 from smoothcert.core.settings import Count, Seed, same
-from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
 from smoothcert.sampling.spec import SampleSpec
 
@@ -37,6 +36,7 @@ class Quantize(NetworkCommand):
     out: Path = place(help="the network; what made it goes beside it as .json", metavar="ONNX")
 
     def run(self) -> None:
+        from smoothcert.models.doors import load_model
         from smoothcert.sampling.quantize import agreement, quantized
 
         info, noise = datasets.info(self.dataset), NOISES.parse(self.noise)

@@ -143,8 +143,9 @@ def _groups(
 ) -> tuple[list[tuple[str, list[dict[str, Any]]]], str]:
     """Some images by what was certified of them, and why there are none."""
     table = run.table
+    first = "largest radii in the true class" if known else "largest radii"
     kinds = {
-        "largest radii": (table.predict != ABSTAIN) & ((table.correct == 1) | (not known)),
+        first: (table.predict != ABSTAIN) & ((table.correct == 1) | (not known)),
         "abstains": table.predict == ABSTAIN,
     }
     if known:
