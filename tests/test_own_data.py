@@ -273,7 +273,7 @@ def test_other_mistakes_end_in_one_line(tmp_path):
     np.savez(tmp_path / "odd.npz", a=GREY)
     assert "found a" in refusal(str(tmp_path / "odd.npz"))
     np.savez(tmp_path / "few.npz", x=GREY, y=LABELS[:4])
-    assert "6 images and " in refusal(str(tmp_path / "few.npz"))
+    assert "each of 6 images, found 4" in refusal(str(tmp_path / "few.npz"))
     root = folder(tmp_path / "photos")
     Image.fromarray(GREY[0]).save(root / "stray.png")
     assert "stray.png" in refusal(str(root))

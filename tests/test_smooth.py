@@ -15,7 +15,7 @@ import smoothcert
 from smoothcert import cli, datasets
 from smoothcert.certificates import read_certificates
 from smoothcert.core.confidence import clopper_pearson_lower
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, SmoothcertWarning
 from smoothcert.sampling import smooth as smooth_module
 from smoothcert.sampling.smooth import Smooth
 
@@ -189,9 +189,10 @@ def test_what_answers_with_labels_or_bytes_is_smoothed_too():
 
 WRONG = {
     "sigma": (lambda: Smooth(Two(), 2, "x"), "sigma 'x'"),
+    "a negative sigma": (lambda: Smooth(Two(), 2, -1), "sigma -1: expected a positive"),
     "no sigma": (lambda: Smooth(Two(), 2), "expected sigma, or a noise"),
     "both": (lambda: Smooth(Two(), 2, 0.5, noise="gaussian-0.50"), "expected sigma, or a noise"),
-    "zero": (lambda: Smooth(Two(), 2, 0.0), "scale"),
+    "zero": (lambda: Smooth(Two(), 2, 0.0), "sigma 0.0"),
     "a key": (lambda: Smooth(Two(), 2, 0.5, wite=1), "unknown key"),
     "classes": (lambda: Smooth(Two(), 3, 0.5).certify(torch.rand(1, 4, 4), n=100), "2 outputs"),
     "range": (lambda: Smooth(Two(), 2, 0.5).certify(torch.ones(1, 4, 4) * 9, n=100), "[0, 1]"),
@@ -203,7 +204,8 @@ WRONG = {
         "expected classes 0 to 1, found 5",
     ),
     "few labels": (
-        lambda: Smooth(Two(), 2, 0.5).certify_all(torch.rand(2, 1, 4, 4), [0], n=100), "2 whole"
+        lambda: Smooth(Two(), 2, 0.5).certify_all(torch.rand(2, 1, 4, 4), [0], n=100),
+        "each of 2 images",
     ),
     "no model": (lambda: Smooth(3, 2, 0.5).certify(torch.rand(1, 4, 4), n=100), "found int"),
     "engine": (
@@ -256,3 +258,16 @@ def test_another_toolbox_wraps_the_soft_classifier():
     after = wrapped.predict(attack.generate(x, y=before.argmax(1)))
     rows = np.arange(4)
     assert (after[rows, before.argmax(1)] < before[rows, before.argmax(1)]).all()
+
+
+@pytest.mark.parametrize("out", [None, "t.tsv"])
+def test_a_whole_set_is_tried_without_noise_first(out):
+    images, labels = data(30).images, data(30).labels
+    told = {"n": 100, "out": out, "progress": False}
+    blank = model()
+    nn.init.zeros_(blank.fc.weight)
+    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 images without noise"):
+        Smooth(blank, 10, 0.25).certify_all(images, labels, **told)
+    told["out"] = out and "u.tsv"
+    with pytest.warns(SmoothcertWarning, match=r"of 30 images\); stated is 90.0%"):
+        Smooth(model(), 10, 0.25, accuracy=0.9).certify_all(images, labels, **told)

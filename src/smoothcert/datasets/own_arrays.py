@@ -160,7 +160,7 @@ def of_arrays(
         if not (low >= 0 and high <= 1):
             raise SmoothcertError(
                 f"{where}: expected values in [0, {white:g}], found {low * white:g} to"
-                f' {high * white:g}; declare which value is white, such as "white": 255'
+                f' {high * white:g}; divide by the value of white, or declare it: "white": 255'
             )
         return chosen
 
@@ -193,7 +193,9 @@ def _whole(labels: Any, n: int, where: str) -> NDArray[np.int64]:
     found = np.asarray(labels)
     found = found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found
     if found.ndim == 1 and len(found) != n:
-        raise SmoothcertError(f"{where}: {n} images and {len(found)} labels; expected one an image")
+        raise SmoothcertError(
+            f"{where}: expected a label for each of {n} images, found {len(found)}"
+        )
     if found.shape != (n,) or found.dtype.kind not in "uif" or (found != np.floor(found)).any():
         raise SmoothcertError(
             f"{where}: expected {n} whole labels, found {found.dtype} of shape {found.shape}"

@@ -102,7 +102,8 @@ def dataset_of(held: Any, labels: Any = None, name: str = "given") -> Dataset:
         return Dataset(name, "test", held, known, np.arange(len(held)), (), digest, held.shape[1:])
     own = Own(path=name)
     if isinstance(held, np.ndarray) or hasattr(held, "detach") or labels is not None:
-        part = of_arrays(own, _numbers(held), None if labels is None else _numbers(labels))
+        told = None if labels is None else _numbers(labels)
+        part = of_arrays(own, _numbers(held), told, where="images")
     else:
         part = of_object(own, held)
     rows = np.arange(len(part.labels))

@@ -15,7 +15,7 @@ from scipy.special import bdtr
 from smoothcert import datasets
 from smoothcert.core.errors import SmoothcertError, SmoothcertWarning
 from smoothcert.models.doors import load_model
-from smoothcert.models.spec import Given, given
+from smoothcert.models.spec import Given
 from smoothcert.sampling.engines import Engine, open_engine
 from smoothcert.votes.records import BASE
 
@@ -41,15 +41,15 @@ def record_of(found: NDArray[np.int64], labels: NDArray[np.int64]) -> dict[str, 
 
 
 def warn_of(
-    model: str, data: datasets.Dataset, rows: NDArray[np.int64], found: NDArray[np.int64]
+    form: Given, data: datasets.Dataset, rows: NDArray[np.int64], found: NDArray[np.int64]
 ) -> None:
     """Warn where one class is the answer to all images, or far fewer are right than ``accuracy``
     states: with the likely causes, and what another declaration gives, if that is much better."""
     labels = data.labels[rows]
-    for doubt in doubts(found, labels, given(model).accuracy):
-        better = next(iter(_better(model, data, rows[:_FEW], found[:_FEW])), "")
+    for doubt in doubts(found, labels, form.accuracy):
+        better = next(iter(_better(form, data, rows[:_FEW], found[:_FEW])), "")
         warnings.warn(
-            f"model {given(model).path!r}: {doubt}; likely causes: the range of its pixels"
+            f"model {form.path!r}: {doubt}; likely causes: the range of its pixels"
             " (white), its normalization (mean, std), the layout, the order of channels or of"
             f" classes{better}",
             SmoothcertWarning,
@@ -76,7 +76,7 @@ def doubts(
 
 
 def _better(
-    model: str, data: datasets.Dataset, rows: NDArray[np.int64], found: NDArray[np.int64]
+    declared: Given, data: datasets.Dataset, rows: NDArray[np.int64], found: NDArray[np.int64]
 ) -> Iterator[str]:
     """In words, the declaration under which at least a fifth of the images more are right."""
     labels = data.labels[rows]
@@ -87,7 +87,7 @@ def _better(
         data.name, data.name, data.shape, least, data.classes, {}, None, at_least=True
     )
     best, words = float((found == labels).mean()) + 0.2, ""
-    for form in _others(given(model), len(data.shape) == 3 and data.shape[0] == 3):
+    for form in _others(declared, len(data.shape) == 3 and data.shape[0] == 3):
         told = form.model_dump(mode="json", exclude_defaults=True)
         try:
             network, _ = load_model(json.dumps(told), info)

@@ -24,6 +24,7 @@ from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.provenance import ANSWERS
 from smoothcert.core.scratch import Scratch
 from smoothcert.models.doors import load_model
+from smoothcert.models.spec import Given, given
 from smoothcert.noise import NOISES
 from smoothcert.sampling import clean
 from smoothcert.sampling.checks import check_look
@@ -125,6 +126,7 @@ def run(
     progress: Progress | None = None,
     data: datasets.Dataset | None = None,
     n_classes: int | None = None,
+    declared: Given | None = None,
     jobs: int | None = None,
 ) -> VoteStore:
     """Sample the shard of the store into ``out`` (and its record beside it).
@@ -134,7 +136,8 @@ def run(
     else those of ``out``, which must be of the same specification and shard if it exists.
     ``model`` is what ``--model`` takes, or a network with its record. ``data``: these inputs in
     place of the data set's own. ``n_classes``: of the model, where it
-    tells other classes apart than the data set's (a router's levels). ``jobs`` threads (default:
+    tells other classes apart than the data set's (a router's levels). ``declared``: what is said of
+    a network that is given with its record. ``jobs`` threads (default:
     the cores this process may use; 1 on a GPU) share the inputs, to the same votes.
     Raises SmoothcertError for all that does not fit, before any sampling.
     """
@@ -179,7 +182,8 @@ def run(
     )
     base = clean.answers(engine, data.images, rows, batch)
     if ANSWERS in made and n_classes is None:  # a router may name one level everywhere
-        clean.warn_of(model if isinstance(model, str) else made["arch"], data, rows, base)
+        form = given(model) if isinstance(model, str) else declared or Given(path=made["arch"])
+        clean.warn_of(form, data, rows, base)
     before = _existing(out, top_up, identity, inputs)
     # The file of readings beside ``out`` stays; what its record says would be lost.
     read_before = merged([read_record(out).get(KEY, {})])

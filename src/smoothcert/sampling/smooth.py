@@ -28,6 +28,7 @@ from smoothcert.models.doors import introduced
 from smoothcert.models.mode import wide
 from smoothcert.models.spec import Given
 from smoothcert.noise import NOISES, Noise
+from smoothcert.sampling import clean
 from smoothcert.sampling import job as sampling_job
 from smoothcert.sampling.checks import as_images, check_images
 from smoothcert.sampling.library import Voter
@@ -203,7 +204,11 @@ class Smooth(nn.Module):
             )
         look = chosen.look_of(_look(chosen.n))
         if out is None:
-            store = self._voter(tuple(data.shape)).votes(
+            voter = self._voter(tuple(data.shape))
+            rows = np.arange(len(data))
+            found = clean.answers(voter.engine, data.images, rows, batch_size or 100)
+            clean.warn_of(self.form, data, rows, found)
+            store = voter.votes(
                 data.images, chosen, self.noise, labels=data.labels, idx=data.idx, seed=self.seed,
                 look=look, batch=batch_size, jobs=jobs, progress=progress,
             )  # fmt: skip
@@ -225,7 +230,7 @@ class Smooth(nn.Module):
 
             sampling_job.run(
                 SampleSpec.check(spec, "certify_all"), (network, made), votes, data=data, jobs=jobs,
-                device=self._device or "auto", progress=done,
+                declared=self.form, device=self._device or "auto", progress=done,
             )  # fmt: skip
         told = CertifySpec(budget=chosen.slug, noise=self.noise.slug)
         return job.run(told, votes, place)[0]
@@ -252,9 +257,11 @@ def fixed_slug(n0: int, n: int, alpha: float) -> str:
 def scale_of(sigma: Any) -> str:
     """A noise scale as slugs write it: at least two decimals."""
     try:
-        return number(float(sigma))
+        if 0 < float(sigma) < np.inf:
+            return number(float(sigma))
     except (TypeError, ValueError):
-        raise SmoothcertError(f"sigma {sigma!r}: expected a positive number") from None
+        pass
+    raise SmoothcertError(f"sigma {sigma!r}: expected a positive number")
 
 
 def _look(n: int) -> int:
