@@ -59,7 +59,8 @@ class Decoded:
         loader = torch.utils.data.DataLoader(
             views,
             batch_sampler=[batch.tolist() for batch in order],
-            num_workers=min(cores(), MOST_WORKERS),
+            # With one core a process of its own would only take turns with this one.
+            num_workers=min(cores(), MOST_WORKERS) if cores() > 1 else 0,
             pin_memory=self.device.type == "cuda",
             worker_init_fn=_deaf,
         )
