@@ -119,8 +119,10 @@ def ratios(frame: pd.DataFrame, base: Contender, time: str, part: str) -> pd.Dat
     keys = ["network", "contender", "cores", "allocator"]
     wide = frame.pivot(index="round", columns=keys, values=time)
     arch = frame["network"].iloc[0]
-    of_base = wide[arch, base.name, base.cores, base.allocator]
-    rows = []
+    base_key = (arch, base.name, base.cores, base.allocator)
+    if base_key not in wide.columns:  # it did not run, and has said why
+        return pd.DataFrame()
+    of_base, rows = wide[base_key], []
     for key in wide.columns:
         ratio = of_base / wide[key]
         rows.append({
@@ -146,7 +148,7 @@ def cores(rounds: int) -> pd.DataFrame:
 
 
 def install_peers() -> None:
-    if not PEERS.exists():
+    if not (PEERS / "art").exists():
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         what = ["--target", str(PEERS), "--requirement", str(HERE / "requirements.txt")]
         subprocess.run([*pip, *what], check=True)

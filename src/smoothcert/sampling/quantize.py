@@ -7,8 +7,10 @@ predicts, under its own name; how often the two disagree is measured and said.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,7 @@ def quantized(model: nn.Module, images: Tensor, noise: Noise, seed: int = 0) -> 
             return None if part is None else {name: part.numpy()}
 
     name = next(i.name for i in graph.graph.input)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _silent():
         out = Path(folder, "int8.onnx")
         quantization.quantize_static(
             graph, out, Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
@@ -61,6 +63,17 @@ def quantized(model: nn.Module, images: Tensor, noise: Noise, seed: int = 0) -> 
             weight_type=quantization.QuantType.QInt8,
         )  # fmt: skip
         return out.read_bytes()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the advice that the package gives through the root logger."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _noisy(images: Tensor, noise: Noise, seed: int, purpose: str) -> Iterator[Tensor]:
