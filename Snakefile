@@ -34,11 +34,6 @@ resource_scopes:
     gpu="local",
 
 
-def measured(path):
-    """Where a job writes what it took, as a parameter."""
-    return f"results/{chosen.name}/benchmarks/{path}.tsv"
-
-
 # A slug has no slash, so a path names one run only.
 wildcard_constraints:
     dataset=r"[a-z0-9-]+",

@@ -69,6 +69,11 @@ def chosen_run(config):
     return run
 
 
+def measured(path):
+    """Where a job writes what it took, as a parameter."""
+    return f"results/{chosen.name}/benchmarks/{path}.tsv"
+
+
 def check(config):
     """End with one line that names the key if it is wrong; export data_dir and data sets."""
     os.environ.update(one_line(configuration.own_datasets, config))

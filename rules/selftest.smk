@@ -4,6 +4,8 @@
 rule selftest:
     output:
         gpus.verdict(),
+    log:
+        "<logs>/selftest.log",
     conda:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["sample"]["threads"]
@@ -12,4 +14,4 @@ rule selftest:
     params:
         code=code("smoothcert.workflow.selftest.run"),
     shell:
-        "python -m smoothcert selftest --device cuda --out {output}"
+        "python -m smoothcert selftest --device cuda --out {output} > {log} 2>&1"

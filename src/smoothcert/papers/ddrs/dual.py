@@ -69,7 +69,7 @@ class Comparison:
         for run in self.fixed:
             yield Line(FIXED, f"fixed σ = {number(run.sigma or 0.0)}", one, run, run.table)
         for run in self.runs:
-            start = f"from σ_0 = {number(run.sigma or 0.0)}"
+            start = f"from σ₀ = {number(run.sigma or 0.0)}"
             if names.scaling(run).name == "ascent":
                 name = f"DDRS {start}, K {names.steps(run)}"
                 yield Line(DDRS, name, "another classifier at each x", run, run.table)
