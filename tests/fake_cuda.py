@@ -50,8 +50,8 @@ class Seen:
 
 def _line() -> str:
     for frame in reversed(traceback.extract_stack()):
-        if "/smoothcert/" in frame.filename:
-            return f"{frame.filename.rpartition('/smoothcert/')[2]}:{frame.lineno}"
+        if "/src/smoothcert/" in frame.filename:  # a checkout may be called smoothcert, too
+            return f"{frame.filename.rpartition('/src/smoothcert/')[2]}:{frame.lineno}"
     return "elsewhere"
 
 

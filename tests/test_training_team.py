@@ -197,7 +197,7 @@ def test_a_training_stopped_within_an_epoch_ends_as_one_never_stopped(tmp_path, 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
 def test_the_command_keeps_its_state_when_it_is_asked_to_end(tmp_path, name, capfd):
-    specification = job(epochs=6, batch=16)
+    specification = job(epochs=15, batch=16)  # long enough to be asked in the middle
     out = tmp_path / "m.safetensors"
     number = signalled(specification, out, name)
     assert f"stopped by {name}" in capfd.readouterr().err
