@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from smoothcert.cli import main
 from smoothcert.training import Job
 from smoothcert.training.run import train
 
@@ -42,19 +43,13 @@ def killed_and_resumed(job: Job, out: Path, after_epoch: int = 1) -> dict:
 def signalled(job: Job, out: Path, name: str) -> int:
     """The exit status of ``smoothcert train`` that is sent the signal after its first epoch."""
 
-    def command() -> None:
-        words = ["train", "--spec", job.model_dump_json(), "--device", "cpu", "--quiet"]
-        os._exit(main([*words, "--out", str(out)]))
-
-    process = multiprocessing.get_context("fork").Process(target=command)
-    process.start()
+    words = ["train", "--spec", job.model_dump_json(), "--device", "cpu", "--quiet"]
+    process = subprocess.Popen([sys.executable, "-m", "smoothcert", *words, "--out", str(out)])
     deadline = time.monotonic() + 60
     while not list(out.parent.glob(f".{out.name}.*.partial/log.csv")):
-        assert process.is_alive(), "the run ended before it could be stopped"
+        assert process.poll() is None, "the run ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    assert process.pid is not None
-    os.kill(process.pid, signal.Signals[name])
-    process.join(60)
-    assert process.exitcode == 128 + signal.Signals[name]
-    return process.exitcode
+    process.send_signal(signal.Signals[name])
+    assert process.wait(60) == 128 + signal.Signals[name]
+    return process.returncode
