@@ -36,7 +36,7 @@ from smoothcert.budget import Anytime, Fixed, Iss, IssFresh, Sequential
 from smoothcert.budget.base import Budget
 from smoothcert.budget.eprocess import mixture_lower
 from smoothcert.budget.simulated import decide
-from smoothcert.budget.stream import Stream, two_classes
+from smoothcert.budget.stream import Stream, TwoClasses
 from smoothcert.certificates.certification import predict
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
@@ -49,7 +49,7 @@ Ints = NDArray[np.int64]
 _MOST = 3_000_000  # paths
 
 
-class EveryPath:
+class EveryPath(TwoClasses):
     """All votes an elected class can get: ``looks`` looks of ``look`` votes after n0 votes.
 
     A :class:`smoothcert.budget.stream.Stream` whose inputs are the paths. ``first`` is at least
@@ -78,15 +78,6 @@ class EveryPath:
         if (n % self.look).any():
             raise SmoothcertError("coverage: a rule asked for a part of a look")
         return np.asarray(self.total[rows, n // self.look])
-
-    @property
-    def selection(self) -> Ints:
-        """The selection votes of both classes, [P, 2]."""
-        return two_classes(self.chosen, self.first, self.n0)
-
-    def votes(self, rows: Ints, n: Ints) -> Ints:
-        """The votes of both classes, [A, 2], within the first n samples."""
-        return two_classes(self.chosen[rows], self.count(rows, n), n)
 
     def certificates(self, named: NDArray[np.bool_], bound: Floats) -> Certificates:
         """The bounds of all paths with a prediction, those alike put together."""

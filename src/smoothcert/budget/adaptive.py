@@ -67,11 +67,6 @@ class Adaptive(Budget):
             )
 
 
-def abstain_unless(certified: NDArray[np.bool_], chosen: NDArray) -> NDArray[np.int64]:
-    """``chosen`` where certified and a class was chosen, else -1."""
-    return np.where(certified & (chosen >= 0), chosen, -1)
-
-
 def whole_looks(n: ArrayLike, look: int) -> NDArray[np.int64]:
     """``n`` rounded up to a multiple of ``look``."""
     return -(-np.asarray(n, np.int64) // look) * look

@@ -32,6 +32,11 @@ class Bounds:
     p_upper: NDArray[np.float64] | None = field(default=None, kw_only=True)  # [N]
 
 
+def abstain_unless(certified: NDArray[np.bool_], chosen: NDArray) -> NDArray[np.int64]:
+    """``chosen`` where certified and a class was chosen, else -1."""
+    return np.where(certified & (chosen >= 0), chosen, -1)
+
+
 @dataclass(frozen=True)
 class Budget(Part):
     """At most ``n`` estimation samples an input, after ``n0`` selection samples.
@@ -82,7 +87,6 @@ class Budget(Part):
         """The samples of a look where ``look`` are asked for."""
         return look
 
-    @abstractmethod
     def wanted(
         self,
         selection: NDArray[np.int64],
@@ -92,12 +96,13 @@ class Budget(Part):
         d: int,
         look: int,
     ) -> int:
-        """How many estimation samples this input should have, given the votes so far.
+        """How many estimation samples this input should have, given the votes so far: by default n.
 
         ``selection`` [C] are the selection votes, ``looks`` [L, C] the votes of the looks so
         far, ``look`` the samples of one look. Sampling goes on, a look at a time, until the
         input has that many, so the answer may depend on what was seen.
         """
+        return self.n
 
     @abstractmethod
     def bounds(self, store: VoteStore, noise: Noise, d: int) -> Bounds:

@@ -41,14 +41,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, ndtri
+from scipy.special import ndtri
 
-from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless, whole_looks
-from smoothcert.budget.base import BUDGETS
+from smoothcert.budget.adaptive import Adaptive, Outcome, whole_looks
+from smoothcert.budget.base import BUDGETS, abstain_unless
 from smoothcert.budget.eprocess import mixture_lower
 from smoothcert.budget.iss import IssFresh
-from smoothcert.budget.stream import Stream
-from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
+from smoothcert.budget.stream import Stream, strongest, up_to
+from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper, tie_p_value
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
 from smoothcert.noise.base import Noise
@@ -82,7 +82,7 @@ def pair_bounds(
 
 
 def mixture_pair(
-    count: ArrayLike, rival: ArrayLike, n: ArrayLike, alpha: float, share: float, prior: Prior
+    count: ArrayLike, rival: ArrayLike, n: ArrayLike, alpha: float, share: float, prior: Floats
 ) -> tuple[Floats, Floats]:
     """The same at all n at once; every class but the first has the prior of the runner-up."""
     n = np.asarray(n)
@@ -91,24 +91,18 @@ def mixture_pair(
     return lower, np.minimum(upper, 1 - lower)
 
 
-Prior = tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
-
-
-def priors(stream: Stream) -> Prior:
-    """Beta parameters for the class, and for all that is not the runner-up, from the selection
-    votes and 1/2 each."""
-    first = stream.first.astype(np.float64)
-    second = strongest(stream.selection, stream.chosen).astype(np.float64)
+def priors(stream: Stream) -> Floats:
+    """Beta parameters [2, 2, N] for the class, and for all that is not the runner-up, from the
+    selection votes and 1/2 each."""
+    first, second = stream.first, strongest(stream.selection, stream.chosen)
     n0 = stream.n0
-    return (0.5 + first, 0.5 + n0 - first), (0.5 + n0 - second, 0.5 + second)
+    return 0.5 + np.array([[first, n0 - first], [n0 - second, second]], np.float64)
 
 
-def strongest(votes: Ints, chosen: Ints) -> Ints:
-    """The most votes of a class other than ``chosen`` [A], [A]."""
-    rows = np.arange(len(votes))
-    others = votes.copy()
-    others[rows[chosen >= 0], chosen[chosen >= 0]] = -1
-    return np.maximum(others.max(1), 0)
+def contest(votes: Ints, chosen: Ints) -> tuple[Ints, Ints]:
+    """Of votes [A, C] those for ``chosen`` [A] and for its strongest rival; 0 for no class."""
+    count = votes[np.arange(len(votes)), np.maximum(chosen, 0)]
+    return np.where(chosen >= 0, count, 0), strongest(votes, chosen)
 
 
 @dataclass(frozen=True)
@@ -132,10 +126,7 @@ class Pair(Adaptive):
 
     def ballot(self, stream: Stream, rows: Ints, n: Ints) -> tuple[Ints, Ints]:
         """Votes within the first ``n`` [A] samples for the class and its strongest rival."""
-        votes = stream.votes(rows, n)
-        chosen = stream.chosen[rows]
-        count = votes[np.arange(len(rows)), np.maximum(chosen, 0)]
-        return np.where(chosen >= 0, count, 0), strongest(votes, chosen)
+        return contest(stream.votes(rows, n), stream.chosen[rows])
 
 
 def pair_outcome(
@@ -185,9 +176,7 @@ class BothSame(Pair):
         votes = stream.votes(rows, n)
         chosen, count = votes.argmax(1), votes.max(1)
         rival = strongest(votes, chosen)
-        # P(Bin(count + rival, 1/2) >= count), doubled
-        tie = 2 * betainc(np.maximum(count, 1), rival + 1.0, 0.5)
-        sure = (count > rival) & (tie <= self.test * self.alpha)
+        sure = tie_p_value(count, rival) <= self.test * self.alpha
         bounds = pair_bounds(count, rival, n, (1 - self.test) * self.alpha, self.e)
         return pair_outcome(np.where(sure, chosen, -1), count, n, bounds, stream.n0 + n)
 
@@ -202,8 +191,7 @@ class BothAnytime(Pair):
 
     def decide(self, stream: Stream, noise: Noise, scale: ArrayLike, d: int) -> Outcome:
         rows = np.arange(len(stream.first))
-        available = getattr(stream, "available", None)
-        n = np.full(len(rows), self.n) if available is None else np.minimum(available, self.n)
+        n = up_to(stream, self.n)
         count, rival = self.ballot(stream, rows, n)
         bounds = mixture_pair(count, rival, n, self.alpha, self.e, priors(stream))
         return pair_outcome(stream.chosen, count, n, bounds, stream.n0 + n)
@@ -223,9 +211,7 @@ class BothIss(IssFresh):
         n = np.minimum(whole_looks(size, stream.look), self.n - extra)
         rows = np.arange(len(votes))
         before = stream.votes(rows, np.full(len(rows), extra))
-        new = stream.votes(rows, extra + n) - before
-        count = new[rows, np.maximum(stream.chosen, 0)]
-        rival = strongest(new, stream.chosen)
+        count, rival = contest(stream.votes(rows, extra + n) - before, stream.chosen)
         bounds = pair_bounds(count, rival, np.maximum(n, 1), self.alpha, fair_share(self.alpha))
         chosen = np.where(size > 0, stream.chosen, -1)
         return pair_outcome(chosen, count, n, bounds, stream.n0 + extra + n)

@@ -29,12 +29,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri
 
-from smoothcert.budget.adaptive import Outcome, whole_looks
+from smoothcert.budget.adaptive import Outcome
 from smoothcert.budget.base import BUDGETS
-from smoothcert.budget.both import Pair, mixture_pair, pair_bounds, pair_outcome, priors, strongest
+from smoothcert.budget.both import Pair, contest, mixture_pair, pair_bounds, pair_outcome, priors
 from smoothcert.budget.sequential import HOPE, PRICE_SAMPLES, UNION_LAST_SHARE, Sequential
 from smoothcert.budget.spending import looks, shares
-from smoothcert.budget.stream import Stream
+from smoothcert.budget.stream import Stream, strongest
 from smoothcert.noise.base import Noise
 
 Ints = NDArray[np.int64]
@@ -69,23 +69,27 @@ class BothSequential(Sequential, Pair):
 
     def _planned(self, stream: Stream, scale: Floats, world: _World) -> Outcome:
         """A pilot where it may pay, then a size, then bounds from new votes only."""
-        pilot = int(whole_looks(max(self.n // 200, 1), stream.look))
-        pilot = pilot if pilot < self.n else 0
+        pilot = self.pilot(stream.look)
         every = np.arange(len(stream.first))
-        rows = _promising(stream, every)
+        rows = self._promising(stream)
         used = np.zeros_like(stream.first)
         used[rows] = pilot
         before = stream.votes(every, used)
-        count, rival = _of_class(stream, rows, stream.selection[rows] + before[rows])
+        count, rival = contest(stream.selection[rows] + before[rows], stream.chosen[rows])
         sizes = np.zeros_like(used)
         sizes[rows] = world.sizes(
             count, rival, stream.n0 + pilot, self.n - pilot, stream.look, scale[rows]
         )
         used += sizes
-        count, rival = _of_class(stream, every, stream.votes(every, used) - before)
+        count, rival = contest(stream.votes(every, used) - before, stream.chosen)
         bounds = pair_bounds(count, rival, np.maximum(sizes, 1), self.alpha, self.e)
         chosen = np.where(sizes > 0, stream.chosen, -1)
         return pair_outcome(chosen, count, sizes, bounds, stream.n0 + used)
+
+    def _promising(self, stream: Stream) -> Ints:
+        """Inputs worth sampling: not those whose selection votes speak against the class."""
+        second = strongest(stream.selection, stream.chosen)
+        return np.flatnonzero((stream.chosen >= 0) & (stream.first >= second))
 
     def _looking(self, stream: Stream, scale: Floats, world: _World) -> Outcome:
         """Bounds that hold at all looks, and a rule that looks at them."""
@@ -94,7 +98,7 @@ class BothSequential(Sequential, Pair):
         count, n = np.zeros_like(stream.first), np.zeros_like(stream.first)
         lower, upper = np.zeros(n.shape), np.ones(n.shape)
         prior = priors(stream)
-        alive = _promising(stream, np.arange(len(n)))
+        alive = self._promising(stream)
         for j, end in enumerate(ends):
             here = np.full(len(alive), end)
             count[alive], rival = self.ballot(stream, alive, here)
@@ -102,9 +106,8 @@ class BothSequential(Sequential, Pair):
             if self.chosen_engine == "spending":
                 low, high = pair_bounds(count[alive], rival, end, self.alpha * parts[j], self.e)
             else:
-                of_alive = tuple((a[alive], b[alive]) for a, b in prior)
                 low, high = mixture_pair(
-                    count[alive], rival, here, self.alpha, self.e, (of_alive[0], of_alive[1])
+                    count[alive], rival, here, self.alpha, self.e, prior[..., alive]
                 )
             lower[alive] = np.maximum(lower[alive], low)
             upper[alive] = np.minimum(upper[alive], high)
@@ -114,18 +117,6 @@ class BothSequential(Sequential, Pair):
             if len(alive) == 0:
                 break
         return pair_outcome(stream.chosen, count, n, (lower, upper), stream.n0 + n)
-
-
-def _promising(stream: Stream, rows: Ints) -> Ints:
-    """Inputs worth sampling: not those whose selection votes speak against the class."""
-    second = strongest(stream.selection, stream.chosen)
-    return rows[(stream.chosen >= 0) & (stream.first >= second)]
-
-
-def _of_class(stream: Stream, rows: Ints, votes: Ints) -> tuple[Ints, Ints]:
-    chosen = stream.chosen[rows]
-    count = votes[np.arange(len(rows)), np.maximum(chosen, 0)]
-    return np.where(chosen >= 0, count, 0), strongest(votes, chosen)
 
 
 @dataclass(frozen=True)

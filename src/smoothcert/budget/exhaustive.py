@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothcert.budget.base import BUDGETS, Bounds, Budget
+from smoothcert.budget.stream import strongest
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import main
 from smoothcert.noise.base import Noise
@@ -64,9 +65,7 @@ class Exhaustive(Budget):
             self.check(noise, scale)
         votes = store.estimation.dense(store.n_classes)  # one look an input
         top, rows = votes.argmax(1), np.arange(len(votes))
-        others = votes.copy()
-        others[rows, top] = 0
         return Bounds(
             top, votes[rows, top], np.full(len(votes), self.n), votes[rows, top] / self.n,
-            p_upper=others.max(1) / self.n,
+            p_upper=strongest(votes, top) / self.n,
         )  # fmt: skip

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from smoothcert.budget.base import BUDGETS, Bounds, Budget
+from smoothcert.budget.base import BUDGETS, Bounds, Budget, abstain_unless
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.noise.base import Noise
 from smoothcert.votes import VoteStore
@@ -24,20 +23,9 @@ class Fixed(Budget):
 
     label = ""
 
-    def wanted(
-        self,
-        selection: NDArray[np.int64],
-        looks: NDArray[np.int64],
-        noise: Noise,
-        scale: float,
-        d: int,
-        look: int,
-    ) -> int:
-        return self.n
-
     def bounds(self, store: VoteStore, noise: Noise, d: int) -> Bounds:
         chosen = store.top_class()
         count = store.count(chosen, self.n)
         p_lower = clopper_pearson_lower(count, self.n, self.alpha)
-        predict = np.where((p_lower > 0.5) & (chosen >= 0), chosen, -1)
+        predict = abstain_unless(p_lower > 0.5, chosen)
         return Bounds(predict, count, np.full_like(count, self.n), p_lower)

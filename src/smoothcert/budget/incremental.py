@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smoothcert.budget.base import BUDGETS, Bounds, Budget
+from smoothcert.budget.base import BUDGETS, Bounds, Budget, abstain_unless
 from smoothcert.core.confidence import clopper_pearson_lower, clopper_pearson_upper
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
@@ -59,17 +59,6 @@ class Incremental(Budget):
         if self.m < 1:
             raise SmoothcertError(f"m {self.m}: expected at least 1 pair")
 
-    def wanted(
-        self,
-        selection: NDArray[np.int64],
-        looks: NDArray[np.int64],
-        noise: Noise,
-        scale: float,
-        d: int,
-        look: int,
-    ) -> int:
-        return self.n
-
     def bounds(self, store: VoteStore, noise: Noise, d: int) -> Bounds:
         if (store.extra[PAIRS] != self.m).any():
             raise SmoothcertError(
@@ -78,7 +67,7 @@ class Incremental(Budget):
         chosen = store.top_class()
         count = store.count(chosen, self.n)
         p_lower = incremental_lower(count, self.n, store.extra[DIFFER], self.m, self.alpha)
-        predict = np.where((p_lower > 0.5) & (chosen >= 0), chosen, -1)
+        predict = abstain_unless(p_lower > 0.5, chosen)
         return Bounds(predict, count, np.full_like(count, self.n), p_lower)
 
 

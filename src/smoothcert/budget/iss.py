@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless, whole_looks
-from smoothcert.budget.base import BUDGETS
+from smoothcert.budget.adaptive import Adaptive, Outcome, whole_looks
+from smoothcert.budget.base import BUDGETS, abstain_unless
 from smoothcert.budget.psi import Decline, Mapping
 from smoothcert.budget.stream import Stream
 from smoothcert.core.confidence import clopper_pearson_lower

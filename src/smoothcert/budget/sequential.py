@@ -43,13 +43,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtr, ndtri
 
-from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless, whole_looks
-from smoothcert.budget.base import BUDGETS
+from smoothcert.budget.adaptive import Adaptive, Outcome, whole_looks
+from smoothcert.budget.base import BUDGETS, abstain_unless
 from smoothcert.budget.eprocess import log_wealth, mixture_lower
 from smoothcert.budget.low import decline_thresholds, expected_radii, price_thresholds
 from smoothcert.budget.psi import Decline
 from smoothcert.budget.spending import LAST_SHARE, crossing_boundary, looks, shares, spending_lower
-from smoothcert.budget.stream import Stream
+from smoothcert.budget.stream import Stream, up_to
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import arg
@@ -189,8 +189,7 @@ class Sequential(Adaptive):
 
     def _fresh(self, stream: Stream, noise: Noise, scale: Floats, d: int) -> Outcome:
         """Selection votes, a pilot where it may pay, then a bound from new votes only."""
-        pilot = int(whole_looks(max(self.n // 200, 1), stream.look))
-        pilot = pilot if pilot < self.n else 0
+        pilot = self.pilot(stream.look)
         price = self.target / PRICE_SAMPLES / scale
         count, n = np.zeros_like(stream.first), np.zeros_like(stream.first)
         used = np.zeros_like(n)
@@ -214,6 +213,11 @@ class Sequential(Adaptive):
         p_lower = clopper_pearson_lower(count, np.maximum(n, 1), self.alpha)
         predict = abstain_unless(p_lower > 0.5, stream.chosen)
         return Outcome(predict, count, n, p_lower, stream.n0 + used)
+
+    def pilot(self, look: int) -> int:
+        """The samples that plan a size, where they leave any for the bound; else 0."""
+        size = int(whole_looks(max(self.n // 200, 1), look))
+        return size if size < self.n else 0
 
     # --- radii in question ------------------------------------------------------------------
 
@@ -295,8 +299,7 @@ class Anytime(Adaptive):
 
     def decide(self, stream: Stream, noise: Noise, scale: ArrayLike, d: int) -> Outcome:
         rows = np.arange(len(stream.first))
-        available = getattr(stream, "available", None)
-        n = np.full(len(rows), self.n) if available is None else np.minimum(available, self.n)
+        n = up_to(stream, self.n)
         count = stream.count(rows, n)
         return _outcome(stream, count, n, mixture_lower(count, n, self.alpha, *_prior(stream)))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smoothcert.budget.adaptive import Adaptive, Outcome, abstain_unless
-from smoothcert.budget.base import Budget
+from smoothcert.budget.adaptive import Adaptive, Outcome
+from smoothcert.budget.base import Budget, abstain_unless
 from smoothcert.budget.fixed import Fixed
-from smoothcert.budget.stream import Stream, two_classes
+from smoothcert.budget.stream import Stream, TwoClasses
 from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise.base import Noise
@@ -16,7 +16,7 @@ from smoothcert.noise.base import Noise
 Ints = NDArray[np.int64]
 
 
-class BinomialStream:
+class BinomialStream(TwoClasses):
     """Independent votes of probability ``p`` [N] for the chosen class.
 
     The class is fixed (``chosen`` is 0 everywhere) unless ``rival`` is set: then two classes
@@ -35,20 +35,13 @@ class BinomialStream:
         self.true = np.where(self.chosen == 0, p, 1 - p)
         self._n, self._total = np.zeros(len(p), np.int64), np.zeros(len(p), np.int64)
 
-    @property
-    def selection(self) -> Ints:
-        return two_classes(self.chosen, self.first, self.n0)
-
     def count(self, rows: Ints, n: Ints) -> Ints:
         self._total[rows] += self._rng.binomial(n - self._n[rows], self.true[rows])
         self._n[rows] = n
         return self._total[rows]
 
-    def votes(self, rows: Ints, n: Ints) -> Ints:
-        return two_classes(self.chosen[rows], self.count(rows, n), n)
 
-
-class PoolStream:
+class PoolStream(TwoClasses):
     """Votes drawn without replacement from ``size`` recorded ones, ``count`` [N] for the class.
 
     Recorded votes are exchangeable, so the first m of a random order are hypergeometric, and
@@ -69,17 +62,10 @@ class PoolStream:
         self.beyond, self.chosen = np.zeros_like(self._for), np.zeros_like(self._for)
         self.first = self._draw(np.arange(len(self._for)), np.full(len(self._for), n0))
 
-    @property
-    def selection(self) -> Ints:
-        return two_classes(self.chosen, self.first, self.n0)
-
     def count(self, rows: Ints, n: Ints) -> Ints:
         self._total[rows] += self._draw(rows, n - self._n[rows])
         self._n[rows] = n
         return self._total[rows]
-
-    def votes(self, rows: Ints, n: Ints) -> Ints:
-        return two_classes(self.chosen[rows], self.count(rows, n), n)
 
     def _draw(self, rows: Ints, m: Ints) -> Ints:
         good, bad = self._for[rows], self._against[rows]

@@ -7,6 +7,7 @@ decides when sampling stops, certifies a finished store, and runs in replays and
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -43,10 +44,44 @@ class Stream(Protocol):
         ...
 
 
-def two_classes(chosen: Ints, count: Ints, n: int | Ints) -> Ints:
-    """Votes [A, 2] where all that are not for ``chosen`` (0 or 1) are for the other class."""
+class TwoClasses(ABC):
+    """A stream where all votes that are not for the chosen class (0 or 1) are for the other."""
+
+    n0: int
+    chosen: Ints
+    first: Ints
+
+    @abstractmethod
+    def count(self, rows: Ints, n: Ints) -> Ints:
+        """As of any :class:`Stream`."""
+
+    @property
+    def selection(self) -> Ints:
+        """The selection votes of both classes, [N, 2]."""
+        return _both(self.chosen, self.first, self.n0)
+
+    def votes(self, rows: Ints, n: Ints) -> Ints:
+        """The votes of both classes, [A, 2], within the first ``n`` [A] samples."""
+        return _both(self.chosen[rows], self.count(rows, n), n)
+
+
+def _both(chosen: Ints, count: Ints, n: int | Ints) -> Ints:
     other = n - count
     return np.where(chosen[:, None] == 0, np.stack([count, other], 1), np.stack([other, count], 1))
+
+
+def strongest(votes: Ints, chosen: Ints) -> Ints:
+    """The most votes of a class other than ``chosen`` [A], [A], of votes [A, C]."""
+    rows = np.arange(len(votes))
+    others = votes.copy()
+    others[rows[chosen >= 0], chosen[chosen >= 0]] = -1
+    return np.maximum(others.max(1), 0)
+
+
+def up_to(stream: Stream, n: int) -> Ints:
+    """``n`` samples of each input [N], or as many as there are of a stream that has an end."""
+    wanted = np.full(len(stream.first), n)
+    return np.minimum(getattr(stream, "available", n), wanted)
 
 
 class Short(Exception):

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc
 
 from smoothcert.budget import Budget
 from smoothcert.budget.adaptive import Adaptive, Outcome
 from smoothcert.certificates import ABSTAIN, CertificateTable, make_table
 from smoothcert.certificates.routed import Route
-from smoothcert.core.confidence import check_alpha
+from smoothcert.core.confidence import check_alpha, tie_p_value
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.slugs import check_part
 from smoothcert.noise import NOISES, Noise
@@ -75,7 +74,7 @@ def certify(
         p_level = route.p_lower(budget.beside(noise).alpha)
         radius = np.minimum(radius, route.radius(p_level, noise, store.d))
         level = {"level": route.level, "level_p_lower": p_level, "level_scale": route.tau}
-        drawn, stored = drawn + route.n0 + route.n, stored + route.n0 + route.n
+        drawn, stored = drawn + route.samples, stored + route.samples
     share = np.minimum(drawn / np.maximum(stored, 1), 1.0)
     return make_table(
         idx=store.idx,
@@ -141,13 +140,8 @@ def predict(counts: ArrayLike, alpha: float) -> NDArray[np.int64]:
         raise SmoothcertError(
             f"n {n} can never predict at alpha {alpha:g}: expected at least {least} samples"
         )
-    top = counts.argmax(1)
-    most = counts.max(1)
-    second = np.sort(counts, 1)[:, -2]
-    total = most + second
-    # P(Bin(total, 1/2) >= most) is a regularized incomplete beta; doubled for two sides.
-    p_value = np.where(most > second, 2 * betainc(np.maximum(most, 1), second + 1, 0.5), 1.0)
-    return np.where((total > 0) & (p_value <= alpha), top, ABSTAIN)
+    second, most = np.sort(counts, 1)[:, -2:].T
+    return np.where(tie_p_value(most, second) <= alpha, counts.argmax(1), ABSTAIN)
 
 
 def _counts(counts: ArrayLike) -> NDArray[np.int64]:

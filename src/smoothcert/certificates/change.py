@@ -59,7 +59,7 @@ def change(before: CertificateTable, after: CertificateTable, radius: float = 0.
 
 
 def _certified(table: CertificateTable, known: bool, radius: float) -> NDArray[np.bool_]:
-    right = table.correct == 1 if known else table.predict != ABSTAIN
+    right = metrics.is_right(table) if known else table.predict != ABSTAIN
     return right & (table.radius >= radius)
 
 

@@ -64,7 +64,7 @@ def _late(
 ) -> dict[str, int]:
     """What rests on samples that were drawn after the votes had been read; {} for nothing."""
     route = Route.of(store)
-    fixed = store.n0 + (0 if route is None else route.n0 + route.n)
+    fixed = store.n0 + (0 if route is None else route.samples)
     used = table.columns["samples"] - fixed
     late = np.flatnonzero(used > read_at)
     if budget.anytime_valid or not len(late):

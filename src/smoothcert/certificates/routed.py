@@ -69,6 +69,11 @@ class Route:
         level, count = store.extra["route_level"], store.extra["route_count"]
         return cls(level, count, about["n"], about["n0"], NOISES.parse(about["noise"]).scale)
 
+    @property
+    def samples(self) -> int:
+        """Drawn at each input."""
+        return self.n0 + self.n
+
     def p_lower(self, alpha: float) -> NDArray[np.float64]:
         """A lower bound on the probability of the level, [N], each wrong with ``alpha`` at most."""
         return clopper_pearson_lower(self.count, self.n, alpha)
@@ -146,4 +151,4 @@ def _check(route: VoteStore, levels: Sequence[VoteStore]) -> None:
 
 def _family(store: VoteStore) -> str:
     """The slug without scale of the noise that a store's votes are draws of."""
-    return NOISES.parse(store.identity["noise"]).drawn_as.slug.rpartition("-")[0]
+    return NOISES.parse(store.identity["noise"]).drawn_as.shape_slug

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv
+from scipy.special import betainc, betaincinv
 
 from smoothcert.core.errors import SmoothcertError
 
@@ -39,6 +39,13 @@ def clopper_pearson_upper(count: ArrayLike, n: ArrayLike, alpha: ArrayLike) -> N
     1 where count = n. Raises as :func:`clopper_pearson_lower`.
     """
     return 1.0 - clopper_pearson_lower(np.asarray(n) - np.asarray(count), n, alpha)
+
+
+def tie_p_value(first: ArrayLike, second: ArrayLike) -> NDArray:
+    """The two-sided exact binomial test of ``first`` against ``second`` votes, the probability of
+    each 1/2: P(Bin(first + second, 1/2) >= first), doubled; 1 unless first > second."""
+    one, other = np.asarray(first), np.asarray(second)
+    return np.where(one > other, 2 * betainc(np.maximum(one, 1), other + 1, 0.5), 1.0)
 
 
 def smallest_n(alpha: float) -> int:
