@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.slugs import Family, Part, main
+from smoothcert.core.slugs import Family, Part, arg, main
 
 Norm = Literal["l1", "l2", "linf"]
 
@@ -201,6 +201,29 @@ class Noise(Part):
         raise SmoothcertError(
             f"noise {self.name}: no soft radius to ascend; known: {', '.join(known)}"
         )
+
+
+@dataclass(frozen=True)
+class OnGrid(Noise):
+    """What noise for images that are multiples of 1/q (255: of 8 bits), and no others, shares."""
+
+    q: int = arg("q", 255, int, title="1/{}")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.q < 1:
+            raise ValueError(f"q {self.q}: expected at least 1 step")
+
+    @property
+    def grid(self) -> int:
+        return self.q
+
+    def steps(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` [n, *shape] in steps of the grid, float32; of copies of one input one, [1, *shape].
+
+        Raises SmoothcertError for a value off the grid.
+        """
+        return to_grid(x[:1] if x.stride(0) == 0 else x, self.q).float()
 
 
 NOISES: Family[Noise] = Family("noise")

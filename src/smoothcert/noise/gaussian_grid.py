@@ -23,8 +23,7 @@ from scipy.special import ndtr, ndtri
 
 from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.slugs import arg
-from smoothcert.noise.base import NOISES, Noise, to_grid
+from smoothcert.noise.base import NOISES, OnGrid
 from smoothcert.noise.gaussian import Gaussian
 
 _BITS = 62
@@ -90,7 +89,7 @@ _NEAR = 1e-3  # in Phi^-1: how far a radius may be shortened for the error of th
 
 @NOISES.member("gaussian-grid")
 @dataclass(frozen=True)
-class GaussianGrid(Noise):
+class GaussianGrid(OnGrid):
     """round(N(0, sigma^2 I) q) / q: R = sigma (z(p_A - e) - z(1/2 + e)), e the error of the law.
 
     For images that are multiples of 1/q (255: of 8 bits), and for these alone. With e taken off
@@ -103,22 +102,11 @@ class GaussianGrid(Noise):
     lipschitz = True
     reference = "Voracek and Hein 2023 (ICLR); Cohen et al. 2019, Theorem 1 with p_B <= 1 - p_A"
 
-    q: int = arg("q", 255, int, title="1/{}")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.q < 1:
-            raise ValueError(f"q {self.q}: expected at least 1 step")
-
-    @property
-    def grid(self) -> int:
-        return self.q
-
     def noisy(
         self, x: torch.Tensor, scale: float | torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
         k = whole_gaussian(tuple(x.shape), self.one_scale(scale), self.q, generator)
-        return k.add_(_whole(x, self.q)).div_(self.q)
+        return k.add_(self.steps(x)).div_(self.q)
 
     def added(self, x: torch.Tensor, scale: float, generator: torch.Generator) -> torch.Tensor:
         return whole_gaussian(tuple(x.shape), scale, self.q, generator).div_(self.q)
@@ -146,8 +134,3 @@ class GaussianGrid(Noise):
             less = error * np.sqrt(2 * np.pi) * np.exp((middle + _NEAR) ** 2 / 2)
             both = np.where(less < _NEAR, s * ((low - high) / 2 - less), 0.0)
         return np.maximum(np.nan_to_num(both, nan=0.0), alone)
-
-
-def _whole(x: torch.Tensor, q: int) -> torch.Tensor:
-    """``x`` in steps of the grid, float32; copies of one input are looked at once."""
-    return to_grid(x[:1] if x.stride(0) == 0 else x, q).float()

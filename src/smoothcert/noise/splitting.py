@@ -25,8 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.compute.lazy import torch
 from smoothcert.compute.streams import numpy_generator
-from smoothcert.core.slugs import arg, main
-from smoothcert.noise.base import NOISES, Noise, to_grid
+from smoothcert.core.slugs import main
+from smoothcert.noise.base import NOISES, OnGrid
 from smoothcert.noise.uniform import Uniform
 
 _VALUES = 1 << 17  # made at a time: they stay in a CPU's cache
@@ -40,7 +40,7 @@ def template(d: int, t: int) -> NDArray[np.int64]:
 
 @NOISES.member("splitting")
 @dataclass(frozen=True)
-class Splitting(Noise):
+class Splitting(OnGrid):
     """T = floor(2 lam q) shifts of one template of split points; lam is rounded down to T / 2 q.
 
     For images that are multiples of 1/q (255: of 8 bits), and for these alone. No radius exceeds
@@ -53,18 +53,11 @@ class Splitting(Noise):
     reference = "Levine and Feizi 2021, Theorem 2 and section 4"
 
     scale: float = main(title="λ = {}")
-    q: int = arg("q", 255, int, title="1/{}")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.q < 1:
-            raise ValueError(f"q {self.q}: expected at least 1 step")
         if self.outcomes(self.scale) < 1:
             raise ValueError(f"scale {self.scale:g}: expected at least half a step of 1/{self.q}")
-
-    @property
-    def grid(self) -> int:
-        return self.q
 
     def outcomes(self, scale: float) -> int:
         return int(2 * scale * self.q + 1e-9)
@@ -81,15 +74,14 @@ class Splitting(Noise):
     def noisy_by(self, x: torch.Tensor, scale: float, numbers: torch.Tensor) -> torch.Tensor:
         t, shape = self.outcomes(scale), x.shape[1:]
         v = torch.from_numpy(template(math.prod(shape), t)).to(x.device).float().view(shape)
-        copies = x.stride(0) == 0  # of one input
-        a = to_grid(x[:1] if copies else x, self.q).float()
+        a = self.steps(x)
         out = torch.empty(x.shape, device=x.device)
         block = max(1, _VALUES // v.numel())
         for start in range(0, len(x), block):
             part = slice(start, start + block)
             first = v + numbers[part].view(-1, *[1] * len(shape))
             first.sub_((first >= t).float(), alpha=t)
-            out[part] = self._middles(a if copies else a[part], first, t)
+            out[part] = self._middles(a if len(a) == 1 else a[part], first, t)
         return out
 
     def _middles(self, a: torch.Tensor, first: torch.Tensor, t: int) -> torch.Tensor:
