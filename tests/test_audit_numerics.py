@@ -29,7 +29,7 @@ from smoothcert.sampling.library import sample
 
 
 def ways_of(model):
-    return variants(open_engine(model, (1, 8, 8), torch.device("cpu")), (1, 8, 8), 256)
+    return variants(open_engine(model, (1, 8, 8), torch.device("cpu")), 256)
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +134,9 @@ def test_the_reference_of_a_gpu_is_the_gpu_itself(digits, monkeypatch):
     _, model, data = digits
     with pretended():
         certified = open_engine(model, (1, 8, 8), GPU)
-        ways = variants(certified, (1, 8, 8), 256, 5000)
+        ways = variants(certified, 256, 5000)
         monkeypatch.setattr(numerics, "CPU_OPERATIONS", 1e6)
-        large = variants(certified, (1, 8, 8), 256, 5000)
+        large = variants(certified, 256, 5000)
         found = compare(
             model, Gaussian(0.5), data.images, data.idx, data.labels, np.full(4, 0.5), ways[:3],
             1000, look=500, seed=3,

@@ -60,7 +60,6 @@ class Broken:
     n: int
     found: int
     at: float
-    side: int
 
 
 def read_bits(
@@ -82,7 +81,7 @@ def read_bits(
     )
     answer = int(predict(counts[None], budget.alpha)[0])
     share = float(counts[max(int(table.predict[0]), 0)] / n)
-    return Broken(float(table.radius[0]), distance, share, n, answer, at, side)
+    return Broken(float(table.radius[0]), distance, share, n, answer, at)
 
 
 def grid_shares(

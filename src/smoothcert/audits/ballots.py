@@ -21,14 +21,15 @@ from scipy.special import gammaln, xlogy
 from smoothcert.audits.curve import Curve
 from smoothcert.budget import Both, BothAnytime, BothIss, BothSame, BothSequential
 from smoothcert.budget.adaptive import Adaptive
+from smoothcert.budget.stream import Stream
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.noise import Gaussian
-from smoothcert.noise.base import Noise
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MOST = 2_000_000  # ballots
+_NOISE = Gaussian(1.0)
 _DELTA = 1e-9  # radii that differ by rounding are one
 
 
@@ -99,11 +100,9 @@ class Claimed:
         whole = keys[:, :4].astype(np.int64)
         return cls(whole[:, :3], np.log(many), whole[:, 3], keys[:, 4] * _DELTA)
 
-    def failure(self, p: Floats, noise: Noise, d: int) -> Floats:
+    def failure(self, p: Floats) -> Floats:
         """P(a wrong certificate) [K] for class probabilities ``p`` [K, 3]."""
-        true = np.stack(
-            [noise.standard_pair_radius(p[:, c], np.delete(p, c, 1).max(1), d) for c in range(3)], 1
-        )
+        true = true_radii(p)
         out = np.empty(len(p))
         for k, one in enumerate(p):
             wrong = self.radius > true[k][self.predict] + 2 * _DELTA
@@ -112,24 +111,30 @@ class Claimed:
         return out
 
 
-def every_ballot(
-    name: str, budget: Adaptive, look: int, looks: int, points: int = 24,
-    noise: Noise | None = None, *, ours: bool = True,
-) -> Curve:  # fmt: skip
+def true_radii(p: Floats) -> Floats:
+    """[K, C]: how far each class of probabilities ``p`` [K, C] is the most probable one."""
+    others = np.stack([np.delete(p, c, 1).max(1) for c in range(p.shape[1])], 1)
+    return np.asarray(_NOISE.standard_pair_radius(p, others, 1))
+
+
+def _decided(budget: Adaptive, stream: Stream) -> tuple[Ints, Floats]:
+    """The class and the radius [N] that a budget's own code gives each input."""
+    out = budget.decide(stream, _NOISE, np.full(len(stream.first), 1.0), 1)
+    assert out.p_upper is not None
+    return out.predict, np.asarray(_NOISE.standard_pair_radius(out.p_lower, out.p_upper, 1))
+
+
+def every_ballot(name: str, budget: Adaptive, look: int, looks: int, points: int = 24) -> Curve:
     """The exact failure probability of ``budget``'s own code: at each probability of the first
     class the largest over those of the others."""
-    noise = Gaussian(1.0) if noise is None else noise
     ballots = EveryBallot(budget.n0, look, looks)
-    out = budget.decide(ballots, noise, np.full(len(ballots), 1.0), 1)
-    assert out.p_upper is not None
-    radius = noise.standard_pair_radius(out.p_lower, out.p_upper, 1)
-    claimed = Claimed.of(ballots, out.predict, np.asarray(radius))
+    claimed = Claimed.of(ballots, *_decided(budget, ballots))
     p = simplex(points)
-    failure = claimed.failure(p, noise, 1) / budget.alpha
+    failure = claimed.failure(p) / budget.alpha
     at, which = np.unique(p[:, 0], return_inverse=True)
     worst = np.zeros(len(at))
     np.maximum.at(worst, which.ravel(), failure)
-    return Curve(name, True, budget.n, budget.alpha, at, worst, np.zeros_like(worst), ours)
+    return Curve(name, True, budget.n, budget.alpha, at, worst, np.zeros_like(worst))
 
 
 def simplex(points: int) -> Floats:
@@ -202,19 +207,15 @@ def drawn_ballots(
     name: str, budget: Adaptive, runs: int, look: int, seed: int = 0, classes: int = 6
 ) -> Curve:
     """The failure rate of ``budget``'s own code on ``runs`` drawn inputs at each of DRAWN_AT."""
-    noise, failure = Gaussian(1.0), []
+    failure = []
     for top, rival in DRAWN_AT:
         rest = (1 - top - rival) / (classes - 2)
         p = np.array([top, rival, *[rest] * (classes - 2)])
         p /= p.sum()
         stream = DrawnBallots(p, runs, budget.n0, look, np.random.default_rng([seed, classes]))
-        out = budget.decide(stream, noise, np.full(runs, 1.0), 1)
-        assert out.p_upper is not None
-        radius = noise.standard_pair_radius(out.p_lower, out.p_upper, 1)
-        others = np.array([np.delete(p, c).max() for c in range(classes)])
-        true = noise.standard_pair_radius(p, others, 1)
-        named = np.maximum(out.predict, 0)
-        wrong = (out.predict >= 0) & (radius > true[named])
+        predict, radius = _decided(budget, stream)
+        (true,) = true_radii(p[None])
+        wrong = (predict >= 0) & (radius > true[np.maximum(predict, 0)])
         failure.append(float(wrong.mean()) / budget.alpha)
     errors = np.full(len(failure), np.sqrt((1 - budget.alpha) / (budget.alpha * runs)))
     at = np.array([top for top, _ in DRAWN_AT])

@@ -24,7 +24,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.special import bdtrik
 from torch import Tensor, nn
 
 from smoothcert.audits import falsify_lbrs
@@ -36,7 +35,7 @@ from smoothcert.audits.smooth_attack import STREAM, Target, candidates, effort, 
 from smoothcert.audits.subjects import Certified
 from smoothcert.audits.subset import evenly
 from smoothcert.budget import BUDGETS
-from smoothcert.certificates import ABSTAIN, CertificateTable
+from smoothcert.certificates import ABSTAIN, CertificateTable, metrics
 from smoothcert.certificates.certification import predict
 from smoothcert.certificates.runs import Run, read_run
 from smoothcert.compute.devices import job_device
@@ -146,17 +145,12 @@ class Attacked:
         return (self.found != ABSTAIN) & (self.found != self.claims.predict)
 
 
-def falsify(
-    sampler: Sampler,
-    claimed: Claims,
-    settings: FalsificationSettings,
-    pool: tuple[Tensor, Ints] | None = None,
-) -> Attacked:
+def falsify(sampler: Sampler, claimed: Claims, settings: FalsificationSettings) -> Attacked:
     """Attack every claim within its own radius and judge the best point of each by fresh votes.
 
-    ``pool`` are inputs [N, *shape] and their classes, towards which lines are searched; by
-    default those of the claims. The attack's gradients are of the sampler's model in its own
-    precision. Points are strictly inside the open ball, their distance taken in float64.
+    Lines are searched towards the inputs of other claims. The attack's gradients are of the
+    sampler's model in its own precision. Points are strictly inside the open ball, their distance
+    taken in float64.
     """
     m = len(claimed)
     if m == 0:
@@ -167,11 +161,9 @@ def falsify(
             claimed, claimed.x, words, nothing, none, settings.votes, nothing, none, words
         )
     target = claimed.target(differentiable(sampler), sampler.device)
-    others, classes = (claimed.x, claimed.predict) if pool is None else pool
     near = nearest_others(
-        target.x, target.y, others.to(target.x), torch.as_tensor(classes).to(target.y),
-        settings.inputs, claimed.noise.norm,
-    )  # fmt: skip
+        target.x, target.y, target.x, target.y, settings.inputs, claimed.noise.norm
+    )
     points, names = candidates(target, near, settings)
     best = screened(sampler, claimed, points, settings)
     point = points[torch.arange(m), torch.as_tensor(best)].cpu()
@@ -212,9 +204,7 @@ def _judged(
     m = len(claimed)
     n, seed = settings.votes, settings.seed
     level = settings.alpha / m  # all answers hold at once
-    counts = votes_at(
-        sampler, claimed, list(enumerate(point[:m])), f"{STREAM}-verdict", n, seed
-    )  # fmt: skip
+    counts = votes_at(sampler, claimed, list(enumerate(point)), f"{STREAM}-verdict", n, seed)
     own = counts[np.arange(m), claimed.predict]
     if claimed.copies:
         n, upper, found = claimed.copies, own / claimed.copies, _leading(counts, claimed.predict)
@@ -280,15 +270,9 @@ def votes_at(
     return np.asarray(counts.sum(1), np.int64)
 
 
-def allowed(claimed: int, alpha: float, level: float = LEVEL) -> int:
-    """The most bounds of ``claimed`` that may be wrong with confidence ``level`` at alpha each.
-
-    Votes of different inputs are independent, so it is a binomial quantile. With alpha = 0
-    (deterministic certificates) none may be.
-    """
-    if claimed == 0 or alpha == 0:
-        return 0
-    return int(np.ceil(bdtrik(level, claimed, alpha) - 1e-9))
+def allowed(claimed: int, alpha: float) -> int:
+    """The most bounds of ``claimed`` that may be wrong at alpha each, with confidence LEVEL."""
+    return metrics.most_wrong(claimed, alpha, 1 - LEVEL) if claimed else 0
 
 
 def verdict(attacked: Attacked, promise: str, subject: str, search: str, ours: bool) -> Verdict:

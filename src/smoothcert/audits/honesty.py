@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtrik, ndtri
+from scipy.special import ndtri
 
 from smoothcert.audits.base import Audit, Result, Subject
 from smoothcert.audits.coverage import Procedure
@@ -86,8 +86,7 @@ def together(store: VoteStore, budget: Budget) -> Family:
         expected, estimate = float(wrong.sum()), float(1 - np.prod(1 - wrong))
     return Family(
         plain, joint, budget.alpha, float(1 - (1 - budget.alpha) ** n),
-        int(np.ceil(bdtrik(0.999, n, budget.alpha) - 1e-9)) if budget.alpha else 0,
-        expected, estimate,
+        metrics.most_wrong(n, budget.alpha), expected, estimate,
     )  # fmt: skip
 
 

@@ -52,9 +52,7 @@ class Variant:
     device: str = "cpu"
 
 
-def variants(
-    certified: Engine, shape: Sequence[int], batch: int, votes: int = 0
-) -> list[Variant]:  # fmt: skip
+def variants(certified: Engine, batch: int, votes: int = 0) -> list[Variant]:
     """The certified way first, on its own device, then others that this machine can go.
 
     Those of a CPU only where ``votes`` of each cost it some minutes, if the reference is a GPU's;
@@ -67,13 +65,13 @@ def variants(
         Variant(f"{ours} in {theirs}{on}, batches of 37", theirs, 37, ours, device),
     ]
     tried = [(engine, kind) for engine in ENGINES for kind in ("float32", "bfloat16", "float64")]
-    if device == "cuda" and votes * operations(certified.model, shape) > CPU_OPERATIONS:
+    if device == "cuda" and votes * operations(certified.model, certified.shape) > CPU_OPERATIONS:
         tried = []
     for engine, kind in tried:
         if device == "cpu" and (engine, kind) == (ours, theirs):
             continue
         try:
-            open_engine(certified.model, shape, torch.device("cpu"), engine, kind)
+            open_engine(certified.model, certified.shape, torch.device("cpu"), engine, kind)
         except SmoothcertError:
             continue  # it cannot run this network, in this precision or on this machine
         found.append(Variant(f"{engine} in {kind}", kind, batch, engine))
@@ -123,7 +121,7 @@ def compare(
     """
     if n % look:
         raise SmoothcertError(f"numerics: n {n}: expected a multiple of the look {look}")
-    runs = [Way(model, noise, v) for v in tried]
+    runs = [Way(model, images.shape[1:], v) for v in tried]
     votes: list[list[Ints]] = [[] for _ in tried]
     seconds = np.zeros(len(tried))
     draws = [(SELECTION, 0, n0), *((ESTIMATION, j, look) for j in range(n // look))]
@@ -153,7 +151,7 @@ def compare(
     c = runs[0].n_classes
     reference = np.stack(votes[0])
     budget = Fixed(n, alpha, n0)
-    out = []
+    out: list[Outcome] = []
     for k, variant in enumerate(tried):
         own = np.stack(votes[k])
         store = _store(own, n0, c, noise, images, idx, label, scale)
@@ -162,9 +160,7 @@ def compare(
         spent = float(seconds[k] / own.size)
         carried = None
         if k:
-            first = certify(_store(reference, n0, c, noise, images, idx, label, scale), budget,
-                            noise)  # fmt: skip
-            carried = carry_over(first, differ, n, alpha, noise, images[0].numel())
+            carried = carry_over(out[0].table, differ, n, alpha, noise, images[0].numel())
         out.append(Outcome(variant.name, table, differ, n, spent, carried))
     return out
 
@@ -172,11 +168,10 @@ def compare(
 class Way:
     """A variant, ready to classify noisy copies."""
 
-    def __init__(self, model: nn.Module, noise: Noise, variant: Variant) -> None:
-        self.variant = variant
-        self.device = torch.device(variant.device)
-        self._model = copy.deepcopy(model)
-        self._engine: Engine | None = None
+    def __init__(self, model: nn.Module, shape: Sequence[int], variant: Variant) -> None:
+        self.variant = v = variant
+        self.device = torch.device(v.device)
+        self._engine = open_engine(copy.deepcopy(model), shape, self.device, v.engine, v.precision)
         self.n_classes = 0
         # Of a CPU's own work on a busy machine; a GPU is waited for, so its wall time counts.
         self.clock = time.process_time if self.device.type == "cpu" else time.perf_counter
@@ -187,19 +182,11 @@ class Way:
         for size in (*sizes, *sizes):
             self.classes(x, torch.zeros(size, *x.shape), 1.0)
 
-    def engine(self, shape: Sequence[int]) -> Engine:
-        """Opened once."""
-        if self._engine is None:
-            v = self.variant
-            self._engine = open_engine(self._model, shape, self.device, v.engine, v.precision)
-        return self._engine
-
     @torch.inference_mode()
     def classes(self, x: Tensor, eps: Tensor, scale: float) -> Ints:
         """The class of each noisy copy, [len(eps)]."""
         wide = self.variant.precision == "float64"
         x, eps = x.to(self.device), eps.to(self.device)
-        engine = self.engine(x.shape)
         found, finite = [], torch.ones((), dtype=torch.bool, device=self.device)
         with computing(self.variant.precision):
             for part in eps.split(self.variant.batch):
@@ -207,7 +194,7 @@ class Way:
                     noisy = x.double() + scale * part.double()
                 else:
                     noisy = torch.add(x, part, alpha=scale)
-                logits = engine.logits(noisy)
+                logits = self._engine.logits(noisy)
                 finite &= torch.isfinite(logits).all()
                 found.append(logits.argmax(1))
         if not finite:
@@ -279,7 +266,7 @@ def gridded(
     if noise.name != "gaussian" or not bool(on_grid(images, steps).all()):
         return None
     exact = GaussianGrid(noise.scale, steps)
-    run = Way(model, noise, Variant("grid", batch=batch, device=device))
+    run = Way(model, images.shape[1:], Variant("grid", batch=batch, device=device))
     run.prepare(images[0], (batch,))
     # A CPU draws all at once; of large images that is more than a GPU's memory.
     size = n0 + n if device == "cpu" else batch

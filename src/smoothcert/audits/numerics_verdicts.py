@@ -45,7 +45,8 @@ def rounding_verdict(
     if noise.name not in ("gaussian", "gaussian-linf"):
         return None
     fine, coarse = (
-        Way(model, noise, Variant(p, p, batch, device=device)) for p in ("float64", "float32")
+        Way(model, images.shape[1:], Variant(p, p, batch, device=device))
+        for p in ("float64", "float32")
     )
     differ = 0
     for i in range(len(images)):
@@ -190,7 +191,7 @@ class Numerics(Audit[NumericsSettings]):
         sampler, n, seed = of.sampler, settings.n, settings.seed
         model, batch = sampler.engine.model, sampler.batch
         device, votes = sampler.device.type, len(images) * (n + 100)
-        tried = variants(sampler.engine, images.shape[1:], batch, votes)
+        tried = variants(sampler.engine, batch, votes)
         work = {
             "settings": settings.plain(), "device": kind_of(sampler.device), "batch": batch,
             "engine": sampler.engine.identity, "tried": [asdict(one) for one in tried],

@@ -80,8 +80,7 @@ def arithmetic(files: Files, options: Options) -> Table:
         f" {int(str(first['n'])):,} votes each, the same noise for every row but the grid's."
         " Carried over: certificates of the first row for the row's classifier, sound by the share"
         " of votes in which they differ (α split in two).",
-        "µs: CPU time on a CPU (one thread), wall time on a GPU; without drawing the noise, but for"
-        " the grid's.",
+        "µs: CPU time on a CPU (one thread), wall time on a GPU; without drawing the noise.",
     )
     shown = [{**row, **_changed(row, inputs * int(str(row["n"])))} for row in rows]
     return Table("The same certificates in other arithmetic", columns, shown, notes)

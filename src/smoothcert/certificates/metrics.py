@@ -429,26 +429,33 @@ def acr_difference(a: CertificateTable, b: CertificateTable, level: float = LEVE
 def correction(inputs: int, alpha: float, rho: float = 0.001) -> float:
     """How much certified accuracy to give up for the certificates that may be wrong.
 
+    With probability at least 1 - rho the share of inputs whose certificate is wrong is at most the
+    returned value, for all radii at once: :func:`most_wrong` over ``inputs``. Raises as that does.
+    """
+    return most_wrong(inputs, alpha, rho) / inputs
+
+
+def most_wrong(inputs: int, alpha: float, rho: float = 0.001) -> int:
+    """How many certificates of ``inputs`` are wrong at most, with probability at least 1 - rho.
+
     Each certificate fails with probability at most ``alpha``, independently of the others (each
-    input has its own noise), so that the failures among ``inputs`` are stochastically at most
-    Binomial(inputs, alpha): with probability at least 1 - rho the share of inputs whose
-    certificate is wrong is at most the returned value, for all radii at once. It is the exact
-    (1 - rho)-quantile of the binomial over ``inputs``; Cohen et al. 2019 (section 4) bound it
+    input has its own noise), so that the failures are stochastically at most Binomial(inputs,
+    alpha), of which this is the exact (1 - rho)-quantile; Cohen et al. 2019 (section 4) bound it
     by Bernstein's inequality. 0 at alpha 0, of certificates that cannot be wrong. Raises
     SmoothcertError unless 0 <= alpha < 1, 0 < rho < 1, inputs >= 1.
     """
+    if inputs < 1:
+        raise SmoothcertError(f"inputs {inputs}: expected at least 1")
     if alpha == 0:
-        return 0.0
+        return 0
     for name, value in (("alpha", alpha), ("rho", rho)):
         if not 0 < value < 1:
             raise SmoothcertError(f"{name} {value:g}: expected a probability in (0, 1)")
-    if inputs < 1:
-        raise SmoothcertError(f"inputs {inputs}: expected at least 1")
     low, high = 0, inputs  # the quantile is in [low, high]
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if bdtr(middle, inputs, alpha) >= 1 - rho else (middle + 1, high)
-    return low / inputs
+    return low
 
 
 def corrected_accuracy(
