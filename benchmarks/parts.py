@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 import torch
 from contender import CPU, IMAGES, LOOK, SHAPES, SIGMA, images, network
-from torch.utils.flop_counter import FlopCounterMode
+from processes import SAMPLES, Contender, processes
+from scaling import searches
 
 from smoothcert import BUDGETS, NOISES, certify, datasets, models, sample
 from smoothcert.compute.streams import generator
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import Draw, Sampler, default_batch
+from smoothcert.workflow.planning.passes import network_size
 
 NOISE = NOISES.parse(f"gaussian-{SIGMA:.2f}")
 SLICE = {"tiny_cnn": 40, "small_cnn": 16, "resnet20": 2}  # looks
@@ -76,10 +78,7 @@ def shares(rounds: int) -> pd.DataFrame:
             found["counting"].append(1 - (noise.seconds + forward.seconds) / whole)
             rate.append(forward.seconds / (SLICE[arch] * LOOK))
         rows += [_row("shares", arch, f"share of {k}", v) for k, v in found.items()]
-        counter = FlopCounterMode(display=False)
-        with counter, torch.inference_mode():
-            network(arch)(images(arch))
-        flops = counter.get_total_flops() / IMAGES
+        flops, _ = network_size(arch, SHAPES[arch], 10)
         rows.append(
             _row("shares", arch, "GFLOP/s of the forward passes", [flops / s / 1e9 for s in rate])
         )
@@ -147,8 +146,6 @@ def table(rounds: int) -> pd.DataFrame:
 
     The loop's time is of slices of it, before and after, for as many samples as it would draw.
     """
-    from speed import SAMPLES, Contender, processes
-
     if not MODEL.exists():
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--config", "preset=laptop"]
         subprocess.run([*command, str(MODEL)], check=True)
@@ -181,8 +178,6 @@ def table(rounds: int) -> pd.DataFrame:
 
 def search(rounds: int) -> pd.DataFrame:
     """The search for a scale (K = 900) over the votes of a fixed certificate (n = 100,000)."""
-    from scaling import searches
-
     torch.set_num_threads(1)
     rows = []
     for arch in SHAPES:

@@ -16,12 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -30,71 +26,13 @@ from contender import CONTENDERS, SHAPES
 from figure import draw
 from machine import about, peaks
 from parts import PARTS
-
-HERE = Path(__file__).parent
-PEERS = HERE / ".peers"
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
-SAMPLES = {"tiny_cnn": 100_000, "small_cnn": 40_000, "resnet20": 2_000}  # of a slice
-
-
-class Contender(NamedTuple):
-    """``name`` with ``cores``, its allocator as shipped or fixed."""
-
-    name: str
-    cores: int = 1
-    fixed: bool = True
-
-    @property
-    def allocator(self) -> str:
-        return "fixed" if self.fixed else "as shipped"
-
+from processes import SAMPLES, Contender, install_peers, processes
 
 ONE_CORE = [Contender("cohen"), Contender("cohen", fixed=False), Contender("art", fixed=False)]
 ONE_CORE += [Contender(name) for name in CONTENDERS if name not in ("cohen", "art")]
 TWO_CORES = [
     Contender(name, cores) for name in ("library onnxruntime", "library torch") for cores in (1, 2)
 ] + [Contender("cohen", 2, fixed=False)]
-
-
-class Process:
-    """A contender at work."""
-
-    def __init__(self, of: Contender, arch: str) -> None:
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": str(of.cores),
-            **(MALLOC if of.fixed else {}),
-        }
-        environment["PYTHONPATH"] = os.pathsep.join([*sys.path[1:2], str(PEERS), *sys.path[2:]])
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "contender.py"), f"{of.name}:{of.cores}", arch],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
-        assert self._process.stdout is not None
-        self.runs = self._process.stdout.readline().strip() == "ready"
-
-    def draw(self, n: int) -> tuple[float, float]:
-        """CPU and wall seconds a sample."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print(n, file=self._process.stdin, flush=True)
-        cpu, wall = map(float, self._process.stdout.readline().split())
-        return cpu / n, wall / n
-
-    def end(self) -> None:
-        self._process.communicate()
-
-
-@contextmanager
-def processes(contenders: Sequence[Contender], arch: str) -> Iterator[dict[Contender, Process]]:
-    with ExitStack() as stack:
-        found = {}
-        for of in contenders:
-            process = Process(of, arch)
-            stack.callback(process.end)
-            if process.runs:
-                found[of] = process
-        yield found
 
 
 def compared(contenders: Sequence[Contender], arch: str, rounds: int) -> pd.DataFrame:
@@ -145,13 +83,6 @@ def cores(rounds: int) -> pd.DataFrame:
     frames = [compared(TWO_CORES, arch, rounds) for arch in SHAPES]
     bases = [TWO_CORES[0], TWO_CORES[2], TWO_CORES[4]]
     return pd.concat(ratios(f, base, "wall", "cores") for f in frames for base in bases)
-
-
-def install_peers() -> None:
-    if not (PEERS / "art").exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        what = ["--target", str(PEERS), "--requirement", str(HERE / "requirements.txt")]
-        subprocess.run([*pip, *what], check=True)
 
 
 def main() -> None:

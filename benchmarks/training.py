@@ -4,7 +4,7 @@
 
 Random images of the architecture's size; one optimizer step after the other, the methods in
 turn in every round. An image is one distinct training image, whatever number of noisy copies
-and attack steps a method makes of it. ``noise`` is drawing and scaling, ``forward`` and
+and attack steps a method makes of it. ``noise`` is drawing, scaling and adding, ``forward`` and
 ``backward`` include those of the attack and of the ascent on scales, ``rest`` is the loss, the
 optimizer and the loop. The shares are measured in steps of their own, with clocks around each
 part (and, on a GPU, a synchronization at each, so that they only say proportions).
@@ -36,6 +36,7 @@ SETTINGS = {
     "cohen": {},
     "smoothadv": {"radius": 0.25, "steps": 2, "samples": 1},
     "macer": {"k": 16},
+    "consistency": {},
 }
 
 
@@ -95,7 +96,7 @@ class Run:
         self.done = 0
 
     def step(self) -> Loss:
-        batch = Batch(self.x, self.y, self.idx, self.x[:0], self.noise, 0, 0, self.done)
+        batch = Batch(self.x, self.y, self.idx, self.x[:0], self.noise, 0, (0, self.done))
         precision = getattr(torch, self.options.precision)
         with torch.autocast(self.device.type, precision, enabled=precision != torch.float32):
             batch.scale = self.scales.visit(self.network, batch)
@@ -122,6 +123,7 @@ class Run:
         forward = type(self.network).__call__
         with (
             patch.object(Gaussian, "sample", clocks.around("noise", Gaussian.sample)),
+            patch.object(Batch, "noisy", clocks.around("noise", Batch.noisy)),
             patch.object(Batch, "draw_noise", clocks.around("noise", Batch.draw_noise)),
             patch.object(type(self.network), "__call__", clocks.around("forward", forward)),
             patch.object(torch.autograd, "grad", clocks.around("backward", torch.autograd.grad)),

@@ -105,7 +105,7 @@ rule route:
         "(python -m smoothcert router --spec {params.router:q} --models {input.models}"
         f" --out {{output.router}} --quiet --device {gpus.device(config, 'train')}"
         " && python -m smoothcert route --spec {params.route:q} --router {output.router}"
-        f" --votes {{input.votes}} --out {{output.votes}} --quiet"
+        " --votes {input.votes} --out {output.votes} --quiet"
         f" --device {gpus.device(config, 'train')}) > {{log}} 2>&1"
 
 

@@ -39,7 +39,6 @@ class Seen:
     memory: int | None = None
     waits: collections.Counter[str] = field(default_factory=collections.Counter)
     copies: collections.Counter[str] = field(default_factory=collections.Counter)
-    synchronized: int = 0
 
     def wait(self, times: int = 1) -> None:
         self.waits[_line()] += times
@@ -306,9 +305,6 @@ def pretended(memory: int | None = None) -> Iterator[Seen]:
     def on_cpu(device_type: str, *args: Any, **kwargs: Any) -> Any:
         return autocast("cpu" if device_type == "cuda" else device_type, *args, **kwargs)
 
-    def synchronize(*_: Any) -> None:
-        seen.synchronized += 1
-
     before = future.get_overwrite_module_params_on_conversion()
     future.set_overwrite_module_params_on_conversion(True)
     _SEEN.append(seen)
@@ -316,7 +312,7 @@ def pretended(memory: int | None = None) -> Iterator[Seen]:
         "torch.Generator": Generator,
         "torch.autocast": on_cpu,
         "torch.cuda.is_available": lambda: True,
-        "torch.cuda.synchronize": synchronize,
+        "torch.cuda.synchronize": lambda *_: None,
         "torch.cuda.get_device_name": lambda *_: NAME,
         "torch.cuda.get_device_capability": lambda *_: (9, 0),
         "torch.cuda.device_count": lambda: 1,

@@ -137,8 +137,6 @@ def test_every_search_and_every_training_keeps_less_than_32_gb() -> None:
         kept["search", dataset, arch, together] = inputs * together * saved_bytes(model, shape)
     assert len(kept) >= 3
     for (dataset, arch, name), run in trainings.items():
-        if "spiral" in dataset:
-            continue
         spec = {
             "dataset": dataset, "arch": arch, "training": run["training"],
             "recipe": experiments.recipe(CONFIG, run),

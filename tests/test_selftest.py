@@ -10,6 +10,7 @@ import torch
 from fake_cuda import NAME, pretended
 
 from smoothcert.cli import main
+from smoothcert.compute.arithmetic import computing, switches
 from smoothcert.noise import Gaussian
 from smoothcert.sampling.engines.pytorch import TorchEngine
 from smoothcert.training.loop import Loop
@@ -18,7 +19,8 @@ from smoothcert.workflow.selftest.run import ASKED, selftest
 
 
 def asked(*questions: str, device: str = "cpu") -> tuple[dict, str, bool]:
-    return selftest(device, 0.01, questions, say=lambda text: None)
+    seen = selftest(device, 0.01, questions, say=lambda text: None)
+    return seen, seen["verdict"], seen["passed"]
 
 
 def failed(*questions: str) -> list[str]:
@@ -42,10 +44,16 @@ def test_this_cpu_passes_in_one_line_and_a_file(
     assert "NO " not in said.err
     seen = json.loads(out.read_text())
     assert seen["passed"]
-    assert seen["switches"]["conv"] == "ieee"
+    assert seen["switches"] == switches()
     assert sum(check["passed"] is True for check in seen["checks"]) >= 20
     assert main(["selftest", "--questions", "colour"]) == 2
     assert "expected one of arithmetic, networks" in capsys.readouterr().err
+
+
+def test_the_file_says_in_which_arithmetic_a_job_on_a_gpu_starts() -> None:
+    with computing("tf32"), pretended():
+        seen, _, _ = asked("arithmetic", device="cuda")
+    assert seen["switches"]["conv"] == "ieee"
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from smoothcert.training import Job
@@ -23,15 +24,7 @@ def killed_and_resumed(job: Job, out: Path, after_epoch: int = 1) -> dict:
         target=train, args=(job, out), kwargs={"device": "cpu", "quiet": True}
     )
     process.start()
-    deadline = time.monotonic() + 60
-    pattern = f".{out.name}.*.partial/log.csv"
-    while True:
-        logs = list(out.parent.glob(pattern))
-        if logs and len(logs[0].read_text().splitlines()) > after_epoch:
-            break
-        assert process.is_alive(), "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    wait_for_epoch(out, after_epoch, process.is_alive)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()
@@ -40,16 +33,23 @@ def killed_and_resumed(job: Job, out: Path, after_epoch: int = 1) -> dict:
     return train(job, out, device="cpu", quiet=True)
 
 
-def signalled(job: Job, out: Path, name: str) -> int:
-    """The exit status of ``smoothcert train`` that is sent the signal after its first epoch."""
-
-    words = ["train", "--spec", job.model_dump_json(), "--device", "cpu", "--quiet"]
-    process = subprocess.Popen([sys.executable, "-m", "smoothcert", *words, "--out", str(out)])
+def wait_for_epoch(out: Path, epochs: int, runs: Callable[[], bool]) -> None:
+    """Until the log of a training to ``out`` in another process has ``epochs`` rows."""
     deadline = time.monotonic() + 60
-    while not list(out.parent.glob(f".{out.name}.*.partial/log.csv")):
-        assert process.poll() is None, "the run ended before it could be stopped"
+    while True:
+        logs = list(out.parent.glob(f".{out.name}.*.partial/log.csv"))
+        if logs and len(logs[0].read_text().splitlines()) > epochs:
+            return
+        assert runs(), "the run ended before it could be stopped"
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def signalled(job: Job, out: Path, name: str) -> int:
+    """The exit status of ``smoothcert train`` that is sent the signal after its first epoch."""
+    words = ["train", "--spec", job.model_dump_json(), "--device", "cpu", "--quiet"]
+    process = subprocess.Popen([sys.executable, "-m", "smoothcert", *words, "--out", str(out)])
+    wait_for_epoch(out, 1, lambda: process.poll() is None)
     process.send_signal(signal.Signals[name])
     assert process.wait(60) == 128 + signal.Signals[name]
     return process.returncode

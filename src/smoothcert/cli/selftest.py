@@ -33,11 +33,11 @@ class Selftest(Command):
         def say(text: str) -> None:
             print(text, file=sys.stderr, flush=True)
 
-        seen, line, passed = selftest(self.device, self.seconds, self.questions, say)
+        seen = selftest(self.device, self.seconds, self.questions, say)
         if self.out:
             write(self.out, seen)
-        print(line)
-        return 0 if passed else 1
+        print(seen["verdict"])
+        return 0 if seen["passed"] else 1
 
 
 COMMAND = Selftest

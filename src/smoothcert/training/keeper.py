@@ -53,10 +53,10 @@ class Keeper:
             )
 
     def _write(self, sums: Sums | None) -> None:
-        loop, state = self.loop, self.state
-        further = {} if sums is None else {f"sums.{k}": v for k, v in sums.tensors().items()}
         if self.scratch is None:
             return
+        loop, state = self.loop, self.state
+        further = {} if sums is None else {f"sums.{k}": v for k, v in sums.tensors().items()}
         state.within = None if sums is None else sums.plain()
         state.tensors = states.gather(loop.model, loop.optimizer, loop.scales.tensors(), further)
         # A snapshot comes first: a run killed in between trains this epoch again. It waits in the

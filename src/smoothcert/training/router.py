@@ -30,7 +30,6 @@ from smoothcert.budget import Fixed
 from smoothcert.compute.devices import choose_device
 from smoothcert.compute.streams import generator, numpy_generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.core.slugs import Training
 from smoothcert.datasets import Dataset
 from smoothcert.models.doors import load_model
 from smoothcert.noise import NOISES
@@ -74,11 +73,9 @@ def train_router(
     else:
         target, weight = _nearest(spec, scales, data), np.ones(len(data))
     kept = np.arange(len(data)) % _KEPT == 0
-    noise = NOISES.parse(spec.noise)
-    training = Training("cohen", "fs", noise.scale, spec.noise.rpartition("-")[0]).slug
     plain = spec.plain()
     keep = {key: plain[key] for key in ("dataset", "arch", "recipe", "seed", "code")}
-    job = Job.check({"training": training, **keep}, "router")
+    job = Job.check({"training": spec.training, **keep}, "router")
     learnt = _drawn(spec, data, target, np.where(kept, 0.0, weight))
     train(job, out, data_dir, device, quiet, dataset=learnt)
     rows = np.flatnonzero(kept)

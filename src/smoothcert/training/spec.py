@@ -11,6 +11,7 @@ from pydantic import Field
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.settings import Count, Seed, Settings
+from smoothcert.core.slugs import Training
 from smoothcert.datasets.spec import DatasetName
 from smoothcert.models.architectures import ARCHITECTURES
 from smoothcert.noise import NOISES, Noise
@@ -59,6 +60,12 @@ class RouterSpec(Settings):
     inputs: Count = Field(6000, description="training inputs at most, evenly spread")
     seed: Seed = 0
     code: str | None = None
+
+    @property
+    def training(self) -> str:
+        """The slug of its training, which is Cohen's."""
+        noise = NOISES.parse(self.noise)
+        return Training("cohen", "fs", noise.scale, noise.shape_slug).slug
 
     def noises(self) -> tuple[Noise, ...]:
         """Those of the levels; SmoothcertError unless they differ and are of one kind."""

@@ -58,7 +58,7 @@ class Sums:
         self.seen += counted.item()
         if self.team.size > 1:
             self.team.sum([*self.means.values()])
-            self.settled = self._both()
+            self.settled = self.tensors()
             self.means = {key: torch.zeros_like(value) for key, value in self.means.items()}
         count = len(self.waiting)
         self.steps += count
@@ -77,7 +77,7 @@ class Sums:
 
     def statistics(self) -> dict[str, float]:
         """Means over the batches of the further numbers of the method."""
-        return {key: value.item() / self.steps for key, value in self._both().items()}
+        return {key: value.item() / self.steps for key, value in self.tensors().items()}
 
     def plain(self) -> dict[str, float]:
         """The numbers settled, for a state within the epoch; :meth:`tensors` are the others."""
@@ -86,7 +86,8 @@ class Sums:
 
     def tensors(self) -> dict[str, Tensor]:
         """The sums of the further numbers, over all processes."""
-        return self._both()
+        of = self.settled
+        return {key: of[key] + value if key in of else value for key, value in self.means.items()}
 
     def restore(self, plain: dict[str, float], tensors: dict[str, Tensor]) -> None:
         """Go on from what was kept."""
@@ -97,7 +98,3 @@ class Sums:
         if self.team.size > 1:
             self.settled = self.means
             self.means = {key: torch.zeros_like(value) for key, value in self.means.items()}
-
-    def _both(self) -> dict[str, Tensor]:
-        of = self.settled
-        return {key: of[key] + value if key in of else value for key, value in self.means.items()}

@@ -87,7 +87,7 @@ def _lbrs(config: Config, kind: Kind) -> list[str]:
 
 def runs_a_network(job: Job) -> bool:
     """Whether a job computes where ``--device`` says; those of LBRS's certificates do not."""
-    return "device" in job.kind.takes and job.subject not in ("lbrs", "nothing")
+    return "device" in job.kind.takes and job.subject != "lbrs"
 
 
 def stage_on_gpu(job: Job) -> str | None:
@@ -101,8 +101,8 @@ def words(config: Config, job: Job, files: Mapping[str, Any]) -> list[str]:
     found = given.pop("tables", [])
     for waited in ("data", "selftest"):
         given.pop(waited, None)
-    if job.resources and "model" in given and runs_a_network(job):
-        given["device"] = [gpus.device(config, job.resources)]
+    if stage := stage_on_gpu(job):
+        given["device"] = [gpus.device(config, stage)]
     return [*found, *(word for name, some in given.items() for word in (f"--{name}", *some))]
 
 
@@ -130,7 +130,7 @@ def _budget(config: Config, kind: Kind) -> str:
 
 
 def code_of(config: Config, job: Job, wildcards: Run) -> Config:
-    """The arguments of provenance.fingerprint for one job."""
+    """The arguments of Source.fingerprint for one job."""
     chosen = of_job(config, job, wildcards) if job.subject not in ("lbrs", "nothing") else []
     slugs = {(axis, slug) for run in chosen for axis, slug in run.items()}
     slugs |= {("noise", noise) for noise in config["audits"][job.kind.key].get("noises", ())}

@@ -234,16 +234,16 @@ def _estimator(config: Config, stage: str, cell: Run) -> Config:
 
     part, noise = SCALINGS.parse(cell["scaling"]), NOISES.parse(cell["noise"])
     assert isinstance(part, DualSmoothing)
-    smoothing = replace(noise, scale=part.tau).slug
+    smoothing = replace(noise, scale=part.tau)
     if stage == "route":
         how = {key: config["sampling"][key] for key in ("batch", "engine", "precision")}
-        about = {"noise": smoothing, "n": part.n, "scaling": part.slug, "of": cell["noise"]}
+        about = {"noise": smoothing.slug, "n": part.n, "scaling": part.slug, "of": cell["noise"]}
         return {**about, "seed": config["seed"], **how}
-    training = Training("cohen", "fs", part.tau, smoothing.rpartition("-")[0]).slug
+    training = Training("cohen", "fs", smoothing.scale, smoothing.shape_slug).slug
     learnt = recipe(config, {**cell, "training": training})
     return {
         **{key: cell[key] for key in ("dataset", "arch")},
-        "noise": smoothing,
+        "noise": smoothing.slug,
         "levels": [run["noise"] for run in levels(cell)],
         "recipe": {key: value for key, value in learnt.items() if key != "snapshots"},
         "seed": config["seed"],

@@ -129,7 +129,7 @@ def options(config: Config, output: Output) -> Config:
 
 
 def code_of(config: Config, output: Output) -> Config:
-    """The arguments of provenance.fingerprint for the job of an output."""
+    """The arguments of Source.fingerprint for the job of an output."""
     entries = [output.make, f"{output.options.__module__}:{output.options.__name__}"]
     if output.kind == "table":
         entries += ["smoothcert.report.write:write_table"]

@@ -10,8 +10,6 @@ from functools import cache
 from typing import Any
 
 from smoothcert import datasets
-from smoothcert.core.slugs import Training
-from smoothcert.noise import NOISES
 from smoothcert.scaling import SCALINGS
 from smoothcert.training.spec import RouterSpec
 from smoothcert.workflow.planning.jobs import Job
@@ -122,16 +120,16 @@ def _route(job: Job, throughput: Throughput, rows: Mapping[str, int]) -> Work:
     """An estimator: votes of its levels at training inputs, its training, its own votes."""
     spec = RouterSpec.check(job.spec, "router")
     info, recipe = datasets.info(spec.dataset), spec.recipe
-    network, noise = network_of(spec.arch, info.name), NOISES.parse(spec.noise)
+    network = network_of(spec.arch, info.name)
     learnt = min(spec.inputs, info.splits["train"])
     own = SCALINGS.parse(job.wildcards["scaling"]).cost.forward * rows.get(info.name, 0)
     votes = learnt * spec.votes * len(spec.levels) + own
-    training = Training("cohen", "fs", noise.scale, noise.slug.rpartition("-")[0]).slug
     parts = training_plan(
-        {"training": training, "dataset": info.name, "arch": spec.arch, "recipe": recipe}, "given"
+        {"training": spec.training, "dataset": info.name, "arch": spec.arch, "recipe": recipe},
+        "given",
     )
     voting = throughput.sample(network, kind(spec.noise), "float32")
-    step = throughput.train(network, training.rpartition("-")[0], training_passes(parts))
+    step = throughput.train(network, spec.training.rpartition("-")[0], training_passes(parts))
     images = parts.recipe.epochs * learnt
     total = throughput.start_of(network) + votes * voting.seconds + images * step.seconds
     return Work(

@@ -33,7 +33,7 @@ class Check:
     name: str
     passed: bool | None
     said: str
-    numbers: dict[str, float | str | None] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
 
 
 Ask = Callable[["Place"], Iterator[Check]]
@@ -46,7 +46,6 @@ class Place:
     device: torch.device
     folder: Path
     seconds: float = 0.5
-    _made: dict[str, Path] = field(default_factory=dict)
 
     @property
     def gpu(self) -> bool:
@@ -79,11 +78,11 @@ class Place:
 
     def trained(self) -> Path:
         """A small classifier of the digits, trained once on the CPU."""
-        if "model" not in self._made:
+        path = self.folder / "model.safetensors"
+        if not path.exists():
             job = Job(training="cohen-fs-0.25", dataset="digits", arch="tiny_cnn", recipe=RECIPE)
-            self._made["model"] = self.folder / "model.safetensors"
-            train(job, self._made["model"], device="cpu", quiet=True)
-        return self._made["model"]
+            train(job, path, device="cpu", quiet=True)
+        return path
 
     def model(self) -> nn.Module:
         return models.load(str(self.trained()))[0].eval()

@@ -37,8 +37,8 @@ ASKED: dict[str, Ask] = {
 
 def selftest(
     device: str, seconds: float, only: tuple[str, ...] = (), say: Callable[[str], None] = print
-) -> tuple[dict[str, Any], str, bool]:
-    """(what was seen, the verdict in one line, whether all was as it must be) on ``device``.
+) -> dict[str, Any]:
+    """What was seen on ``device``, the verdict in one line, whether all was as it must be.
 
     ``only``: these questions. A question that ends in an error is answered with no, and says the
     error. Raises SmoothcertError for a device that is not, or a question that is none.
@@ -66,7 +66,7 @@ def selftest(
         if failed
         else f"selftest passed on {about}: {asked} of {asked} as they must be, {took:.0f} s"
     )
-    seen = {
+    return {
         "format": FORMAT,
         "passed": not failed,
         "verdict": line,
@@ -78,7 +78,6 @@ def selftest(
         "checks": [dataclasses.asdict(check) for check in checks],
         "made_by": provenance.record(str(where)),
     }
-    return seen, line, not failed
 
 
 def _answers(name: str, ask: Ask, place: Place) -> list[Check]:

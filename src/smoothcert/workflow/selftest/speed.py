@@ -109,14 +109,14 @@ def memory(place: Place) -> Iterator[Check]:
 def loader(place: Place) -> Iterator[Check]:
     """Training images a second from JPEG files of ImageNet's usual size, and through the GPU."""
     files = FILES * cores()
-    paths = [str(place.folder / f"{i}.jpeg") for i in range(files)]
+    paths = [place.folder / f"{i}.jpeg" for i in range(files)]
     picture = _photograph()
     for path in paths:
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(picture)
+        path.write_bytes(picture)
     data = Dataset(
-        name="imagenet", split="train", images=LazyImages(tuple(paths)), idx=np.arange(files),
-        labels=np.zeros(files, np.int64), classes=(), digest="", shape=(3, 224, 224),
+        name="imagenet", split="train", images=LazyImages(tuple(map(str, paths))),
+        idx=np.arange(files), labels=np.zeros(files, np.int64), classes=(), digest="",
+        shape=(3, 224, 224),
     )  # fmt: skip
     order = list(torch.arange(files).split(32))
     batches = Decoded(data, place.device, 0, True).batches
@@ -127,7 +127,7 @@ def loader(place: Place) -> Iterator[Check]:
 
     given = files / place.timed(epoch)
     said = f"{given:,.0f} images a second by {cores()} cores"
-    numbers: dict[str, float | str | None] = {"rate": given, "cores": cores()}
+    numbers: dict[str, float] = {"rate": given, "cores": cores()}
     if place.gpu:
         taken = _training_rate(place)
         numbers["gpu"] = taken
