@@ -54,7 +54,7 @@ def draw(picture: Picture) -> Figure:
             right.annotate(f"{1e6 * seconds:.3g}", (1e6 * seconds, at), (3, 0), va="center",
                            textcoords="offset points", fontsize=7)  # fmt: skip
         right.margins(x=0.12)
-        right.set_xlabel("µs a vote: the network alone,\nwithout tracing it and drawing noise")
+        right.set_xlabel("µs a vote: the network alone,\nwithout exporting it and drawing noise")
         subject = described(rows.iloc[0].to_dict(), _AXES)
         figure.suptitle(f"{subject}, {inputs} inputs, {n:,} votes each", fontsize=9)
     return figure

@@ -38,6 +38,7 @@ from smoothcert.votes.journal import ESTIMATION, SELECTION
 
 Ints = NDArray[np.int64]
 
+AS_CERTIFIED = ", as certified"  # ends the name of the reference
 CPU_OPERATIONS = 3e13  # of a variant on a CPU: some ten minutes of one core
 
 
@@ -61,7 +62,7 @@ def variants(certified: Engine, batch: int, votes: int = 0) -> list[Variant]:
     ours, theirs, device = certified.name, certified.precision, certified.device.type
     on = ", GPU" if device == "cuda" else ""
     found = [
-        Variant(f"{ours} in {theirs}{on}, as certified", theirs, batch, ours, device),
+        Variant(f"{ours} in {theirs}{on}{AS_CERTIFIED}", theirs, batch, ours, device),
         Variant(f"{ours} in {theirs}{on}, batches of 37", theirs, 37, ours, device),
     ]
     tried = [(engine, kind) for engine in ENGINES for kind in ("float32", "bfloat16", "float64")]

@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from smoothcert.audits.arithmetic import bits_verdicts
 from smoothcert.audits.base import Audit, Result, Subject
-from smoothcert.audits.numerics import Outcome, Variant, Way, compare, gridded, variants
+from smoothcert.audits.numerics import (
+    AS_CERTIFIED,
+    Outcome,
+    Variant,
+    Way,
+    compare,
+    gridded,
+    variants,
+)
 from smoothcert.audits.settings import NumericsSettings
 from smoothcert.audits.subjects import certified
 from smoothcert.budget.incremental import break_even, equal_cost
@@ -96,6 +104,11 @@ def difference(reference: Outcome, other: Outcome) -> Difference:
     )  # fmt: skip
 
 
+def name(reference: Outcome) -> str:
+    """Of the arithmetic that was certified, without the word for it."""
+    return reference.variant.removesuffix(AS_CERTIFIED)
+
+
 DIRECT = 100_000  # votes whose time is spent either way
 
 
@@ -127,7 +140,9 @@ def incremental_verdicts(
             f" below a ratio of {pays:.3f}"
         )
         word = NOT_FOUND if cost.incremental > cost.direct else BROKEN
-        promise = f"{first.variant} is certified cheaper from votes of {other.variant} and pairs"
+        promise = (
+            f"{name(first)} costs less to certify from votes of {other.variant} and pairs of both"
+        )
         out.append(Verdict(promise, subject, word, evidence, False, numbers))
     return out
 
@@ -152,7 +167,7 @@ def variant_verdicts(found: Sequence[Outcome], subject: str) -> list[Verdict]:
         if d.acr_carried is not None:
             evidence += f"; carried over soundly, ACR {d.acr_carried:.4f}"
         word = BROKEN if d.predictions or d.radii else NOT_FOUND
-        promise = f"certificates of {found[0].variant} are those of {other.variant}"
+        promise = f"certificates made with {name(found[0])} are the same with {other.variant}"
         out.append(Verdict(promise, subject, word, evidence, False, numbers))
     return out
 

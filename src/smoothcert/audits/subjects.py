@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 KINDS_OF = {
     "fixed": "fixed-size", "iss": "ISS (as published)", "iss-fresh": "ISS (fresh votes)",
-    "sequential": "sequential", "anytime": "anytime",
+    "sequential": "sequential", "anytime": "anytime", "both": "both-bounds",
 }  # fmt: skip
 
 

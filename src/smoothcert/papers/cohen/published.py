@@ -6,7 +6,7 @@ import numpy as np
 
 from smoothcert.certificates import metrics
 from smoothcert.datasets import published
-from smoothcert.papers.cohen.table import accuracy_at
+from smoothcert.papers.ddrs.cells import accuracy_at
 from smoothcert.papers.iss.published import ALPHA, read_rows
 from smoothcert.report import names
 from smoothcert.report.numbers import GAIN, Key, Label, Metric, Number, Row

@@ -18,10 +18,11 @@ from smoothcert.certificates.metrics import Estimate
 from smoothcert.certificates.selection import held_out, held_out_area
 from smoothcert.datasets import published
 from smoothcert.datasets.published import PublishedTable
-from smoothcert.papers.cohen.table import accuracy_at
+from smoothcert.papers.cohen.table import correction
+from smoothcert.papers.ddrs.cells import accuracy_at
 from smoothcert.papers.iss.published import read_rows
 from smoothcert.report import names
-from smoothcert.report.numbers import POINTS, Key, Label, Number, Row, acr, share
+from smoothcert.report.numbers import Key, Label, Row, acr, share
 from smoothcert.report.output import Files, Options
 from smoothcert.report.table import Column, Table
 
@@ -75,7 +76,6 @@ def _family_rows(labels: dict[Key, Label], members: Sequence[PublishedTable]) ->
     choice = held_out(tables, _RADII)
     elsewhere = [metrics.proportion(int(row.sum()), inputs) for row in choice.certified]
     alpha = max(one.alpha for one in members)
-    lost = -100 * metrics.correction(inputs, alpha)
     one = metrics.certified_accuracy(best, _RADII)
     here = metrics.envelope(tables, _RADII)
 
@@ -98,7 +98,7 @@ def _family_rows(labels: dict[Key, Label], members: Sequence[PublishedTable]) ->
     return [
         row(
             ONE, metrics.average_certified_radius(best), [one[i] for i in each],
-            {"correction": Number(lost, inputs=inputs, unit=POINTS)},
+            {"correction": correction(inputs, alpha)},
         ),
         row(HERE, metrics.envelope_area(tables), [here[i] for i in each]),
         row(ELSEWHERE, held_out_area(tables), elsewhere),

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smoothcert.certificates import metrics
-from smoothcert.certificates.metrics import Estimate
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.papers.cohen.options import AccuracyOptions
+from smoothcert.papers.ddrs.cells import accuracies, accuracy_columns, source
 from smoothcert.papers.ddrs.comparable import cohen_row, settings_of
 from smoothcert.report import names
-from smoothcert.report.numbers import Metric, Number, Row, acr, share
+from smoothcert.report.numbers import POINTS, Number, Row, acr, share
 from smoothcert.report.output import Files
 from smoothcert.report.printing import number
 from smoothcert.report.reference import Cell, NotComparable
@@ -34,7 +34,6 @@ def cohen(files: Files, options: AccuracyOptions) -> Table:
         if options.radii is None
         else metrics.parse_radii(options.radii)
     )
-    sign = ">" if options.strict else "≥"
     columns = (
         Column("dataset", "data"),
         Column("arch", "architecture"),
@@ -46,7 +45,7 @@ def cohen(files: Files, options: AccuracyOptions) -> Table:
         Column("alpha", "α"),
         Column("acr", "ACR", measured=True),
         Column("abstain_percent", "abstain %", measured=True),
-        *(Column(accuracy_at(r), f"{sign} {number(r)}") for r in radii),
+        *accuracy_columns(radii, options.strict),
         Column("paper", "paper"),
     )
     rows: list[Row] = []
@@ -71,8 +70,8 @@ def _single(run: Run, radii: NDArray[np.float64], strict: bool) -> Row:
         **_names(run),
         "acr": acr(metrics.average_certified_radius(run.table), _metric(reference, "ACR")),
         "abstain_percent": share(metrics.abstention_rate(run.table)),
-        **_accuracies(accuracy, radii, reference),
-        "paper": _source(reference),
+        **accuracies(accuracy, radii, reference, brief=False),
+        "paper": source(reference),
     }
 
 
@@ -88,14 +87,14 @@ def _best(group: list[Run], radii: NDArray[np.float64], strict: bool) -> list[Ro
             **common,
             "noise": f"{name}: envelope",
             "acr": acr(metrics.envelope_area(tables)),
-            **_accuracies(metrics.envelope(tables, radii, strict), radii, reference),
-            "paper": _source(reference),
+            **accuracies(metrics.envelope(tables, radii, strict), radii, reference, brief=False),
+            "paper": source(reference),
         },
         {
             **common,
             "noise": f"{name}: per-input maximum",
             "acr": acr(metrics.per_input_maximum(tables), _metric(reference, "ACR")),
-            "paper": _source(reference),
+            "paper": source(reference),
         },
     ]
 
@@ -120,28 +119,13 @@ def _names(run: Run) -> Row:
     }
 
 
-def _accuracies(
-    accuracy: Estimate, radii: NDArray[np.float64], reference: PaperRow | NotComparable
-) -> Row:
-    return {
-        accuracy_at(r): share(
-            accuracy[i], reference.at(float(r)) if isinstance(reference, PaperRow) else None
-        )
-        for i, r in enumerate(radii)
-    }
-
-
 def _metric(reference: PaperRow | NotComparable, name: str) -> Cell | None:
     return reference.metric(name) if isinstance(reference, PaperRow) else None
 
 
-def _source(reference: PaperRow | NotComparable) -> str:
-    return reference.source if isinstance(reference, PaperRow) else reference.reason
-
-
-def accuracy_at(radius: float) -> Metric:
-    """Certified accuracy at a radius, as the rows of tables name it."""
-    return Metric("accuracy_percent", float(radius))
+def correction(inputs: int, alpha: float) -> Number:
+    """Points of certified accuracy to give up for certificates that may be wrong."""
+    return Number(-100 * metrics.correction(inputs, alpha), inputs=inputs, unit=POINTS)
 
 
 def _notes(rows: Sequence[Row], strict: bool) -> tuple[str, ...]:

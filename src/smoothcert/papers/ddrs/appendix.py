@@ -29,7 +29,7 @@ from smoothcert.report.table import Column, Table
 
 def appendix(files: Files, options: AccuracyOptions) -> Table:
     """One row a model and K; ACR is that of the model, on all its inputs."""
-    chosen = names.check(read_runs(files.some()), [*names.BASES.values(), names.YANG])
+    chosen = names.check(read_runs(files.some()))
     chosen = sorted(chosen, key=lambda run: (data(run), str(names.base(run)), names.order(run)))
     radii = radii_for(chosen, options.radii)
     columns = (

@@ -53,14 +53,17 @@ def accuracy_columns(radii: NDArray[np.float64], strict: bool) -> list[Column]:
 
 
 def accuracies(
-    accuracy: Estimate, radii: NDArray[np.float64], reference: PaperRow | NotComparable
+    accuracy: Estimate,
+    radii: NDArray[np.float64],
+    reference: PaperRow | NotComparable | None = None,
+    brief: bool = True,
 ) -> Row:
-    """Certified accuracies [R], in print without their intervals, beside the paper's."""
+    """Certified accuracies [R], if ``brief`` in print without intervals, beside the paper's."""
     return {
         accuracy_at(r): share(
             accuracy[i],
             reference.at(float(r)) if isinstance(reference, PaperRow) else None,
-            brief=True,
+            brief=brief,
         )
         for i, r in enumerate(radii)
     }

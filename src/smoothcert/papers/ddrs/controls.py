@@ -53,7 +53,7 @@ def controls(files: Files, options: Titled) -> Table:
     A greedy grid has a number that no column shows, ``minus_fewest``: its ACR minus that of the
     grid of the fewest samples.
     """
-    chosen = names.check(read_runs(files.some()), [*names.BASES.values(), names.YANG])
+    chosen = names.check(read_runs(files.some()))
     columns = (
         Column("data", "data"),
         Column("training", "training", show=readable.training),
@@ -137,7 +137,7 @@ class Comparison:
     def _row(self, run: Run) -> Row:
         part, steps = names.scaling(run), names.steps(run)
         differences = {
-            name: metrics.mean_difference(reach(run), other)
+            name: metrics.mean_difference(metrics.certified_radius(run.table), other)
             for name, other in self._controls(run).items()
         }
         words = _WORDS.get(part.name, part.name).format(sigma=number(run.sigma or 0.0))
@@ -171,7 +171,9 @@ class Comparison:
     def _best_fixed_row(self, fixed: Sequence[Run]) -> Row:
         radius, chosen = self._best_fixed(fixed)
         most = metrics.largest_radius([run.table for run in fixed])
-        difference = metrics.mean_difference(radius, reach(self.plain), most=most)
+        difference = metrics.mean_difference(
+            radius, metrics.certified_radius(self.plain.table), most=most
+        )
         return {
             **names.shared(fixed),
             "data": data(self.plain),
@@ -190,17 +192,17 @@ class Comparison:
         """The radii [N] of what ``run`` is compared with, by the name of the control."""
         if run is self.plain:
             return {}
-        radii = {"fs": reach(self.plain)}
+        radii = {"fs": metrics.certified_radius(self.plain.table)}
         shared = names.scaling(run).name in _SHARED
         mean = self._mean_of(run)
         if mean is not None and not shared:
-            radii["mean"] = reach(mean)
+            radii["mean"] = metrics.certified_radius(mean.table)
         fixed = self._fixed_runs()
         if len(fixed) > 1 and not (shared and _kind(run) == "fs"):
             radii["fixed"] = self._best_fixed(fixed)[0]
         tuned = self._tuned(run)
         if tuned is not None:
-            radii["tuned"] = reach(tuned)
+            radii["tuned"] = metrics.certified_radius(tuned.table)
         return radii
 
     def _fixed_runs(self) -> list[Run]:
@@ -266,11 +268,6 @@ def samples(run: Run) -> int:
     """n of a search: samples a step or a point."""
     n = getattr(names.scaling(run), "n", 0)
     return int(n)
-
-
-def reach(run: Run) -> NDArray[np.float64]:
-    """The certified radius [N], 0 where wrong."""
-    return metrics.certified_radius(run.table)
 
 
 def verdict(differences: dict[str, Estimate], needed: Sequence[str]) -> str:

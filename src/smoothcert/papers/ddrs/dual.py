@@ -24,7 +24,7 @@ from smoothcert.certificates.selection import held_out
 from smoothcert.noise import NOISES
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
-from smoothcert.papers.ddrs.cells import accuracy_at, accuracy_columns, data, data_note, radii_for
+from smoothcert.papers.ddrs.cells import accuracies, accuracy_columns, data, data_note, radii_for
 from smoothcert.report import names as readable
 from smoothcert.report.numbers import Key, Label, Number, Row, acr, gain, share
 from smoothcert.report.output import Files
@@ -32,9 +32,9 @@ from smoothcert.report.printing import number
 from smoothcert.report.table import Column, Table
 
 FIXED, BEST, ENVELOPE, ORACLE = "fixed", "best fixed", "envelope", "per-input maximum"
+DDRS, MEMORY, DUAL, EXPERTS = "DDRS", "DDRS, memory", "dual, one model", "dual, experts"
 _ONE, _NONE = "one function of x", "no classifier"
 Numbers = dict[Key, Label | Number]
-DDRS, MEMORY, DUAL, EXPERTS = "DDRS", "DDRS, memory", "dual, one model", "dual, experts"
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,19 @@ class Comparison:
     runs: list[Run]
 
     @property
+    def title(self) -> str:
+        """What is compared."""
+        return f"{data(self.runs[0])}, {self.samples:,} samples"
+
+    @property
     def fixed(self) -> list[Run]:
         """Models at the scale of their training."""
         return [run for run in self.runs if run.scaling == "fixed" and names.own_scale(run)]
 
     def lines(self) -> Iterator[Line]:
         """The rows that are single classifiers, in the order of the table."""
-        one = _ONE
         for run in self.fixed:
-            yield Line(FIXED, f"fixed σ = {number(run.sigma or 0.0)}", one, run, run.table)
+            yield Line(FIXED, f"fixed σ = {number(run.sigma or 0.0)}", _ONE, run, run.table)
         for run in self.runs:
             start = f"from σ₀ = {number(run.sigma or 0.0)}"
             if names.scaling(run).name == "ascent":
@@ -80,7 +84,7 @@ class Comparison:
         for run in self.runs:
             if is_routed(run):
                 kind = EXPERTS if names.scaling(run).experts else DUAL
-                yield Line(kind, f"dual smoothing: {levels_of(run)}", one, run, run.table)
+                yield Line(kind, f"dual smoothing: {levels_of(run)}", _ONE, run, run.table)
 
 
 def levels_of(run: Run) -> str:
@@ -134,7 +138,7 @@ def uncapped(run: Run) -> Estimate:
 
 def dual(files: Files, options: AccuracyOptions) -> Table:
     """One row a way to certify, by data and samples."""
-    chosen = names.check(read_runs(files.some()), [*names.BASES.values(), names.YANG])
+    chosen = names.check(read_runs(files.some()))
     comparisons = compared(chosen)
     radii = radii_for(chosen, options.radii)
     columns = (
@@ -158,14 +162,13 @@ def dual(files: Files, options: AccuracyOptions) -> Table:
 def _rows(one: Comparison, radii: NDArray[np.float64], strict: bool) -> Iterator[Row]:
     fixed = [run.table for run in one.fixed]
     best = held_out(fixed, radii, strict)
-    where = f"{data(one.runs[0])}, {one.samples:,} samples"
     lines = list(one.lines())
 
     def row(line: Line, numbers: Numbers, accuracy: Estimate | None = None) -> Row:
         labels: Numbers = {} if line.run is None else dict(names.axes(line.run))
         about: Numbers = {"kind": line.kind, "choice": line.choice, "promise": line.promise}
         steps = {} if accuracy is None else accuracies(accuracy, radii)
-        return {**labels, "data": where, **about, **numbers, **steps}
+        return {**labels, "data": one.title, **about, **numbers, **steps}
 
     def single(line: Line) -> Row:
         assert line.table is not None
@@ -181,11 +184,6 @@ def _rows(one: Comparison, radii: NDArray[np.float64], strict: bool) -> Iterator
         yield row(Line(ENVELOPE, "envelope of the fixed", _NONE), {"acr": acr(area)}, envelope)
         yield row(Line(ORACLE, "largest fixed radius at each input", _NONE), {"acr": acr(largest)})
     yield from (single(line) for line in lines if line.kind != FIXED)
-
-
-def accuracies(accuracy: Estimate, radii: NDArray[np.float64]) -> Numbers:
-    """Certified accuracies [R], in print without their intervals."""
-    return {accuracy_at(r): share(accuracy[i], brief=True) for i, r in enumerate(radii)}
 
 
 def _measured(line: Line, table: CertificateTable, best: NDArray[np.float64]) -> Numbers:

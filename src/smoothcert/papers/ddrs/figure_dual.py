@@ -11,7 +11,6 @@ from matplotlib.transforms import ScaledTranslation
 from smoothcert.certificates.runs import read_runs
 from smoothcert.papers.cohen.options import AccuracyOptions
 from smoothcert.papers.ddrs import runs as names
-from smoothcert.papers.ddrs.cells import data
 from smoothcert.papers.ddrs.dual import DDRS, DUAL, EXPERTS, FIXED, compared
 from smoothcert.report import curves
 from smoothcert.report.numbers import Row, frame
@@ -25,10 +24,9 @@ _DASHES = {FIXED: "-", DDRS: ":", DUAL: "--", EXPERTS: "-."}
 def measure(files: Files, options: AccuracyOptions) -> Picture:
     """A row a curve, at every radius at which it steps down."""
     rows: list[Row] = []
-    chosen = names.check(read_runs(files.some()), [*names.BASES.values(), names.YANG])
+    chosen = names.check(read_runs(files.some()))
     for panel, one in enumerate(compared(chosen)):
-        title = f"{data(one.runs[0])}, {one.samples:,} samples"
-        common: Row = {"panel": panel, "title": title, "norm": one.runs[0].norm}
+        common: Row = {"panel": panel, "title": one.title, "norm": one.runs[0].norm}
         for line in one.lines():
             if line.kind in _DASHES and line.run is not None and line.table is not None:
                 about: Row = {"kind": line.kind, "series": line.choice, **names.axes(line.run)}

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run, read_runs
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.papers.cohen.options import Titled
-from smoothcert.papers.ddrs.controls import reach
 from smoothcert.papers.ddrs.runs import (
     axes,
     is_fixed,
@@ -58,7 +58,7 @@ def measure(files: Files, options: Titled) -> Picture:
         scales = run.table.optional("sigma")
         if scales is None:
             raise SmoothcertError(f"{run.path}: lacks the column 'sigma', the scale of each input")
-        better = reach(run) > reach(fixed)
+        better = metrics.certified_radius(run.table) > metrics.certified_radius(fixed.table)
         common = {**axes(run), "panel": panel}
         rows.append({
             **common,

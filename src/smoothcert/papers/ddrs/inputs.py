@@ -32,8 +32,7 @@ def inputs(files: Files, options: Titled) -> Table:
     """
     runs = read_runs(files.some())
     chosen = sorted(
-        names.check(runs, [*names.BASES.values(), names.YANG]),
-        key=lambda run: (data(run), str(names.base(run)), names.order(run)),
+        names.check(runs), key=lambda run: (data(run), str(names.base(run)), names.order(run))
     )
     columns = (
         Column("data", "data"),

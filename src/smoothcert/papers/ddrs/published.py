@@ -22,7 +22,7 @@ from smoothcert.report import names
 from smoothcert.report.numbers import GAIN, PERCENT, POINTS, RADIUS, Key, Label, Number, Row, acr
 from smoothcert.report.output import Files, Options
 from smoothcert.report.printing import number
-from smoothcert.report.reference import Cell, NotComparable, cells, inputs_behind
+from smoothcert.report.reference import Cell, cells, inputs_behind
 from smoothcert.report.table import Column, Table
 
 DIFFERENCE = "published less DDRS"
@@ -130,7 +130,7 @@ def _rows(logs: Sequence[_Log], theirs: Sequence[Cell]) -> list[Row]:
         "arch": one.arch,
         "inputs": len(tables[0]),
         "acr": acr(radius),
-        **accuracies(accuracy, radii, NotComparable("another model")),
+        **accuracies(accuracy, radii),
     }
     if len(logs) == 1:
         ours["training"] = one.training

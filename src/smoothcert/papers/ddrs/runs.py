@@ -26,6 +26,7 @@ from smoothcert.scaling import SCALINGS, Ascent, Grid, Ramp, Scaling
 
 BASES = {"cohen": "Cohen", "smoothadv": "SmoothAdv", "macer": "MACER"}
 YANG = "Yang"
+ALL = (*BASES.values(), YANG)
 SPLITTING = "Splitting, all shifts"  # Levine and Feizi, beside Yang
 # Samples of an ascent step, of training and certification, where the paper's tables 1-3 say none.
 _N = {"MACER": 8}
@@ -333,7 +334,7 @@ def _published(part: Ascent) -> bool:
     return (part.step, part.clamp) == (1e-4, 0.02)
 
 
-def check(runs: Sequence[Run], bases: Sequence[str]) -> list[Run]:
+def check(runs: Sequence[Run], bases: Sequence[str] = ALL) -> list[Run]:
     """The runs of these methods; raises SmoothcertError if there are none."""
     chosen = [run for run in runs if base(run) in bases]
     if not chosen:

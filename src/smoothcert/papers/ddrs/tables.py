@@ -118,7 +118,7 @@ def groups(runs: Sequence[Run], base: str) -> list[list[Run]]:
     """
     chosen = sorted(names.check(runs, [base]), key=_family)
     every = [run for run in chosen if names.takes_every_copy(run)]
-    sampled = [run for run in chosen if run not in every]
+    sampled = [run for run in chosen if not names.takes_every_copy(run)]
     families = [list(members) for _, members in groupby(sampled or every, key=_family)]
     for members in families if sampled else ():
         members += [r for r in every if _family(r)[:2] == _family(members[0])[:2]]

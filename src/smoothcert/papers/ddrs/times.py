@@ -36,7 +36,7 @@ def times(files: Files, options: Titled) -> Table:
     model.
     """
     runs = read_runs(files.some())
-    chosen = sorted(names.check(runs, [*names.BASES.values(), names.YANG]), key=_key)
+    chosen = sorted(names.check(runs), key=_key)
     searched = [run for run in chosen if names.scaling(run).search is not None]
     if not searched:
         raise SmoothcertError("ddrs_times: found no run with data-dependent noise scales")

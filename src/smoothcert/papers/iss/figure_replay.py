@@ -146,7 +146,7 @@ def draw_trade_off(picture: Picture) -> Figure:
         for axes in list(grid.flat)[count:]:
             axes.remove()
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=5 if columns > 1 else 3)
+        figure.legend(handles, labels, loc="outside lower center", ncols=6 if columns > 1 else 3)
         heading(figure, picture.more["title"])
     return figure
 

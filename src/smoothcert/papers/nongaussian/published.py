@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smoothcert import datasets
 from smoothcert.certificates.published import import_certificates
 from smoothcert.certificates.replay import record
 from smoothcert.core.confidence import clopper_pearson_lower
@@ -125,7 +126,7 @@ def equal_energy(files: Files, options: Options) -> Table:
             {float(c.radius or 0): c for c in printed if (c.dataset, c.method) == (dataset, method)}
             for method in ("Ours", "Baseline")
         )
-        d = _DIMENSION[dataset]
+        d = math.prod(datasets.info(dataset).shape)
         gaussian = _envelope(logs, Gaussian(1.0), 1.0, d, radii)
         rows.append(_row(dataset, "Gaussian", gaussian))
         for share in _SHARES:
@@ -159,9 +160,6 @@ def equal_energy(files: Files, options: Options) -> Table:
         'The paper\'s gain: its row "Ours" less its baseline, over a searched scale.',
     )
     return Table("", columns, rows, notes)
-
-
-_DIMENSION = {"cifar10": _D, "imagenet": 3 * 224 * 224}
 
 
 class _Bounds(NamedTuple):

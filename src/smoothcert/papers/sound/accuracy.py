@@ -17,7 +17,7 @@ from scipy.special import ndtri
 
 from smoothcert.certificates import CertificateTable, metrics
 from smoothcert.certificates.runs import Run, read_runs
-from smoothcert.papers.cohen.table import accuracy_at
+from smoothcert.papers.ddrs.cells import accuracy_at
 from smoothcert.papers.sound.table import RADII
 from smoothcert.report import names
 from smoothcert.report.numbers import PERCENT, Metric, Number, Row, acr, each, frame, share
@@ -112,7 +112,7 @@ def draw(picture: Picture) -> Figure:
         axes = figure.subplots()
         for place, (_, part) in enumerate(picture.numbers.groupby("row", sort=True)):
             one = each(part)[0]
-            text = f"{one.dataset}, {names.training(one.training)}, {names.noise(one.noise)}"
+            text = names.model(one.dataset, one.training, one.noise)
             look: dict[str, Any] = {
                 "color": COLOURS[place % len(COLOURS)],
                 "linestyle": DASHES[place % len(DASHES)],

@@ -14,7 +14,8 @@ import numpy as np
 
 from smoothcert.certificates import metrics
 from smoothcert.certificates.runs import Run
-from smoothcert.papers.cohen.table import accuracy_at
+from smoothcert.papers.cohen.table import correction
+from smoothcert.papers.ddrs.cells import accuracy_at
 from smoothcert.papers.iss.tables import samples_of
 from smoothcert.papers.sound.comparisons import COMPARISONS, Comparison
 from smoothcert.report import names
@@ -72,7 +73,7 @@ def compare(files: Files, options: Options) -> Table:
         Column("dataset", "data"),
         Column("training", "training", show=names.training),
         Column("noise", "noise", show=names.noise),
-        Column("scaling", "noise scale"),
+        Column("scaling", "noise scale", show=names.scaling),
         Column("method", "method"),
         Column("inputs", "inputs"),
         *(Column(accuracy_at(r), f"≥ {r:g}", measured=True) for r in RADII),
@@ -125,8 +126,7 @@ def _rows(comparison: Comparison, pair: Pair) -> Iterable[Row]:
             "acr": acr(metrics.average_certified_radius(table)),
         }
         if run.alpha is not None:
-            lost = -100 * metrics.correction(len(table), run.alpha)
-            row["correction"] = Number(lost, inputs=len(table), unit="points")
+            row["correction"] = correction(len(table), run.alpha)
         if {"n", "n0"} <= table.columns.keys():
             drawn = metrics.mean(samples_of(run).astype(np.float64))
             row["samples"] = samples(drawn)
