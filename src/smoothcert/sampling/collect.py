@@ -247,11 +247,12 @@ class _Work:
         try:
             return next(self._begun[i]) if votes is None else self._begun[i].send(votes)
         except StopIteration as end:
-            self.done[i] = end.value
-            del self._begun[i]
-            self._images.pop(i, None)
-            if self.progress:
-                self.progress(1, 0, len(self.inputs.idx))
+            with self._changed:  # whoever shows progress counts, and threads end together
+                self.done[i] = end.value
+                del self._begun[i]
+                self._images.pop(i, None)
+                if self.progress:
+                    self.progress(1, 0, len(self.inputs.idx))
             return None
 
     def _draw(self, tasks: Sequence[_Task]) -> list[Votes]:
