@@ -1,6 +1,5 @@
 """Data sets of a user's own: read as they are, known by their content, or refused in one line."""
 
-import gzip
 import json
 
 import numpy as np
@@ -12,6 +11,7 @@ from smoothcert import cli, datasets
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets import mnist, own
 from smoothcert.datasets.lazy_images import LazyImages
+from smoothcert.datasets.own_objects import of_object
 
 GREY = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5) * 2
 UNIT = torch.from_numpy(GREY / 255).float()
@@ -64,12 +64,11 @@ def as_fractions(tmp_path):
 
 def as_idx(tmp_path):
     (tmp_path / "photos-images-idx3-ubyte").write_bytes(idx_bytes(GREY))
-    labels = gzip.compress(idx_bytes(LABELS))
-    (tmp_path / "photos-labels-idx1-ubyte").write_bytes(gzip.decompress(labels))
+    (tmp_path / "photos-labels-idx1-ubyte").write_bytes(idx_bytes(LABELS))
     return tmp_path / "photos-images-idx3-ubyte"
 
 
-def as_function(tmp_path, monkeypatch=None):
+def as_function(tmp_path):
     (tmp_path / "lab_photos.py").write_text(
         "import numpy as np\n"
         "class Photos:\n"
@@ -217,8 +216,6 @@ def test_a_loader_is_read_in_order_and_one_that_shuffles_refused(tmp_path):
 
 
 def own_of(held):
-    from smoothcert.datasets.own_objects import of_object
-
     return of_object(own.Own(path="given"), held)
 
 

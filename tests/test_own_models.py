@@ -32,7 +32,7 @@ def _one_thread():
 class Net(nn.Module):
     """A network whose logits are known in closed form, and an output of any kind."""
 
-    def __init__(self, output=lambda z: z, axis=1):
+    def __init__(self, output=lambda z: z):
         super().__init__()
         stream = torch.Generator().manual_seed(0)
         self.weight = nn.Parameter(torch.randn(4, 60, generator=stream))
@@ -173,7 +173,7 @@ def test_an_onnx_file_is_run_as_it_is_and_known_by_its_bytes(tmp_path):
     engine = open_engine(network, SHAPE, torch.device("cpu"))
     assert engine.identity.startswith("onnxruntime ")
     torch.testing.assert_close(engine.logits(X), EXPECTED)
-    (tmp_path / "other.onnx").write_bytes(data + b"")
+    (tmp_path / "other.onnx").write_bytes(data)
     assert load_model(str(tmp_path / "other.onnx"), INFO)[1]["digest"] == made["digest"]
     import pickle
 

@@ -6,7 +6,9 @@ cifar-10-model``, and h5py for the last), else they are skipped.
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -141,9 +143,9 @@ def test_a_keras_classifier_of_bytes_with_channels_last(capsys, monkeypatch):
     data = datasets.data_directory() / "cifar10-jpeg-mini.npz"
     if not data.is_file():
         pytest.skip(f"{data} is not there")
-    module = type(json)("keras_model")
+    module = ModuleType("keras_model")
     module.make = lambda: Keras(path)
-    monkeypatch.setitem(__import__("sys").modules, "keras_model", module)
+    monkeypatch.setitem(sys.modules, "keras_model", module)
     right = {"path": "keras_model:make", "white": 255, "layout": "nhwc", "accuracy": 0.7}
     few = {"noise": "gaussian-0.12", "most": 30, "budget": "fixed_s10-50 --look 50"}
     table = certified(right, str(data), **few)

@@ -15,7 +15,7 @@ from pydantic import create_model
 
 from smoothcert.audits import catalogue
 from smoothcert.audits.catalogue import MEMORY_SOUNDNESS, Kind
-from smoothcert.cli.command import Command, place, positional
+from smoothcert.cli.command import Command, data_dir_place, place, positional
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.workflow.catalogue import function
 
@@ -32,7 +32,7 @@ _PLACES: dict[str, tuple[Any, Any]] = {
     ),
     "votes": (tuple[Path, ...], place((), "vote stores", "NPZ")),
     "spiral": (Path | None, place(None, "what `smoothcert lbrs spiral` wrote", "NPZ")),
-    "data_dir": (str | None, place(None, "where data sets lie; default SMOOTHCERT_DATA", "DIR")),
+    "data_dir": (str | None, data_dir_place()),
     "device": (str, place("auto", "where to compute", "auto|cpu|cuda")),
     "quiet": (bool, place(False, "no progress on standard error")),
 }

@@ -53,7 +53,9 @@ def positional(
 
 def data_dir_place() -> Any:
     """``--data-dir``."""
-    return place(None, "where the data sets are; default: SMOOTHCERT_DATA", "DIR")
+    return place(
+        None, "where the data sets are; default: SMOOTHCERT_DATA, else ~/.cache/smoothcert", "DIR"
+    )
 
 
 def model_place(default: Any = ...) -> Any:

@@ -12,11 +12,12 @@ from PIL import Image
 from pydantic import Field
 
 from smoothcert import datasets
-from smoothcert.cli.command import Command, place, positional
+from smoothcert.cli.command import Command, data_dir_place, place, positional
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic, write_text
 from smoothcert.core.settings import Count, Natural
 from smoothcert.datasets import published
+from smoothcert.datasets.spec import YOURS
 
 
 class Data(Command):
@@ -25,8 +26,7 @@ class Data(Command):
     epilog: ClassVar[str] = "example: smoothcert data digits --out digits.json"
 
     dataset: str = positional(
-        help=f"the data set: {', '.join(datasets.DATASETS)}, published, or your own: a folder, a"
-        " file, package.module:function, or JSON with a path and how to read it",
+        help=f"the data set: {', '.join(datasets.DATASETS)}, published, or {YOURS}",
         metavar="NAME",
         specified=True,
     )
@@ -34,7 +34,7 @@ class Data(Command):
     skip: Count = Field(1, description="use the rows 0, k, 2k, ...")
     max: Count | None = Field(None, description="keep at most so many of them; default: all")
     seed: Natural = Field(0, description="of a synthetic set")
-    data_dir: Path | None = place(None, "default: SMOOTHCERT_DATA, else ~/.cache/smoothcert", "DIR")
+    data_dir: Path | None = data_dir_place()
     no_download: bool = place(False, "fail where a file is missing")
     out: Path | None = place(None, "write the record of what was found", "FILE.json")
     sample_image: Path | None = place(None, "write the first images as one", "FILE.png")

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from smoothcert.budget import Fixed
 from smoothcert.certificates import is_correct
 from smoothcert.certificates.certification import predict
 from smoothcert.cli.command import model_place, place
 from smoothcert.cli.sample import Sampling
 from smoothcert.core.files import write_text
 from smoothcert.core.settings import Count, Probability, same
-from smoothcert.core.slugs import number
 from smoothcert.sampling.spec import SampleSpec, SamplingOptions
 from smoothcert.votes import VoteStore
 
@@ -55,12 +55,11 @@ class Predict(SamplingOptions, Sampling):
 
     def _sampling(self) -> SampleSpec:
         """All n votes of an input in one look."""
-        level = "" if self.alpha == 0.001 else f"_a{number(self.alpha)}"
         return SampleSpec(
             **self.only(SamplingOptions).plain(),
             dataset=self.dataset,
             noise=self.noise,
-            budget=f"fixed{level}_s1-{self.n}",
+            budget=Fixed(n=self.n, alpha=self.alpha, n0=1).slug,
             look=self.n,
             purpose="prediction",
             code=self.code,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from smoothcert.cli.command import Command, place, positional
+from smoothcert.cli.command import Command, data_dir_place, place, positional
 from smoothcert.datasets import published
 from smoothcert.papers.iss.options import PublishedOptions
 from smoothcert.papers.iss.published import measure
@@ -24,7 +24,7 @@ class Published(Command, PublishedOptions):
     name: str = positional(
         help="a table of the list (smoothcert data published)", metavar="NAME", specified=True
     )
-    data_dir: Path | None = place(None, "default: SMOOTHCERT_DATA, else ~/.cache/smoothcert", "DIR")
+    data_dir: Path | None = data_dir_place()
     download: bool = place(False, "fetch it from its public address where it is not there")
     out: Path = place(help="write the numbers", metavar="FILE.csv")
 

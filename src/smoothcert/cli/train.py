@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from smoothcert.cli.command import NetworkCommand, options_of, place
+from smoothcert.core import warm
 from smoothcert.training import METHODS, DataDependent, Job, Recipe
 
 
@@ -77,7 +78,7 @@ class Train(Job, NetworkCommand):
             command += [f"--{name}", str(folder)] if folder else []
         handed_on = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
         environment = os.environ | {"TORCHELASTIC_SIGNALS_TO_HANDLE": handed_on}
-        environment.pop("SMOOTHCERT_WARM", None)  # each process is one of its own
+        environment.pop(warm.VARIABLE, None)  # each process is one of its own
         child = subprocess.Popen(command, env=environment)
         for number in SIGNALS:
             signal.signal(number, lambda number, _: child.send_signal(number))

@@ -35,6 +35,11 @@ def dtype_of(precision: str) -> torch.dtype:
     return dtype
 
 
+def name_of(dtype: torch.dtype) -> str:
+    """``torch.float32`` -> ``float32``."""
+    return str(dtype).removeprefix("torch.")
+
+
 def check_device(precision: str, device: torch.device) -> None:
     """Raise SmoothcertError for tf32 where there is none: only a GPU has it, from Ampere on."""
     if precision != _TF32:

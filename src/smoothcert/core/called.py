@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, first_line
 
 
 def is_function(name: str) -> bool:
@@ -33,5 +33,5 @@ def call(name: str, what: str) -> Any:
     try:
         return make()
     except Exception as error:  # whatever somebody else's function may raise
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise SmoothcertError(f"{what} {name!r}: {type(error).__name__}: {said}") from error
+        said = f"{type(error).__name__}: {first_line(error)}"
+        raise SmoothcertError(f"{what} {name!r}: {said}") from error

@@ -11,3 +11,8 @@ class SmoothcertError(Exception):
     Raise it where the mistake is known; ``smoothcert.cli`` prints ``error: <message>``
     and exits with status 2. Everything else that escapes is a bug and keeps its traceback.
     """
+
+
+def first_line(error: object) -> str:
+    """The first line of what an error says; '' where it says nothing."""
+    return (str(error).strip().splitlines() or [""])[0]

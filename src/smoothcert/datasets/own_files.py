@@ -31,7 +31,7 @@ class ImageFolder(Form):
     ``train`` and ``test`` (or ``val``) that hold folders are splits."""
 
     def takes(self, path: str) -> bool:
-        return Path(path).is_dir() and bool(_has_images(Path(path)))
+        return Path(path).is_dir() and _has_images(Path(path))
 
     def parts(self, own: Own) -> dict[str, Part]:
         root = Path(own.path)

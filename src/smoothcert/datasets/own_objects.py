@@ -88,14 +88,15 @@ def of_object(own: Own, held: Any) -> Part:
     return _of_rows(own, held)
 
 
-def dataset_of(held: Any, labels: Any = None, name: str = "given") -> Dataset:
-    """Images at hand as a data set, of which ``name`` is the name and all rows are taken.
+def dataset_of(held: Any, labels: Any = None) -> Dataset:
+    """Images at hand as a data set, of which all rows are taken.
 
-    ``held`` is one already, a place (:class:`Own`), images [N, ...] with ``labels`` [N], or what
-    :func:`of_object` takes. Raises SmoothcertError as that.
+    ``held`` is one already, images [N, ...] with ``labels`` [N], or what :func:`of_object` takes.
+    Raises SmoothcertError as that.
     """
     if isinstance(held, Dataset):
         return held
+    name = "given"
     if isinstance(held, LazyImages):
         known = np.full(len(held), -1) if labels is None else _numbers(labels)
         digest = hashlib.sha256("\n".join(held.paths).encode()).hexdigest()

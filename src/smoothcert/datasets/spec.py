@@ -9,13 +9,10 @@ from pydantic import Field
 from smoothcert.core.settings import Count, Settings
 from smoothcert.datasets import DATASETS
 
-DatasetName = Annotated[
-    str,
-    Field(
-        description=f"data set: {', '.join(DATASETS)}, or your own: a folder, a file,"
-        " package.module:function, or JSON with a path and how to read it"
-    ),
-]
+YOURS = (
+    "your own: a folder, a file, package.module:function, or JSON with a path and how to read it"
+)
+DatasetName = Annotated[str, Field(description=f"data set: {', '.join(DATASETS)}, or {YOURS}")]
 
 
 class Rows(Settings):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from smoothcert.compute.memory import ACTIVATIONS
 from smoothcert.models.mode import evaluating
 from smoothcert.models.own import arithmetic, device_of
+
+T = TypeVar("T")
 
 _COUNTED: WeakKeyDictionary[nn.Module, dict[tuple[tuple[int, ...], bool], int]]
 _COUNTED = WeakKeyDictionary()
@@ -42,10 +44,7 @@ def saved_bytes(model: nn.Module, shape: Sequence[int], twice: bool = False) -> 
     known = _COUNTED.setdefault(model, {})
     key = (tuple(shape), twice)
     if key not in known:
-        try:
-            known[key] = _counted(copy.deepcopy(model).to("meta"), shape, twice)
-        except Exception:  # whatever a network of somebody else's may raise without data
-            known[key] = _counted(model, shape, twice)
+        known[key] = _without_data(model, lambda network: _counted(network, shape, twice))
     return known[key]
 
 
@@ -59,10 +58,14 @@ def operations(model: nn.Module, shape: Sequence[int]) -> float:
             network(x)
         return float(counter.get_total_flops())
 
+    return _without_data(model, counted)
+
+
+def _without_data(model: nn.Module, count: Callable[[nn.Module], T]) -> T:
     try:
-        return counted(copy.deepcopy(model).to("meta"))
-    except Exception:  # as in saved_bytes
-        return counted(model)
+        return count(copy.deepcopy(model).to("meta"))
+    except Exception:  # whatever a network of somebody else's may raise without data
+        return count(model)
 
 
 def _counted(model: nn.Module, shape: Sequence[int], twice: bool) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
+from smoothcert.compute.arithmetic import name_of
 from smoothcert.compute.lazy import torch
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import atomic
@@ -97,7 +98,7 @@ def fill(model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str
         if k in tensors and tensors[k].shape != expected[k].shape
     ]
     wrong += [
-        f"{k} has type {_dtype(tensors[k])}, expected {_dtype(expected[k])}"
+        f"{k} has type {name_of(tensors[k].dtype)}, expected {name_of(expected[k].dtype)}"
         for k in expected
         if k in tensors and tensors[k].is_floating_point() != expected[k].is_floating_point()
     ]
@@ -119,13 +120,9 @@ def digest(model: torch.nn.Module) -> str:
     sha = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         flat = tensor.detach().cpu().contiguous()
-        sha.update(f"\n{name} {_dtype(flat)} {list(flat.shape)}\n".encode())
+        sha.update(f"\n{name} {name_of(flat.dtype)} {list(flat.shape)}\n".encode())
         sha.update(flat.reshape(-1).view(torch.uint8).numpy().tobytes())
     return sha.hexdigest()
-
-
-def _dtype(tensor: torch.Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _name(model: torch.nn.Module) -> str:

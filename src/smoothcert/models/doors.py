@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from smoothcert import datasets
 from smoothcert.core.called import call, is_function
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, first_line
 from smoothcert.core.provenance import ANSWERS
 from smoothcert.models import onnx
 from smoothcert.models.adapter import Adapter, network_of
@@ -24,7 +24,7 @@ from smoothcert.models.spec import Given, given
 
 
 def load_model(
-    name: str, info: datasets.DatasetInfo, device: torch.device | None = None
+    named: str | Given, info: datasets.DatasetInfo, device: torch.device | None = None
 ) -> tuple[nn.Module, dict[str, Any]]:
     """A model by what ``--model`` says of it (:class:`models.spec.Given`), with its record.
 
@@ -33,7 +33,7 @@ def load_model(
     stand in its record beside the digest of its weights. Raises SmoothcertError for a model of
     another kind, and as :func:`models.own.examine`.
     """
-    form = given(name)
+    form = given(named) if isinstance(named, str) else named
     if _is_checkpoint(form.path):
         if not form.plain_images or form.output is not None:
             raise SmoothcertError(
@@ -54,8 +54,9 @@ def load_model(
         own, record = introduced(_found(form, info.shape), form, info.shape, device)
     except SmoothcertError as error:
         said = str(error)
-        named = f"model {form.path!r}{said.removeprefix('model')}" if said[:6] == "model:" else said
-        raise SmoothcertError(named) from error
+        if said.startswith("model:"):
+            said = f"model {form.path!r}{said.removeprefix('model')}"
+        raise SmoothcertError(said) from error
     if not info.answers(record["n_classes"]):
         least = "at least " if info.at_least else ""
         raise SmoothcertError(
@@ -113,7 +114,7 @@ def _plain(network: nn.Module, shape: Sequence[int]) -> bool:
             out = network(x)
     except Exception:  # whatever a network of somebody else's may raise
         return True
-    return isinstance(out, Tensor) and (out.ndim == 2 or out.ndim == 0)
+    return isinstance(out, Tensor) and out.ndim in (0, 2)
 
 
 def _is_checkpoint(path: str) -> bool:
@@ -138,8 +139,8 @@ def _script(form: Given, shape: Sequence[int]) -> nn.Module:
     try:
         found: nn.Module = torch.jit.load(form.path, map_location="cpu")
     except RuntimeError as error:
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise SmoothcertError(f"{form.path}: not a whole TorchScript file: {said}") from None
+        said = f"not a whole TorchScript file: {first_line(error)}"
+        raise SmoothcertError(f"{form.path}: {said}") from None
     return found
 
 
@@ -147,8 +148,8 @@ def _exported(form: Given, shape: Sequence[int]) -> nn.Module:
     try:
         found = torch.export.load(form.path).module()
     except Exception as error:  # it says what it may in many ways
-        said = (str(error).strip().splitlines() or [""])[0]
-        raise SmoothcertError(f"{form.path}: no exported program of torch: {said}") from None
+        said = f"no exported program of torch: {first_line(error)}"
+        raise SmoothcertError(f"{form.path}: {said}") from None
     # Such a module is in one mode for good, and says so by failing.
     found.__dict__["train"] = lambda mode=True: found
     found.__dict__["eval"] = lambda: found

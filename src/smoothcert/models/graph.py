@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, first_line
 
 IMAGES, LOGITS = "images", "logits"
 
@@ -60,8 +60,8 @@ def exported(model: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequ
 
 
 def _first_sentence(error: object) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].partition(". ")[0].rstrip(".")
+    said = first_line(error) or type(error).__name__
+    return said.partition(". ")[0].rstrip(".")
 
 
 def session(graph: bytes, what: str = "model") -> Any:

@@ -8,26 +8,24 @@ from typing import Any
 
 from torch import nn
 
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, first_line
 
 
 def _timm(name: str) -> nn.Module:
     """``timm:resnet18.a1_in1k``: the pretrained weights; its normalization is to be declared."""
-    made: nn.Module = _asked("timm", name, lambda timm: timm.create_model(name, pretrained=True))
-    return made
+    return _asked("timm", name, lambda timm: timm.create_model(name, pretrained=True))
 
 
 def _huggingface(name: str) -> nn.Module:
     """``hf:NAME`` or ``hf:FOLDER``: an image classifier of transformers."""
 
-    def load(transformers: Any) -> Any:
+    def load(transformers: Any) -> nn.Module:
         return transformers.AutoModelForImageClassification.from_pretrained(name)
 
-    made: nn.Module = _asked("transformers", name, load)
-    return made
+    return _asked("transformers", name, load)
 
 
-def _asked(package: str, name: str, load: Callable[[Any], Any]) -> Any:
+def _asked(package: str, name: str, load: Callable[[Any], nn.Module]) -> nn.Module:
     try:
         library = importlib.import_module(package)
     except ImportError:
@@ -38,7 +36,7 @@ def _asked(package: str, name: str, load: Callable[[Any], Any]) -> Any:
     try:
         return load(library)
     except Exception as error:  # a name that is none, no network, a wrong file
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        said = first_line(error) or type(error).__name__
         raise SmoothcertError(f"model {name!r}: {package}: {said}") from error
 
 

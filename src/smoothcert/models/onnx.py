@@ -93,21 +93,19 @@ def _check_input(path: str | Path, found: Any, form: Given, shape: Sequence[int]
             " place for noise)"
         )
     given = list(shape)
-    wanted = [given[1], given[2], given[0]] if form.layout == "nhwc" and len(given) == 3 else given
     there = list(found.shape)[1:]
 
-    def fits(sizes: Sequence[int]) -> bool:
+    def fits(layout: str) -> bool:
+        sizes = given[1:] + given[:1] if layout == "nhwc" and len(given) == 3 else given
         return len(there) == len(sizes) and all(
             a == b for a, b in zip(there, sizes, strict=True) if isinstance(a, int)
         )
 
-    if not fits(wanted):
-        hint = ""
-        if len(given) == 3:
-            other = "nhwc" if form.layout == "nchw" else "nchw"
-            turned = [given[1], given[2], given[0]] if other == "nhwc" else given
+    if not fits(form.layout):
+        hint, other = "", "nhwc" if form.layout == "nchw" else "nchw"
+        if len(given) == 3 and fits(other):
             said = json.dumps({"path": str(path), "layout": other})
-            hint = f"; give layout {other}, as in --model '{said}'" if fits(turned) else ""
+            hint = f"; give layout {other}, as in --model '{said}'"
         size = "x".join(map(str, there))
         raise SmoothcertError(
             f"{path}: takes images {size}; the data are {'x'.join(map(str, given))}"

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from smoothcert.compute.arithmetic import name_of
 from smoothcert.compute.streams import generator
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, first_line
 from smoothcert.models.mode import evaluating
 
 INPUTS = 16  # the fixed inputs
@@ -35,11 +36,6 @@ def arithmetic(model: nn.Module) -> torch.dtype:
         if kinds:
             return kinds.pop()
     return torch.float32
-
-
-def name_of(dtype: torch.dtype) -> str:
-    """``torch.float32`` -> ``float32``."""
-    return str(dtype).removeprefix("torch.")
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -93,10 +89,9 @@ def _logits(model: nn.Module, x: Tensor) -> Tensor:
     try:
         logits = model(x)
     except Exception as error:  # whatever a network of somebody else's may raise
-        said = (str(error).strip().splitlines() or [""])[0]
         raise SmoothcertError(
             f"model: fails on a batch of {len(x)} images of shape {tuple(x.shape[1:])} in"
-            f" {name_of(x.dtype)}: {type(error).__name__}: {said}"
+            f" {name_of(x.dtype)}: {type(error).__name__}: {first_line(error)}"
         ) from error
     if not isinstance(logits, Tensor):
         raise SmoothcertError(f"model: expected logits, a tensor; found {type(logits).__name__}")

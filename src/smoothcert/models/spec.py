@@ -39,8 +39,8 @@ class Given(Settings):
     @property
     def plain_images(self) -> bool:
         """Whether the model takes images as they are everywhere here."""
-        usual = Given(path=self.path, output=self.output, classes=self.classes)
-        return self.model_copy(update={"accuracy": None}) == usual
+        usual = {"path", "output", "classes", "accuracy"}
+        return self == Given(**self.model_dump(include=usual))
 
 
 def given(name: str) -> Given:

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.budget.base import Budget
+from smoothcert.compute.arithmetic import name_of
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.lazy_images import LazyImages
-from smoothcert.models.own import name_of
 from smoothcert.noise.base import Noise, on_grid
 
 

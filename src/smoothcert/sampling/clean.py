@@ -25,11 +25,12 @@ _FEW = 200  # images on which other declarations are tried
 
 def answers(engine: Engine, images: Any, rows: NDArray[np.int64], batch: int) -> NDArray[np.int64]:
     """The class of each of the images ``rows``, [len(rows)], without noise."""
-    found = []
+    found: list[int] = []
+    parts = np.array_split(rows, -(-len(rows) // batch)) if len(rows) else []
     with torch.inference_mode():
-        for part in np.array_split(rows, max(1, -(-len(rows) // batch))):
-            x = torch.stack([images[int(i)] for i in part]) if len(part) else torch.empty(0)
-            found += engine.logits(x.float().to(engine.device)).argmax(1).tolist() if len(x) else []
+        for part in parts:
+            x = torch.stack([images[int(i)] for i in part]).float()
+            found += engine.logits(x.to(engine.device)).argmax(1).tolist()
     return np.array(found, np.int64)
 
 
@@ -88,14 +89,14 @@ def _better(
     )
     best, words = float((found == labels).mean()) + 0.2, ""
     for form in _others(declared, len(data.shape) == 3 and data.shape[0] == 3):
-        told = form.model_dump(mode="json", exclude_defaults=True)
         try:
-            network, _ = load_model(json.dumps(told), info)
+            network, _ = load_model(form, info)
             engine = open_engine(network, data.shape, torch.device("cpu"), "torch")
             right = float((answers(engine, data.images, rows, 100) == labels).mean())
-        except SmoothcertError:
+        except (SmoothcertError, OSError):  # the name of one given as an object is no place
             continue
         if right >= best:
+            told = form.model_dump(mode="json", exclude_defaults=True)
             asked = {k: v for k, v in told.items() if k not in ("path", "accuracy", "output")}
             best, words = right, f"; {json.dumps(asked)} gives {right:.1%} of {len(rows)}"
     if words:

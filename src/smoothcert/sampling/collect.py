@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from smoothcert.budget.base import Budget
+from smoothcert.compute.devices import cores
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.sampling.checks import check_grid, check_images, check_scales
@@ -52,13 +53,14 @@ def collect(
     journal: LookJournal | None = None,
     top_up: VoteStore | None = None,
     progress: Progress | None = None,
-    jobs: int = 1,
+    jobs: int | None = 1,
 ) -> tuple[VoteStore, NDArray[np.float64]]:
     """Sample each input as far as ``budget`` wants; return the store and seconds an input.
 
     ``identity`` is the store's specification (seed, look, n0, shape, ... see votes/store.py).
     Looks already in ``journal`` or ``top_up`` (a store of the same identity) are not drawn
-    again. ``jobs`` threads share the work, each on one core: to the same votes.
+    again. ``jobs`` threads (None: the cores this process may use; 1 on a GPU) share the work, each
+    on one core: to the same votes.
     Raises SmoothcertError for unequal identities and for bad images or scales.
     """
     check_scales(inputs.scale, inputs.idx)
@@ -71,7 +73,7 @@ def collect(
         journal,
         progress,
     )
-    work.run(jobs)
+    work.run(jobs or (cores() if sampler.device.type == "cpu" else 1))
     drawn = [work.done[i] for i in range(len(inputs.idx))]
     store = VoteStore(
         identity=identity,

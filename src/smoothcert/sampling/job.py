@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from smoothcert import datasets
 from smoothcert.budget import BUDGETS
-from smoothcert.compute.devices import choose_device, cores, kind_of
+from smoothcert.compute.devices import choose_device, kind_of
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.provenance import ANSWERS
@@ -192,8 +192,8 @@ def run(
     work = {**identity, "shard": list(shard), "scales": inputs.scale.tolist()}
     with Scratch(out, work) as scratch, LookJournal(scratch.path("looks")) as journal:
         store, seconds = collect(
-            sampler, inputs, budget, identity, len(data), journal, before and before[0], progress,
-            jobs or (cores() if where.type == "cpu" else 1),
+            sampler, inputs, budget, identity, len(data), journal, before and before[0],
+            progress, jobs,
         )  # fmt: skip
         if before:
             seconds += seconds_of(before[1], store)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from smoothcert.budget.base import Budget
-from smoothcert.compute.devices import choose_device, cores
+from smoothcert.compute.devices import choose_device
 from smoothcert.core.progress import bar
 from smoothcert.core.slugs import check_part
 from smoothcert.datasets.lazy_images import LazyImages
@@ -113,11 +113,7 @@ class Voter:
                 def done(inputs: int, samples: int, total: int) -> None:
                     shown.update(inputs)
 
-                return collect(
-                    sampler, inputs, budget, identity, n,
-                    progress=done,
-                    jobs=jobs or (cores() if self.device.type == "cpu" else 1),
-                )[0]  # fmt: skip
+                return collect(sampler, inputs, budget, identity, n, progress=done, jobs=jobs)[0]
 
 
 def sample(

@@ -27,7 +27,7 @@ from smoothcert.datasets.own_objects import dataset_of
 from smoothcert.models.doors import introduced
 from smoothcert.models.mode import wide
 from smoothcert.models.spec import Given
-from smoothcert.noise import NOISES, Noise
+from smoothcert.noise import NOISES, Gaussian, Noise
 from smoothcert.sampling import clean
 from smoothcert.sampling import job as sampling_job
 from smoothcert.sampling.checks import as_images, check_images
@@ -74,7 +74,7 @@ class Smooth(nn.Module):
         if (sigma is None) == (noise is None):
             raise SmoothcertError("Smooth: expected sigma, or a noise in its place")
         if noise is None:
-            noise = f"gaussian-{scale_of(sigma)}"
+            noise = Gaussian(_positive(sigma))
         self.noise = NOISES.parse(noise) if isinstance(noise, str) else noise
         told = {"classes": num_classes, "path": type(base_classifier).__name__, **declared}
         self.form = Given.check(told, "Smooth")
@@ -136,9 +136,9 @@ class Smooth(nn.Module):
         idx: ArrayLike | None,
         jobs: int | None,
     ) -> tuple[VoteStore, bool]:
-        images = as_images(x[None] if np.ndim(x) in (1, 3) else x)
-        assert isinstance(images, Tensor)
         one = np.ndim(x) in (1, 3)
+        images = as_images(x[None] if one else x)
+        assert isinstance(images, Tensor)
         check_images(images[:1], [0])
         if idx is None:
             start = self._next.get(purpose, 0)
@@ -171,7 +171,7 @@ class Smooth(nn.Module):
     def _budget(self, budget: str | Budget | None, n0: int, n: int, alpha: float) -> Budget:
         if isinstance(budget, Budget):
             return budget
-        return BUDGETS.parse(budget or fixed_slug(n0, n, alpha))
+        return BUDGETS.parse(budget or _fixed(n0, n, alpha))
 
     # --- many images ---------------------------------------------------------------------
 
@@ -247,18 +247,17 @@ class Smooth(nn.Module):
         return log_p.logsumexp(1) - float(np.log(self.samples))
 
 
-def fixed_slug(n0: int, n: int, alpha: float) -> str:
+def _fixed(n0: int, n: int, alpha: float) -> str:
     """The fixed budget of n0 selection and n estimation samples, failing with at most alpha."""
     level = "" if alpha == 0.001 else f"_a{number(alpha)}"
     first = "" if n0 == 100 else f"_s{n0}"
     return f"fixed{level}{first}-{n}"
 
 
-def scale_of(sigma: Any) -> str:
-    """A noise scale as slugs write it: at least two decimals."""
+def _positive(sigma: Any) -> float:
     try:
         if 0 < float(sigma) < np.inf:
-            return number(float(sigma))
+            return float(sigma)
     except (TypeError, ValueError):
         pass
     raise SmoothcertError(f"sigma {sigma!r}: expected a positive number")

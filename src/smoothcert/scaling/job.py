@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from smoothcert import datasets
+from smoothcert.compute.arithmetic import name_of
 from smoothcert.compute.devices import choose_device
 from smoothcert.core import provenance
 from smoothcert.core.errors import SmoothcertError
@@ -23,7 +24,7 @@ from smoothcert.core.files import write_text
 from smoothcert.core.scratch import Scratch
 from smoothcert.datasets import Dataset
 from smoothcert.models.doors import load_model
-from smoothcert.models.own import arithmetic, name_of
+from smoothcert.models.own import arithmetic
 from smoothcert.noise import NOISES, Noise
 from smoothcert.sampling.checks import check_images
 from smoothcert.sampling.engines import open_engine

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from smoothcert.compute.arithmetic import dtype_of
+from smoothcert.compute.arithmetic import dtype_of, name_of
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.graph import NotExported
-from smoothcert.models.own import arithmetic, name_of, probes
+from smoothcert.models.own import arithmetic, probes
 from smoothcert.sampling.engines.base import Engine, NotHere, check_precision
 from smoothcert.sampling.engines.onnx_runtime import OnnxRuntimeEngine
 from smoothcert.sampling.engines.open_vino import OpenVinoEngine

@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from smoothcert.compute.arithmetic import PRECISIONS, dtype_of
+from smoothcert.compute.arithmetic import PRECISIONS, dtype_of, name_of
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.models.own import arithmetic, name_of
+from smoothcert.models.own import arithmetic
 
 
 class NotHere(Exception):
@@ -34,6 +34,14 @@ class Engine(ABC):
         self.model, self.shape = model, tuple(shape)
         self.device, self.precision = device, precision
         self.note = ""
+        self._open()
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Put ``model`` in eval mode and prepare it for calls.
+
+        Raises NotHere or NotExported where this engine cannot run it.
+        """
 
     @property
     @abstractmethod

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from smoothcert.models.graph import graph_of, session
 from smoothcert.sampling.engines.base import Engine, NotHere
@@ -20,15 +19,12 @@ class OnnxRuntimeEngine(Engine):
 
     name: ClassVar[str] = "onnxruntime"
 
-    def __init__(
-        self, model: nn.Module, shape: Sequence[int], device: torch.device, precision: str
-    ) -> None:
-        if device.type != "cpu":
-            raise NotHere(f"it runs on CPUs, not on {device}")
-        if precision != "float32":
-            raise NotHere(f"it computes in float32, not in {precision}")
-        super().__init__(model.eval(), shape, device, precision)
-        self._session = session(graph_of(self.model, shape), "engine onnxruntime")
+    def _open(self) -> None:
+        if self.device.type != "cpu":
+            raise NotHere(f"it runs on CPUs, not on {self.device}")
+        if self.precision != "float32":
+            raise NotHere(f"it computes in float32, not in {self.precision}")
+        self._session = session(graph_of(self.model.eval(), self.shape), "engine onnxruntime")
         self._name = self._session.get_inputs()[0].name
 
     @property

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.graph import graph_of
@@ -26,13 +25,11 @@ class OpenVinoEngine(Engine):
 
     name: ClassVar[str] = "openvino"
 
-    def __init__(
-        self, model: nn.Module, shape: Sequence[int], device: torch.device, precision: str
-    ) -> None:
-        if device.type != "cpu":
-            raise NotHere(f"it runs on CPUs here, not on {device}")
-        if precision not in HINTS:
-            raise NotHere(f"it computes in {' or '.join(HINTS)}, not in {precision}")
+    def _open(self) -> None:
+        if self.device.type != "cpu":
+            raise NotHere(f"it runs on CPUs here, not on {self.device}")
+        if self.precision not in HINTS:
+            raise NotHere(f"it computes in {' or '.join(HINTS)}, not in {self.precision}")
         try:
             import openvino
         except ImportError:
@@ -41,10 +38,9 @@ class OpenVinoEngine(Engine):
             ) from None
         self._core = openvino.Core()
         able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bfloat16" and "BF16" not in able:
+        if self.precision == "bfloat16" and "BF16" not in able:
             raise NotHere("this processor has no bfloat16")
-        super().__init__(model.eval(), shape, device, precision)
-        self._graph = graph_of(self.model, shape)
+        self._graph = graph_of(self.model.eval(), self.shape)
         self._version = openvino.get_version().partition("-")[0]
         self._local = threading.local()
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from smoothcert.compute.arithmetic import check_device, dtype_of
 from smoothcert.models.fold import folded
@@ -27,23 +26,20 @@ class TorchEngine(Engine):
 
     name: ClassVar[str] = "torch"
 
-    def __init__(
-        self, model: nn.Module, shape: Sequence[int], device: torch.device, precision: str
-    ) -> None:
-        check_device(precision, device)
-        self._kind = dtype_of(precision)
-        gpu = device.type == "cuda"
+    def _open(self) -> None:
+        check_device(self.precision, self.device)
+        self._kind, gpu = dtype_of(self.precision), self.device.type == "cuda"
         # Before the weights are rounded to the precision: those that are folded round once.
-        fast = folded(model) if gpu and precision != "float64" else None
-        if arithmetic(model) != self._kind:
-            model = copy.deepcopy(model).to(self._kind)
-        if device_of(model) != device:
-            model = model.to(device)
-        super().__init__(model.eval(), shape, device, precision)
+        fast = folded(self.model) if gpu and self.precision != "float64" else None
+        if arithmetic(self.model) != self._kind:
+            self.model = copy.deepcopy(self.model).to(self._kind)
+        if device_of(self.model) != self.device:
+            self.model = self.model.to(self.device)
+        self.model.eval()
         self._how = [] if fast is None else ["batch norm folded"]
-        self._network = self.model if fast is None else fast.to(device, self._kind)
+        self._network = self.model if fast is None else fast.to(self.device, self._kind)
         self._layout = torch.preserve_format
-        if gpu and precision in TENSOR_CORES and len(self.shape) == 3:
+        if gpu and self.precision in TENSOR_CORES and len(self.shape) == 3:
             self._how.append("channels last")
             self._layout = torch.channels_last
             own = copy.deepcopy(self.model) if fast is None else fast

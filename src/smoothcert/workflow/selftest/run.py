@@ -15,7 +15,7 @@ import torch
 from smoothcert.compute.arithmetic import switches
 from smoothcert.compute.devices import driver_version, job_device, kind_of
 from smoothcert.core import provenance
-from smoothcert.core.errors import SmoothcertError
+from smoothcert.core.errors import SmoothcertError, first_line
 from smoothcert.core.files import write_text
 from smoothcert.workflow.selftest import again, noise, same, speed
 from smoothcert.workflow.selftest.place import Ask, Check, Place
@@ -85,8 +85,7 @@ def _answers(name: str, ask: Ask, place: Place) -> list[Check]:
     try:
         found.extend(ask(place))
     except Exception as error:  # a device may fail in any way; the other questions go on
-        said = (str(error).strip().splitlines() or [""])[0]
-        found.append(Check(name, False, f"{type(error).__name__}: {said}"))
+        found.append(Check(name, False, f"{type(error).__name__}: {first_line(error)}"))
     return found
 
 
