@@ -20,6 +20,7 @@ configfile: overlay(config)
 
 check(config)
 
+
 # With --sdm apptainer all jobs run in it.
 container: config["container"]
 
