@@ -243,9 +243,9 @@ def test_an_empty_folder_says_what_to_run(tmp_path):
 def test_files_that_are_none_of_theirs_are_one_line(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "cohen_figure.png").write_bytes(b"no picture")
-    with pytest.raises(SmoothcertError, match=r"cohen_figure\.png: no PNG"):
+    with pytest.raises(SmoothcertError, match=r"cohen_figure\.png: not a PNG"):
         page_of(tmp_path).html()
-    with pytest.raises(SmoothcertError, match="absent: no folder of results"):
+    with pytest.raises(SmoothcertError, match="absent: not a results folder"):
         page_of(tmp_path / "absent").html()
 
 

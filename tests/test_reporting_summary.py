@@ -52,4 +52,4 @@ def test_a_folder_with_nothing_in_it_says_so(
     assert main(["overview", "summary", str(tmp_path)]) == 0
     assert "made      nothing yet" in capsys.readouterr().out
     assert main(["overview", "summary", str(tmp_path / "absent")]) == 2
-    assert "no folder of results" in capsys.readouterr().err
+    assert "not a results folder" in capsys.readouterr().err

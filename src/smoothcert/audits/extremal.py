@@ -71,7 +71,7 @@ def log_density(noise: Noise) -> Callable[[Tensor], Tensor]:
         "uniform": lambda z: torch.where(z.abs().amax(1) <= 1, 0.0, -torch.inf),
     }
     if noise.name not in formulas:
-        raise SmoothcertError(f"noise {noise.name}: no density to attack by")
+        raise SmoothcertError(f"noise {noise.name}: has no density, which the attack needs")
     return formulas[noise.name]
 
 

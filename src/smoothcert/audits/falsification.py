@@ -93,7 +93,7 @@ def claims(
     """
     if table.optional("memory_event") is not None:
         raise SmoothcertError(
-            "falsification: the table went through a memory; expected certificates before it"
+            "falsification: the table was changed by a memory; expected raw certificates"
         )
     for name in ("sigma", "p_lower", "alpha"):
         if table.optional(name) is None:

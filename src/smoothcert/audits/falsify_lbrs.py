@@ -82,7 +82,7 @@ def rebuild(record: Mapping[str, Any], table: CertificateTable) -> Model:
     recipe = Recipe.check(spec.get("recipe", {}), "LBRS: recipe")
     data = load(task)
     if not np.array_equal(data.test_idx, table.idx):
-        raise SmoothcertError("LBRS: the task has other test images than the table")
+        raise SmoothcertError("LBRS: the task's test images differ from the table's")
     labels = torch.as_tensor(data.train_label, dtype=torch.float32)
     net = fit(recipe, data.train, labels, task.seed).double()
     points, point_labels = data.pools[0]
@@ -106,7 +106,7 @@ def falsify(
     """
     side = 2 * table.predict - 1
     if not np.array_equal(model.predict(model.x), side):
-        raise SmoothcertError("LBRS: the rebuilt network does not predict what the table says")
+        raise SmoothcertError("LBRS: the rebuilt network's predictions differ from the table's")
     rows = evenly(np.flatnonzero(table.radius > 0), settings.max)
     x, y = model.x[rows], torch.as_tensor(side[rows]).double()
     d = x[0].numel()

@@ -44,7 +44,7 @@ def measure(files: Files, options: Options) -> Picture:
         twin = _at_sigma_0(twins.get(tuple(axes.get(a) for a in _SAME)))
         for ball in attacked.to_dict("records"):
             if twin and ball["idx"] not in twin:
-                raise SmoothcertError(f"fixed: no certificate of idx {ball['idx']} of {path}")
+                raise SmoothcertError(f"fixed: no certificate for idx {ball['idx']} of {path}")
             rows.append(_row({"table": place, **axes}, ball, twin))
     return Picture(frame("audit_memory", rows))
 

@@ -100,7 +100,8 @@ def shared(budget: Budget, n: int, table: float = 0.0) -> Budget:
         return budget
     if not table < budget.alpha:
         raise SmoothcertError(
-            f"alpha {budget.alpha:g}: expected more than the radius table's {table:g}"
+            f"alpha {budget.alpha:g}: expected more than {table:g}, the failure probability of the"
+            " radius table"
         )
     return replace(budget, alpha=table + (budget.alpha - table) / n)
 
@@ -181,11 +182,11 @@ def choices(
     of other inputs, or fewer inputs than folds.
     """
     if len(tables) < 2:
-        raise SmoothcertError("honesty: a choice needs at least two tables of certificates")
+        raise SmoothcertError("honesty: choosing a setting needs at least two certificate tables")
     tables = metrics.common_inputs(tables)
     n = len(tables[0])
     if not 2 <= folds <= n:
-        raise SmoothcertError(f"folds {folds}: expected from 2 to the {n} inputs")
+        raise SmoothcertError(f"folds {folds}: expected 2 to {n}, the number of inputs")
     each = np.stack([metrics.certified(t, radii, strict) for t in tables])  # [M, R, N]
     reach = np.stack([metrics.certified_radius(t) for t in tables])  # [M, N]
     held = np.zeros(each.shape[1:])
@@ -377,6 +378,6 @@ def _choices(subject: Subject, settings: HonestySettings, verdicts: list[Verdict
             })  # fmt: skip
     if subject.tables and not rows:
         raise SmoothcertError(
-            "audit honesty: no two TABLEs that differ in noise scale or scaling only"
+            "audit honesty: expected two TABLEs that differ only in noise scale or scaling"
         )
     return rows

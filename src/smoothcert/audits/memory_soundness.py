@@ -69,7 +69,7 @@ class MemorySoundness(Audit[MemorySoundnessSettings]):
             raise SmoothcertError(f"{subject.table}: its budget is unknown; give --budget")
         if "predict_raw" in of.run.table.columns:
             raise SmoothcertError(
-                f"{subject.table}: certificates after a memory; expected the raw ones"
+                f"{subject.table}: changed by a memory; expected raw certificates"
             )
         scaling = SCALINGS.parse(str(of.run.scaling or "fixed"))
         attack = Attack(

@@ -246,7 +246,7 @@ def _device(subject: Subject) -> str:
     made = str(run.record.get("device") or subject.device)
     device = made.partition(" ")[0]
     if "(" in made and (here := kind_of(job_device(device))) != made:
-        raise SmoothcertError(f"{subject.table}: certified on {made}, and this is {here}")
+        raise SmoothcertError(f"{subject.table}: certified on {made}; this machine has {here}")
     return device
 
 

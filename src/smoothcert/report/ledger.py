@@ -62,7 +62,7 @@ def ledger(results: str | os.PathLike[str], papers: Iterable[str] = PAPERS) -> l
     """
     folder, wanted = Path(results), set(papers)
     if not folder.is_dir():
-        raise SmoothcertError(f"{folder}: no folder of results")
+        raise SmoothcertError(f"{folder}: not a results folder")
     evidence = Evidence(folder)
     return [Row(one, judge(one, evidence)) for one in read_claims() if one.paper in wanted]
 

@@ -171,7 +171,7 @@ def _shown(run: Run, row: int, image: NDArray, classes: Sequence[str]) -> dict[s
     """An image with what is said of it, its classes by name where they have names that are no
     numbers; raises SmoothcertError for a point."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise SmoothcertError(f"inputs of shape {image.shape} are no pictures")
+        raise SmoothcertError(f"inputs of shape {image.shape} are not images")
     values = (image.clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
     out = io.BytesIO()
     Image.fromarray(np.broadcast_to(values, (*values.shape[:2], 3)).copy()).save(out, format="PNG")

@@ -133,7 +133,7 @@ def scales_record(run: Run) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SmoothcertError(f"{path}: no record of a table of scales: {error}") from None
     if run.record.get("model_digest") not in (None, digest):
-        raise SmoothcertError(f"{path}: of another model than {run.path}")
+        raise SmoothcertError(f"{path}: for another model than {run.path}")
     return record
 
 

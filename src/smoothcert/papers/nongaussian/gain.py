@@ -101,7 +101,7 @@ def _gain(run: Run, baselines: Sequence[Run]) -> Row:
 def _dimension(run: Run) -> int:
     shape = run.record.get("shape")
     if not shape:
-        raise SmoothcertError(f"{run.path}: its record has no shape; expected the input's")
+        raise SmoothcertError(f"{run.path}: its record has no shape; expected the input shape")
     return int(np.prod(shape))
 
 
@@ -143,7 +143,9 @@ def training(files: Files, options: Options) -> Table:
     )
     rows = [_training(run, runs) for run in runs if _own(run)]
     if not rows:
-        raise SmoothcertError("certificate tables: found none of a model trained with its noise")
+        raise SmoothcertError(
+            "certificate tables: found none for a model trained with the certified noise"
+        )
     notes = (
         "≥ 0: percent of the inputs that are certified and right at radius 0. The models certified"
         " in a row differ in the noise of training only, which has equal energy E‖z‖₂²; one"

@@ -17,7 +17,7 @@ _NORMS = ("l1", "l2", "linf")
 class AblationOptions(Options):
     """What a reader may choose of the ablation's figure."""
 
-    p: Probability = Field(DRAWN, description="the class probability that it is drawn for")
+    p: Probability = Field(DRAWN, description="class probability of the figure")
 
 
 def _table(number: int, norm: str, symbol: str) -> Output:

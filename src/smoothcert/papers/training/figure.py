@@ -88,9 +88,9 @@ def read_log(path: str | os.PathLike[str]) -> Log:
         with path.open(encoding="utf-8", newline="") as handle:
             rows = list(csv.reader(handle))
     except FileNotFoundError:
-        raise SmoothcertError(f"{path}: no such log of a training") from None
+        raise SmoothcertError(f"{path}: no such training log") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SmoothcertError(f"{path}: cannot be read as the log of a training: {error}") from None
+        raise SmoothcertError(f"{path}: cannot be read as a training log: {error}") from None
     names = rows[0] if rows else []
     missing = [name for name in REQUIRED if name not in names]
     if missing:
@@ -100,7 +100,7 @@ def read_log(path: str | os.PathLike[str]) -> Log:
     values = np.array([_numbers(path, i, row, names) for i, row in enumerate(rows[1:], 2)])
     columns = {name: values[:, i] for i, name in enumerate(names)}
     if not (np.diff(columns["epoch"]) > 0).all():
-        raise SmoothcertError(f"{path}: column 'epoch': expected numbers that rise")
+        raise SmoothcertError(f"{path}: column 'epoch': expected increasing numbers")
     return Log(path, columns, *_from_path(path))
 
 
