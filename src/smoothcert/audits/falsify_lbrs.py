@@ -186,7 +186,7 @@ def verdict(attacked: Attacked, beyond: Attacked, subject: str, form: str, steps
     ours = form == "tight"
     m, broken, more = len(attacked.idx), int(attacked.broken.sum()), int(beyond.broken.sum())
     if m == 0:
-        return Verdict(promise, subject, NOT_RUN, "no certificate claims a ball", ours)
+        return Verdict(promise, subject, NOT_RUN, "no certificate has a positive radius", ours)
     numbers = {
         "certificates": m, "flipped": broken, "expected": 0.0, "allowed": 0, "at_twice": more,
     }  # fmt: skip
@@ -224,7 +224,7 @@ def exact_verdicts(out: Mapping[str, NDArray]) -> list[Verdict]:
         ratio = np.divide(radius, exact, out=np.zeros_like(radius), where=np.isfinite(exact))
         evidence = (
             f"{int(over.sum())} of {int(certified.sum())} radii exceed the exact distance to the"
-            f" nearest input of another prediction; the largest is {ratio.max():.4f} of it"
+            f" nearest input with another prediction;  the largest is {ratio.max():.4f} of it"
         )
         verdicts.append(
             Verdict(

@@ -127,20 +127,21 @@ def together_verdicts(family: Family, subject: str) -> list[Verdict]:
         f" up to {family.any_wrong:.3f}; at most {family.quantile} are, with probability 0.999"
     )
     if estimate is not None:
-        said += f"; at the observed shares of votes {estimate:.3f} and {family.expected:.2f} wrong"
+        said += f"; at the observed vote shares {estimate:.3f} and {family.expected:.2f} wrong"
     word = BROKEN if estimate is not None and estimate > alpha else NOT_FOUND
     joint = (
-        f"each at alpha / {n}, from the same votes: union bound; ACR {acr[1]:.4f} instead of"
+        f"union bound at alpha / {n} each, from the same votes: ACR {acr[1]:.4f} instead of"
         f" {acr[0]:.4f}, abstentions {int((family.joint.predict == ABSTAIN).sum())} instead of"
         f" {int((family.plain.predict == ABSTAIN).sum())}"
     )
     return [
         Verdict(
-            "reading alpha as that of a whole table: all certificates are right with 1 - alpha",
+            "treating alpha as a table-wide error rate: all certificates are correct with"
+            " probability 1 - alpha",
             subject, word, said, False, numbers,
         ),
         Verdict(
-            "at alpha / N each, all certificates of the table are right with probability"
+            "at alpha / N each, all certificates of the table are correct with probability"
             " 1 - alpha", subject, HOLDS, joint, True, numbers,
         ),
     ]  # fmt: skip
@@ -239,7 +240,7 @@ def choice_verdict(found: Choice, settings: int, subject: str) -> Verdict:
         f" {float(found.acr.value):.4f}"
     )
     word = BROKEN if value - widened > 0 else NOT_FOUND
-    promise = "the best setting for each radius does as well on inputs that did not choose it"
+    promise = "the best setting at each radius does equally well on held-out inputs"
     return Verdict(promise, subject, word, evidence, False, numbers)
 
 
@@ -326,7 +327,7 @@ def _together(subject: Labels, family: Family, radii: Floats) -> list[Row]:
                    for i, r in enumerate(radii)},
             }
         )  # fmt: skip
-    level = f"α = {alpha:g} each, at most {family.quantile} wrong taken off"
+    level = f"α = {alpha:g} each, at most {family.quantile} wrong subtracted"
     labels = {**subject, "level": level, "reading": "corrected", "any_wrong": f"{alpha:.3g}"}
     return [*rows, {"part": "together", **labels, **_corrected(family, radii, n)}]
 

@@ -342,4 +342,4 @@ def _verdicts(curves: list[Curve], runs: int) -> list[Verdict]:
 def _how(curve: Curve, runs: int) -> str:
     if curve.exact:
         return "exact"
-    return f"{runs:,} runs a point, +-{curve.errors[curve.worst]:.2f}"
+    return f"{runs:,} runs per point, +-{curve.errors[curve.worst]:.2f}"
