@@ -148,12 +148,12 @@ def check_figures(spiral, accuracies_of):
     assert [axes.get_xlabel() for axes in regions.axes] == ["$x_1$"] * len(regions.axes)
     assert regions.axes[0].get_ylabel() == "$x_2$"
     assert {
-        "test points of class -1", "test points of class +1", "LBRS answers -1",
-        "LBRS answers +1", "boundary of the linear SVM",
+        "test points of class -1", "test points of class +1", "LBRS predicts -1",
+        "LBRS predicts +1", "boundary of the linear SVM",
     } == set(words(regions))  # fmt: skip
 
     explained = {
-        "mean over seeds and draws", "smallest to largest of them", "0.5: a constant answer",
+        "mean over seeds and draws", "their range", "0.5: a constant answer",
     }  # fmt: skip
     picture = figures.measure_sweep(accuracies_of, Options())
     sweep = figures.draw_sweep(picture)

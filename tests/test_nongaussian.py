@@ -231,7 +231,7 @@ def test_figure_4_has_a_panel_a_model_and_a_curve_a_method(tmp_path):
     labels = [text.get_text() for text in panels[0].get_legend().get_texts()]
     assert labels == [
         "Baseline: Gaussian for ℓ∞", "Zhang et al.: centripetal ℓ∞",
-        "95% interval for the number of inputs",
+        "95% CI (test-set sampling)",
     ]  # fmt: skip
     table = read_runs(paths[:1])[0].table
     exact = metrics.certified_accuracy(table, [4 / 255]).value[0]

@@ -205,7 +205,7 @@ def test_what_needs_published_certificates_that_are_not_there_is_said_to_be_left
     said = "Left out, because the authors&#39; published certificates"
     text = page_of(results).html().replace("authors' published", "authors&#39; published")
     assert text.count(said) == 4  # in the sections of Cohen, DDRS, ISS and Zhang
-    assert "What sound budgets would have saved on published models" in text
+    assert "Samples that sound budgets would save on published models" in text
     folder = tmp_path / "smoke"
     shutil.copytree(results, folder)
     for output in (o for section in SECTIONS for o in section.outputs):

@@ -145,8 +145,8 @@ def measure(files: Files, options: ImageOptions) -> Picture:
     })  # fmt: skip
     about = f"{data.name}, {readable.noise(noise.slug)}, σ* by {readable.scaling(scales.scaling)}"
     notes = (
-        f"{about}. σ* < σ₀ for {below} and σ* > σ₀ for {above} of {total} inputs. The same draw of"
-        " noise at both scales; pixels clipped to [0, 1] here only."
+        f"{about}. σ* < σ₀ for {below} and σ* > σ₀ for {above} of {total} inputs. Same noise"
+        " draw at both scales; pixels clipped to [0, 1] here only."
     )
     more = {"pictures": pictures, "notes": notes, "title": options.title}
     return Picture(frame("ddrs_images", rows), more)

@@ -228,7 +228,7 @@ def _label(log: Log) -> str:
     if log.training is None:
         return log.name
     schedule = log.training.schedule
-    words = {"fs": "fixed σ", "ds2": "each input its own σ (DS2)"}.get(schedule, schedule)
+    words = {"fs": "fixed σ", "ds2": "per-input σ (DS2)"}.get(schedule, schedule)
     return f"{words}{names.variant(log.training.variant)}"
 
 
@@ -252,7 +252,7 @@ def draw(picture: Picture) -> Figure:
             labels |= _set(column, part)
             about = part.iloc[0]
             column[0].set_title(about.heading)
-            moved = " (fine-tuning goes on from the fixed σ)" if about.continued == "yes" else ""
+            moved = " (fine-tuning continues from the fixed σ)" if about.continued == "yes" else ""
             for axes in column if single else column[-1:]:
                 axes.set_xlabel(f"epoch{moved}")
         _logarithmic(panels[1])
@@ -260,7 +260,7 @@ def draw(picture: Picture) -> Figure:
             _same_height(panels[2])
         for axes, text in zip(
             panels[:, 0],
-            ("loss, mean of the batches", "noisy error (% of inputs)",
+            ("mean batch loss", "noisy error (% of inputs)",
              "noise scale σ\n(pixels in [0, 1])"),
             strict=False,
         ):  # fmt: skip
