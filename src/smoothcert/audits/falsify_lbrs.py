@@ -224,7 +224,7 @@ def exact_verdicts(out: Mapping[str, NDArray]) -> list[Verdict]:
         ratio = np.divide(radius, exact, out=np.zeros_like(radius), where=np.isfinite(exact))
         evidence = (
             f"{int(over.sum())} of {int(certified.sum())} radii exceed the exact distance to the"
-            f" nearest input with another prediction;  the largest is {ratio.max():.4f} of it"
+            f" nearest input with another prediction; the largest is {ratio.max():.4f} of it"
         )
         verdicts.append(
             Verdict(

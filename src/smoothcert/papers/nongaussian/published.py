@@ -68,7 +68,7 @@ def _baseline(table: str, files: Files, factor: float) -> Table:
         + " published, plain counting; in the last row of a data set the best model at each radius,"
         " and after a slash the baseline that Zhang et al. print. As printed: to the nearest whole"
         " percent. The interval is for the best model and ignores the selection.",
-        "linf radii are l2 radii over the square root of 3,072; all 10,000 inputs, the paper does"
+        "linf radii are l2 radii over the square root of 3,072; all 10,000 inputs; the paper does"
         " not state how many it uses."
         if linf
         else "Cohen's radii use α = 0.01 except at σ = 0.12, although 0.001 is stated.",
