@@ -360,7 +360,7 @@ def shades(tmp_path, monkeypatch):
 def test_one_class_for_all_and_a_low_accuracy_are_warned_of_with_what_helps(shades, capsys):
     assert shades() == 0
     said = capsys.readouterr().err
-    assert "its answer is class 0 for all 40 images without noise; likely causes: the range" in said
+    assert "it predicts class 0 for all 40 clean images; likely causes: the range" in said
     assert '{"white": 255.0} gives 100.0% of 40' in said
     assert shades("u.tsv", white=255, accuracy=0.98) == 0
     shown = capsys.readouterr()

@@ -125,7 +125,9 @@ def test_votes_of_another_network_of_the_same_name_and_weights_are_not_taken_ove
     assert cli.main(certifying()) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "t.votes.npz holds votes with another specification: answers: on the same inputs" in said
+    assert (
+        "t.votes.npz holds votes with another specification: answers: the network's outputs" in said
+    )
     assert Path("t.votes.npz").read_bytes() == before
     # Nor are its shards joined with the other's.
     store = VoteStore.read("t.votes.npz")

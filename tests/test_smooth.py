@@ -266,10 +266,10 @@ def test_a_whole_set_is_tried_without_noise_first(out):
     told = {"n": 100, "out": out, "progress": False}
     blank = model()
     nn.init.zeros_(blank.fc.weight)
-    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 images without noise"):
+    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 clean images"):
         Smooth(blank, 10, 0.25).certify_all(images, labels, **told)
     told["out"] = out and "v.tsv"
-    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 images without noise"):
+    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 clean images"):
         Smooth(blank, 10, 0.25, white=255).certify_all(images, labels, **told)
     told["out"] = out and "u.tsv"
     with pytest.warns(SmoothcertWarning, match=r"of 30 images\); stated is 90.0%"):
