@@ -160,7 +160,7 @@ def broken(data, kind):
         ("", ("--norm", "l1"), None, "has l2 radii"),
         ("", ("--dataset", "mnist"), None, "was certified on digits"),
         ("", ("--dataset", "nothing"), None, "was certified on digits"),
-        ("", ("--order", "sorted"), None, "the seed of a random one"),
+        ("", ("--order", "sorted"), None, "the seed of a random order"),
         ("", ("--orders", "-1"), None, "expected at least 0"),
         ("", ("--split", "validation"), None, "unknown"),
         ("", (), {"data_digest": "another"}, "other data than digits"),

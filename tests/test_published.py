@@ -207,7 +207,7 @@ def test_a_column_says_scale_n_or_alpha_and_a_flag_that_differs_is_refused(tmp_p
     assert (store.scale == 0.25).all()
     assert store.look == 5000
     assert store.identity["published"]["alpha"] == 0.0123
-    with pytest.raises(SmoothcertError, match=r"column sigma says 0.25, --scale 0.5"):
+    with pytest.raises(SmoothcertError, match=r"column sigma has 0.25, --scale 0.5"):
         import_certificates(path, 0.5)
 
 
