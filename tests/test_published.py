@@ -251,7 +251,9 @@ def test_counts_instead_of_radii_are_the_votes(tmp_path):
 
     assert table.radius[:2] == pytest.approx(0.25 * norm.ppf(bound))
     assert store.extra["count_low"][:2].tolist() == [990, 700]
-    with pytest.raises(SmoothcertError, match=r"sigma_0\.25\.tsv:2: count 990 of n 500"):
+    with pytest.raises(
+        SmoothcertError, match=r"sigma_0\.25\.tsv:2: count 990: expected 0 to n = 500"
+    ):
         import_certificates(path, n=500)
 
 
