@@ -181,7 +181,7 @@ def batch_norm(network):
 
 
 NONE = {
-    "one output": (Forward(lambda x: x.flatten(1).sum(1, keepdim=True)), "one per class, at least two"),
+    "one output": (Forward(lambda x: x.flatten(1).sum(1, keepdim=True)), "per class, at least two"),
     "one answer a batch": (Forward(lambda x: x.flatten(1).mean(0)[:5]), r"has shape \(5,\)"),
     "one answer for all": (
         Forward(lambda x: x.flatten(1).mean(0)[:5].expand(len(x), 5)),
