@@ -63,8 +63,8 @@ CLEAN := build/clean
 dist:
 	rm -rf dist build/tools $(CLEAN)
 	$(PYTHON) -m venv build/tools
-	build/tools/bin/python -m pip install --quiet build twine setuptools setuptools-scm
-	build/tools/bin/python -m build --no-isolation
+	build/tools/bin/python -m pip install --quiet build twine
+	build/tools/bin/python -m build
 	build/tools/bin/twine check --strict dist/*
 	$(PYTHON) -m venv $(CLEAN)
 	$(CLEAN)/bin/python -m pip install --quiet --constraint requirements.lock dist/*.whl
