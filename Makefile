@@ -1,5 +1,6 @@
 # make smoke   the default workflow, from nothing to its page        make test   the tests
 # make lint    formatting, types, floors, workflow                   make lock   new pins
+# make docs    the manual as a site, in build/docs
 # make test-slurm   the workflow through `snakemake --profile slurm` on a private Slurm (Debian)
 # On a machine with only Python (3.11 or newer) each of these first makes .venv and installs.
 
@@ -13,7 +14,7 @@ RESULTS := results/smoke
 export PATH := $(abspath $(BIN)):$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install smoke test test-all test-slurm lint format lock clean
+.PHONY: install smoke test test-all test-slurm lint format docs lock clean
 
 install: $(INSTALLED)
 
@@ -57,13 +58,17 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules
 
+docs: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --quiet --fail-on-warning docs build/docs
+	@echo "The manual: $(abspath build/docs/index.html)"
+
 # Run it with the oldest Python that is supported, so that the pins install on every newer one.
 # torch's local version (+cpu, +cu126) depends on where it came from: the pin leaves it out.
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
 	$(VENV)-lock/bin/pip-compile --quiet --extra onnx --extra openvino --extra workflow \
-		--extra dev --strip-extras \
+		--extra docs --extra dev --strip-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --no-header \
 		--output-file $(VENV)-lock/lock pyproject.toml
 	{ grep '^#' requirements.lock; grep -v -e '^#' -e '^nvidia-' -e '^cuda-' -e '^triton=' \
