@@ -60,7 +60,7 @@ format: $(INSTALLED)
 	$(BIN)/snakefmt Snakefile rules
 
 docs: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --quiet --fail-on-warning docs build/docs
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning docs build/docs
 	@echo "The manual: $(abspath build/docs/index.html)"
 
 # The wheel is installed in an environment of its own and tried from an empty folder.

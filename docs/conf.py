@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from inspect import isclass
+from typing import Any
 
 from docutils import nodes
 from docutils.utils.math import MathError
@@ -78,35 +80,54 @@ def _results(app: Sphinx, error: Exception | None) -> None:
     shutil.copytree(app.srcdir / "results", target, copy_function=same)
 
 
+def _is_member(found: object) -> bool:
+    """Whether it is a noise, budget, ... and not what they have in common."""
+    return isclass(found) and issubclass(found, Part) and hasattr(found, "name")
+
+
+def _skip(
+    app: Sphinx, what: str, name: str, found: Any, skipped: bool, options: object
+) -> bool | None:
+    """What a family answers is described once, at its base class."""
+    function = getattr(found, "fget", found)
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    alias = what == "class" and isclass(found)
+    return True if alias or _is_member(getattr(module, owner, None)) else None
+
+
 def _docstring(
-    app: Sphinx, what: str, name: str, member: object, options: object, lines: list[str]
+    app: Sphinx, what: str, name: str, found: object, options: object, lines: list[str]
 ) -> None:
     """A part says its name, norm and source; stars and bars in plain text are mathematics."""
-    if isclass(member) and issubclass(member, Part) and hasattr(member, "name"):
-        norm, source = getattr(member, "norm", None), getattr(member, "reference", None)
-        about = {"Name": f"``{member.name}``", "Norm": norm, "Source": source}
-        lines += ["", *(f":{key}: {text}" for key, text in about.items() if text), ""]
+    if _is_member(found):
+        known = {"name": "name", "norm": "norm", "source": "reference"}
+        about = {key: getattr(found, attribute, None) for key, attribute in known.items()}
+        lines += ["", "; ".join(f"{key}: {text}" for key, text in about.items() if text), ""]
     plain = re.compile(r"(``.*?``|\*[A-Z][\w .]*\*)|([*|])")
     lines[:] = [plain.sub(lambda m: m[1] or "\\" + m[2], line) for line in lines]
 
 
 def _signature(
-    app: Sphinx, what: str, name: str, member: object, options: object, text: str, returns: str
+    app: Sphinx, what: str, name: str, found: object, options: object, text: str, returns: str
 ) -> tuple[str, str] | None:
-    """An array is written as in the code, and not as numpy defines it."""
-    if text is None:
-        return None
-    array = re.compile(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]")
-    written = [
-        array.sub(lambda m: "NDArray" if m[1].startswith("_") else f"NDArray[{m[1]}]", part or "")
-        for part in (text, returns)
-    ]
-    return written[0], written[1]
+    """Arrays as the code writes them, and not as numpy defines them."""
+    array = r"~?numpy\.ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?numpy\.dtype\[~?([\w.]+)\]\]"
+
+    def short(part: str | None) -> str:
+        part = re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", part or "")
+        kind = re.compile(array)
+        return kind.sub(
+            lambda m: "NDArray" if "_typing" in m[1] else f"NDArray[{m[1].split('.')[-1]}]", part
+        )
+
+    return (short(text), short(returns)) if text else None
 
 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.add_html_math_renderer("mathml", _math(False), _math(True))
+    app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)
     app.connect("build-finished", _results)

@@ -16,7 +16,7 @@ from conftest import REPOSITORY, copy_workflow
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```$", re.M | re.S)
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
+NUMBER = r"\d+(?:\.\d+)?"
 # A page is one program: its Python shares names, its shell the folder. Marks part the outputs.
 PROGRAM = """
 import subprocess, sys
@@ -25,9 +25,9 @@ for kind, block in {blocks!r}:
         exec(compile(block, {name!r}, "exec"), globals())
     else:
         subprocess.run(["bash", "-euo", "pipefail", "-c", block], check=True)
-    print({mark!r}, flush=True)
+    print({mark!r}, end='', flush=True)
 """
-MARK = "-- end of block --"
+MARK = "-- end of block --\n"
 
 
 def blocks(page: Path) -> list[tuple[str, str, str | None]]:
@@ -41,14 +41,20 @@ def blocks(page: Path) -> list[tuple[str, str, str | None]]:
     return found
 
 
-def same(shown: str, printed: str) -> bool:
-    """Whether a line is what a page shows: the words exactly, numbers nearly."""
-    pattern = NUMBER.sub("#", shown).split("...")
-    near = 5.0 if "%" in shown or "points" in shown else 0.05
-    if not re.fullmatch(".*".join(map(re.escape, pattern)), NUMBER.sub("#", printed)):
-        return False
-    pairs = zip(NUMBER.findall(shown), NUMBER.findall(printed), strict="..." not in shown)
-    return "..." in shown or all(abs(float(a) - float(b)) <= near for a, b in pairs)
+def check(shown: str, printed: str) -> None:
+    """Assert that what was printed is what the page shows."""
+    pieces = re.split(rf"(\.\.\.|{NUMBER})", shown)
+    special = {"...": "(?s:.*)"}
+    pattern = "".join(
+        special.get(p, f"({NUMBER})" if re.fullmatch(NUMBER, p) else re.escape(p)) for p in pieces
+    )
+    found = re.fullmatch(pattern, printed)
+    assert found, f"the page shows\n{shown}\nand it prints\n{printed}"
+    numbers = iter(found.groups())
+    for line in shown.splitlines():
+        near = 5.0 if "%" in line or "points" in line else 0.05
+        for number in re.findall(NUMBER, line):
+            assert float(next(numbers)) == pytest.approx(float(number), abs=near), line
 
 
 @pytest.mark.parametrize(
@@ -56,8 +62,8 @@ def same(shown: str, printed: str) -> bool:
 )
 def test_a_page_runs_and_prints_what_it_shows(page: Path, tmp_path: Path) -> None:
     folder = copy_workflow(tmp_path / "checkout")
-    shown = blocks(page)
-    program = PROGRAM.format(blocks=[b[:2] for b in shown], name=page.name, mark=MARK)
+    found = blocks(page)
+    program = PROGRAM.format(blocks=[b[:2] for b in found], name=page.name, mark=MARK)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -68,15 +74,8 @@ def test_a_page_runs_and_prints_what_it_shows(page: Path, tmp_path: Path) -> Non
         text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    for (_, block, expected), printed in zip(shown, done.stdout.split(f"{MARK}\n"), strict=False):
-        if expected is None:
-            continue
-        lines = printed.splitlines()
-        wanted = expected.splitlines()
-        if "..." in wanted:  # lines left out
-            at = wanted.index("...")
-            rest = len(wanted) - at - 1
-            wanted, lines = wanted[:at] + wanted[at + 1 :], lines[:at] + lines[len(lines) - rest :]
-        assert len(wanted) == len(lines), f"{block}\nprints\n{printed}"
-        for a, b in zip(wanted, lines, strict=True):
-            assert same(a, b), f"{page.name} shows\n{a}\nand it prints\n{b}"
+    *outputs, rest = done.stdout.split(MARK)
+    assert len(outputs) == len(found), rest
+    for (_, _, shown), printed in zip(found, outputs, strict=True):
+        if shown is not None:
+            check(shown, printed)
