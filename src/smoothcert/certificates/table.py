@@ -60,31 +60,32 @@ _LARGEST = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class CertificateTable:
-    """One row an input, in the order of the data set; columns are arrays of equal length.
+    """One row per input, in the order of the data set; columns are arrays of equal length.
 
-    The first six are in every table, the others where they are known:
+    The first six are in every table, the others if they are known:
 
     ==================================  ========================================================
     ``idx``                             the input's index in its data set
     ``label``                           its true class; -1: unknown, then there is no accuracy
-    ``predict``                         the certified class; -1: an abstention
-    ``radius``                          within which it holds, in pixels of [0,1] images, in the
-                                        norm ``norm``; 0 for an abstention
-    ``correct``                         1 where ``predict`` is ``label``
+    ``predict``                         certified class; -1: an abstention
+    ``radius``                          certified radius in pixels of [0,1] images, in the norm
+                                        ``norm``; 0 for an abstention
+    ``correct``                         1 if ``predict`` is ``label``
     ``time``                            seconds
     ``p_lower``, ``p_upper``            bounds on the probabilities of the class, and of every
                                         other one
-    ``count``, ``n``                    the bound rests on ``count`` of ``n`` votes
-    ``n0``, ``samples``                 votes that chose the class; all noise drawn for the input
-    ``alpha``                           the certificate is wrong with at most this probability
+    ``count``, ``n``                    votes for the class, of all estimation votes
+    ``n0``, ``samples``                 selection votes; all noise drawn for the input
+    ``alpha``                           the largest probability that the certificate is wrong
     ``sigma``                           the noise scale at the input, in pixels of [0,1] images
     ``noise``, ``budget``, ``scaling``  slugs
     ``engine``                          what computed the base classifier, with its version and
                                         precision: whoever predicts uses the same
-    ``level``, ``level_p_lower``,       of a smoothed estimator (:func:`smoothcert.routed`): the
-    ``level_scale``                     input's level, a bound on its probability, the noise scale
-    ``predict_raw``, ``radius_raw``,    before the memory of DDRS, and what the memory did
-    ``memory_event``
+    ``level``, ``level_scale``          of a smoothed estimator (:func:`smoothcert.routed`): the
+                                        input's level, and the scale of the estimator's noise
+    ``level_p_lower``                   lower bound on the probability of the level
+    ``predict_raw``, ``radius_raw``     before the memory of DDRS
+    ``memory_event``                    what the memory did
     ==================================  ========================================================
     """
 
