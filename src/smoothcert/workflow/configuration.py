@@ -219,6 +219,7 @@ class _Base(Settings):
     datasets: dict[str, Any]  # of one's own, by name: their model is that of datasets.own
     data_dir: str | None
     checkpoints_dir: str | None
+    container: str  # for --sdm apptainer
     seed: Natural
     target: str | None = None  # of snakemake plan
     recipes: dict[str, dict[str, Config]]  # their models depend on the keys
