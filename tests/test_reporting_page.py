@@ -164,7 +164,7 @@ def test_sections_open_and_every_claim_and_verdict_stands_in_its_own(results):
     assert "failure at most alpha (ours)" in text
     assert '<span class="ours">ours</span>' in text
     assert "audits/deep/a.json" in text
-    assert "report on Gaussian smoothing" in text
+    assert "Full report: Gaussian smoothing" in text
 
 
 def test_a_table_says_once_what_is_the_same_in_every_row(results):
@@ -304,7 +304,7 @@ def test_a_notebook_shows_what_the_page_shows(results):
     assert "a ball" not in show.audits(results, "shallow").text
     assert "Claims of DDRS" in show.claims(results, "ddrs").text
     assert "Claims of ISS" not in show.claims(results, "ddrs").text
-    with pytest.raises(SmoothcertError, match=r"absent\.html: not made"):
+    with pytest.raises(SmoothcertError, match=r"absent\.html: does not exist"):
         show.table(results, "absent")
 
 
