@@ -26,15 +26,3 @@ use rule gather as iss_gather with:
         record=f"{paths.LIVE_STORE}/votes.json",
     log:
         "<logs>/live/gather/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
-
-
-use rule certify as iss_certify with:
-    input:
-        rules.iss_gather.output.record,
-        votes=rules.iss_gather.output.votes,
-        table=lambda wildcards: needs.radius_tables([dict(wildcards)]),
-    output:
-        table=paths.LIVE_CERTIFICATES,
-        record=paths.LIVE_CERTIFICATES.replace(".tsv", ".json"),
-    log:
-        "<logs>/live/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",

@@ -48,7 +48,7 @@ def published(config: Config, need: Need) -> list[str]:
     missing = [name for name in wanted(need) if name not in here]
     if missing:
         raise SmoothcertError(
-            f"configuration: published: {config['published']}: {len(missing)} of"
+            f"configuration: published: {len(missing)} of"
             f" {len(wanted(need))} published certificate tables are missing, such as"
             f" {missing[0]}.tsv.gz; put them in {published_tables.folder()}, or set"
             " download to fetch them"
@@ -157,7 +157,7 @@ def left_out(config: Config) -> list[Output]:
 def left_out_words(config: Config) -> str:
     """One line where published certificates are wanted and not there; else nothing."""
     missing = left_out(config)
-    if not missing or config["published"] == "none":
+    if not missing or config["published"] != "found":
         return ""
     return (
         f"Without the published certificates ({published_tables.folder()}) these are left out:"
@@ -175,6 +175,12 @@ def formats(output: Output) -> list[str]:
     """The same in other formats."""
     endings = ("md", "tex", "html") if output.kind == "table" else ("pdf",)
     return [f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}" for ending in endings]
+
+
+def made(output: Output) -> list[str]:
+    """All files of an output."""
+    numbers = f"{paths.RESULTS}/numbers/{target(output)}.csv"
+    return [shown(output), *formats(output), numbers]
 
 
 def section_files(config: Config, section: Section) -> Iterator[str]:

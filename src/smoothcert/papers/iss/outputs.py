@@ -136,6 +136,7 @@ SECTION = Section(
             make="smoothcert.papers.iss.figures:published4",
             draw="smoothcert.papers.iss.figures:draw_figure4",
             needs=(Need("published", select=consistency),),
+            outside=True,
             parts=("noise.gaussian", "budget.iss"),
         ),
         _curves(5),
