@@ -8,7 +8,7 @@ and what is made from the rest.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,17 @@ def about(results: Path, words: Sequence[str]) -> dict[str, Any]:
     return {
         "snakemake": list(words),
         "surroundings": provenance.record(),
-        "settings": settings(json_mapping(f"@{path}", str(path))),
+        "settings": settings({**json_mapping(f"@{path}", str(path)), **_measured(files(results))}),
     }
+
+
+def _measured(names: Iterable[str]) -> Config:
+    """``published`` of a configuration: the published tables of which there are results."""
+    before, after = _below(paths.PUBLISHED).split("{name}")
+    found = [
+        name.removeprefix(before).removesuffix(after) for name in names if name.startswith(before)
+    ]
+    return {"published": found}
 
 
 def settings(config: Config) -> dict[str, Config]:
@@ -120,12 +129,7 @@ def opened(folder: Path, config: Config) -> bool:
     if not (folder / archive.MANIFEST).exists():
         return False
     manifest = archive.verified(folder)
-    before, _, after = _below(paths.PUBLISHED).partition("{name}")
-    config["published"] = [
-        name.removeprefix(before).removesuffix(after)
-        for name in manifest["files"]
-        if name.startswith(before)
-    ]
+    config |= _measured(manifest["files"])
     for path, of in settings(config).items():
         if path not in manifest["settings"]:
             raise SmoothcertError(
