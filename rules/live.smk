@@ -1,7 +1,4 @@
-"""Votes that are sampled for one budget alone, so that sampling stops where the budget does.
-
-The votes of the other runs are sampled for the largest budget that reads them.
-"""
+"""Votes that are sampled for one budget alone, so that sampling stops where the budget does."""
 
 
 use rule sample as iss_sample with:

@@ -138,7 +138,7 @@ def test_it_begins_in_words_with_what_was_run_what_held_and_what_did_not(results
     for row in rows:
         if row.finding.verdict == NOT_REPRODUCED:
             assert row.claim.claim in said
-    assert "Of 2 promises that the certificates make, 1 proved exactly" in said
+    assert "Of 2 promises that the certificates make, 1 is proved exactly" in said
     assert "soundness for it: a ball <keeps> its class (ISS printed)" in said
     assert "although this project" not in said  # no alarm: nobody here called it sound
 
@@ -167,7 +167,7 @@ def test_sections_open_and_every_claim_and_verdict_stands_in_its_own(results):
     assert "failure at most alpha (ours)" in text
     assert '<span class="ours">ours</span>' in text
     assert "audits/deep/a.json" in text
-    assert "report on Gaussian smoothing" in text
+    assert "Full report: Gaussian smoothing" in text
 
 
 def test_a_table_says_once_what_is_the_same_in_every_row(results):
@@ -308,7 +308,7 @@ def test_a_notebook_shows_what_the_page_shows(results):
     assert "a ball" not in show.audits(results, "shallow").text
     assert "Claims of DDRS" in show.claims(results, "ddrs").text
     assert "Claims of ISS" not in show.claims(results, "ddrs").text
-    with pytest.raises(SmoothcertError, match=r"absent\.html: not made"):
+    with pytest.raises(SmoothcertError, match=r"absent\.html: does not exist"):
         show.table(results, "absent")
 
 

@@ -202,6 +202,12 @@ def section_files(config: Config, section: Section) -> Iterator[str]:
         yield from resolve(config, need)
 
 
+def certificates(config: Config) -> list[str]:
+    """The certificates of every run."""
+    found = (run for section in config["experiments"] for run in experiments.runs(config, section))
+    return list(dict.fromkeys(_path("certificates", run) for run in found))
+
+
 def words(groups: Mapping[str, Any]) -> list[str]:
     """The files of an output as its command takes them: FILE (of ``files``) or GROUP=FILE."""
     lists = {name: [some] if isinstance(some, str) else some for name, some in groups.items()}

@@ -102,6 +102,7 @@ SECTION = Section(
             kind="table",
             title="Table 3 of ISS: time to build the sample-size mapping",
             make="smoothcert.papers.iss.tables:mapping_times",
+            outside=True,
             options=MappingOptions,
             parts=("noise.gaussian",),
         ),
