@@ -87,9 +87,9 @@ def _data(rows: pd.DataFrame) -> str:
     return ", ".join(sorted(name for name in rows.data.unique() if name != SEVERAL))
 
 
-def _crossed(rows: pd.DataFrame, column: str, order: Sequence[str]) -> list[Mapping[str, Any]]:
+def _crossed(rows: pd.DataFrame, column: str, order: Sequence[str]) -> Sequence[Mapping[str, Any]]:
     """A row a paper and data set: how many rows have each value of a column."""
-    made = []
+    made: list[dict[str, Any]] = []
     for (paper, on), part in rows.groupby(["paper", "on"], sort=False):
         counts = Counter(part[column])
         made.append({"paper": paper, "on": on, "all": len(part), **{o: counts[o] for o in order}})
