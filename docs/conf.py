@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from importlib import metadata
 from inspect import isclass
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -34,7 +35,8 @@ extensions = [
     "sphinx_copybutton",
     "sphinxcontrib.mermaid",
 ]
-exclude_patterns = ["results/*"]
+exclude_patterns = ["results/*/*"]
+suppress_warnings = ["myst.header"]  # the ledger starts below the heading of its page
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -75,9 +77,17 @@ def _results(app: Sphinx, error: Exception | None) -> None:
         except OSError:  # another disk
             shutil.copy2(source, target)
 
-    target = app.outdir / "results"
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(app.srcdir / "results", target, copy_function=same)
+    for preset in filter(Path.is_dir, (app.srcdir / "results").iterdir()):
+        target = app.outdir / "results" / preset.name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(preset, target, copy_function=same)
+
+
+def _folders(app: Sphinx, docname: str, source: list[str]) -> None:
+    """A link to the folder of a preset leads to its page."""
+    if docname.startswith("results/"):
+        page = r'<a href="\2/index.html">\1</a>'
+        source[0] = re.sub(r"\[([\w-]+)\]\(([\w-]+)\)", page, source[0])
 
 
 def _is_member(found: object) -> bool:
@@ -130,4 +140,5 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)
+    app.connect("source-read", _folders)
     app.connect("build-finished", _results)

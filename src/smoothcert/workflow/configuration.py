@@ -314,7 +314,7 @@ def _check_choices(config: Config) -> None:
             if training.named_seed is not None and section not in of_seeds:
                 raise SmoothcertError(
                     f"configuration: {section}.training: {training}: its tables and figures do not"
-                    f" tell seeds apart; expected {training.seedless}, or the section"
+                    f" distinguish seeds; expected {training.seedless}, or the section"
                     f" {' or '.join(of_seeds)}"
                 )
             store = tuple(run[axis] for axis in experiments.STORE)
