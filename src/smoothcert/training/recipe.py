@@ -50,7 +50,9 @@ class Recipe(Settings, Generic[M, S]):
     by ``cosine`` (half a cosine to zero, moved at every batch). Over the first ``lr_warmup`` epochs
     it is multiplied by a factor that grows from 0 to 1 (Goyal et al. 2017): with a cosine, one
     cycle. ``crop-flip`` pads by 4 black pixels, crops at random and mirrors half of the images;
-    ``resized-crop-flip`` is ImageNet's (done where the files are decoded).
+    ``resized-crop-flip`` is ImageNet's (done where the files are decoded). With ``flip: alternate``
+    an image is mirrored in the first epoch or not, at random, and then in every other one (Jordan
+    2024), so that two epochs in a row show both of its sides.
     """
 
     epochs: Count = Field(description="passes over the training set")
@@ -79,6 +81,9 @@ class Recipe(Settings, Generic[M, S]):
     augmentation: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
         "none", description="random views of the inputs"
     )
+    flip: Literal["random", "alternate"] = Field(
+        "random", description="when crop-flip mirrors an image: at random, or every other epoch"
+    )
     normalization: Literal["standardize", "center", "none"] = Field(
         "standardize", description="the network's first layer"
     )
@@ -105,6 +110,8 @@ class Recipe(Settings, Generic[M, S]):
             raise ValueError(
                 f"lr_milestones: needed by schedule multistep and only by it, not {self.schedule}"
             )
+        if self.flip == "alternate" and self.augmentation != "crop-flip":
+            raise ValueError(f"flip: alternate is of crop-flip, not of {self.augmentation}")
         if self.parts > self.batch:
             raise ValueError(f"parts: {self.parts} pieces of a batch of {self.batch}")
         for snapshot in self.snapshots:
