@@ -2,13 +2,12 @@
 
     OMP_NUM_THREADS=1 python benchmarks/cifar_search.py --out results/cifar-search [--shard 0/2]
 
-Each candidate is trained as Cohen et al. train, at sigma = 0.25, with the recipe of preset cifar
-but for its epochs and one change; then test images 10, 30, 50, ... (500, which are never certified)
-are classified under `--draws` noises each. The cost is counted (multiply-adds), timed (microseconds
-of one core a sample with the engine that the workflow takes) and read from the training's log. A
-finished candidate is not trained again and a killed one goes on where it was, so the same command
-resumes; `--shard 0/2` and `1/2` share the candidates among two processes. search.csv and search.png
-show all that are finished.
+Each candidate is trained with Cohen's method at sigma = 0.25, with the recipe of preset cifar except
+for the number of epochs and one change. Then test images 10, 30, 50, ... (500, never certified) are
+classified with `--draws` noise draws each. Cost: multiply-adds (counted), microseconds per sample on
+one core with the workflow's engine (timed), and training time (from the log). The same command
+resumes: finished candidates are not trained again and a killed one continues. `--shard 0/2` and
+`1/2` share the candidates between two processes. search.csv and search.png show all finished ones.
 """
 
 from __future__ import annotations

@@ -75,9 +75,9 @@ def measured(path):
 
 
 def check(config):
-    """End with one line that names the key if it is wrong; take and export what data are here."""
+    """End with one line that names the key if it is wrong; find and export the data sets."""
     os.environ.update(one_line(configuration.environment, config))
-    config.update(one_line(stand_ins.at_hand, config))
+    config.update(one_line(stand_ins.available, config))
     if workflow.is_main_process:
         one_line(configuration.check, config)
         sys.stderr.writelines(f"{line}\n" for line in stand_ins.words(config))

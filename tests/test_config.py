@@ -65,12 +65,12 @@ def test_an_overlay_fits_its_preset(overlay: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("data", ["cifar10", "cifar10-jpeg"])
-def test_preset_cifar_is_the_same_on_the_copy_of_its_data_but_for_the_name(
+def test_preset_cifar_has_the_same_runs_and_recipes_on_either_data_set(
     data: str, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("SMOOTHCERT_DATA", str(tmp_path))
     (tmp_path / stand_ins.DATASETS[data].places[0]).touch()
-    config = stand_ins.at_hand(preset("cifar"))
+    config = stand_ins.available(preset("cifar"))
     check(config)
     runs = list(experiments.all_runs(config))
     assert {run["dataset"] for run in runs} == {data}
@@ -80,7 +80,7 @@ def test_preset_cifar_is_the_same_on_the_copy_of_its_data_but_for_the_name(
         assert experiments.recipe(config, run) == experiments.recipe(config, twin)
 
 
-def test_many_samples_are_stored_of_fewer_inputs() -> None:
+def test_stores_of_many_samples_have_fewer_inputs() -> None:
     config = preset("cifar")
     (store,) = experiments.runs(config, "iss_table1")[:1]
     many, few = ({**store, "training": t} for t in ("consistency-fs-0.50", "cohen-fs-0.50"))
@@ -92,9 +92,11 @@ def test_many_samples_are_stored_of_fewer_inputs() -> None:
     assert experiments.settings(config, "sample", many)["max"] == 100
 
 
-def test_a_stand_in_has_to_say_which_files_it_lies_in() -> None:
-    with pytest.raises(SmoothcertError, match="stand_ins: expected data sets of cifar10, cifar10-"):
-        stand_ins.at_hand({"stand_ins": {"cifar10": "digits"}})
+def test_a_stand_in_must_have_known_file_names() -> None:
+    with pytest.raises(
+        SmoothcertError, match="stand_ins: expected data sets among cifar10, cifar10-"
+    ):
+        stand_ins.available({"stand_ins": {"cifar10": "digits"}})
 
 
 def test_the_base_configuration_has_the_settings_of_the_paper() -> None:

@@ -264,7 +264,7 @@ def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
         ({"training": "cohen-fs_x3-0.25"}, "unknown variant _x3; known: _ft"),
         ({"training": "cohen-fs-cauchy-0.25"}, "noise 'cauchy-0.25': unknown"),
         ({"dataset": "digit"}, "data set 'digit': unknown"),
-        ({"dataset": "spiral"}, "no images"),
+        ({"dataset": "spiral"}, "training needs images"),
         ({"arch": "small_cnn"}, "takes 28x28 or 32x32 images, not 8x8"),
         ({"recipe": {"epochs": 2, "lr": 0.1}}, "recipe: batch: missing"),
         ({"recipe": RECIPE | {"epoch": 3}}, "epoch: unknown key; expected one of epochs, batch"),
@@ -275,15 +275,15 @@ def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
         ({"recipe": RECIPE | {"lr": "0.1"}}, "recipe: lr: expected a number, found '0.1'"),
         ({"recipe": RECIPE | {"momentum": 1}}, "recipe: momentum: expected less than 1, found 1"),
         ({"recipe": RECIPE | {"schedule": "linear"}}, "expected one of constant, step"),
-        ({"recipe": RECIPE | {"schedule": "step"}}, "lr_step: needed by schedule step"),
-        ({"recipe": RECIPE | {"lr_milestones": [2]}}, "needed by schedule multistep"),
+        ({"recipe": RECIPE | {"schedule": "step"}}, "lr_step: required by schedule step"),
+        ({"recipe": RECIPE | {"lr_milestones": [2]}}, "required by schedule multistep"),
         ({"recipe": RECIPE | {"augmentation": "cutout"}}, "expected one of none, crop-flip"),
         ({"recipe": RECIPE | {"augmentation": "resized-crop-flip"}}, "not for data set 'digits'"),
-        ({"recipe": RECIPE | {"flip": "alternate"}}, "flip: alternate is of crop-flip, not"),
+        ({"recipe": RECIPE | {"flip": "alternate"}}, "flip: alternate requires crop-flip, not"),
         ({"recipe": RECIPE | {"normalization": "whiten"}}, "expected one of standardize"),
         ({"recipe": RECIPE | {"snapshots": [3]}}, r"3 is not in 1\.\.2 epochs"),
         ({"recipe": RECIPE | {"method": {"k": 3}}}, "method.k: unknown key; expected one of lab"),
-        ({"recipe": RECIPE | {"ds2": {"n": 3}}}, "has a fixed scale and takes none"),
+        ({"recipe": RECIPE | {"ds2": {"n": 3}}}, "has a fixed scale and does not use"),
         ({"recipe": []}, r"--spec: recipe: expected a mapping, found \[\]"),
         ({"sede": 3}, "--spec: sede: unknown key; expected one of"),
         ({"seed": "3"}, "--spec: seed: expected a whole number, found '3'"),
@@ -310,7 +310,7 @@ def test_flags_override_the_specification(tmp_path, capsys):
     assert "cohen-fs-0.25 tiny_cnn on digits, 1 epochs" in capsys.readouterr().out
     assert load(out)[1]["seed"] == 4
     assert main(["train", "--spec", "{", "--out", str(out)]) == 2
-    assert "--spec: no JSON" in capsys.readouterr().err
+    assert "--spec: not valid JSON" in capsys.readouterr().err
 
 
 def test_an_output_that_is_no_safetensors_name_or_a_missing_device_is_refused(tmp_path):

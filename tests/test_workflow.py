@@ -195,7 +195,7 @@ def test_one_target_runs_only_what_it_needs(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_preset_cifar_takes_the_copy_that_is_at_hand_and_says_so(tmp_path: Path) -> None:
+def test_preset_cifar_uses_the_available_data_set_and_says_so(tmp_path: Path) -> None:
     folder, data = copy_workflow(tmp_path / "there"), tmp_path / "data"
     data.mkdir()
 
@@ -208,15 +208,17 @@ def test_preset_cifar_takes_the_copy_that_is_at_hand_and_says_so(tmp_path: Path)
 
     name, said = planned()
     assert name == "cifar10"
-    assert re.search("^cifar10 is not in .*: the first job fetches it.* put cifar10-jpeg.npz", said)
+    assert re.search(
+        "^cifar10 not found in .*: the first job downloads it.* put cifar10-jpeg.npz", said
+    )
     (data / "cifar10-jpeg.npz").touch()
     name, said = planned()
     assert name == "cifar10-jpeg"
-    assert re.search("^cifar10 is not in .*: cifar10-jpeg is run, under its own name", said)
+    assert re.search("^cifar10 not found in .*: using cifar10-jpeg, under its own name", said)
     (data / "cifar-10-python.tar.gz").touch()
     name, said = planned()
     assert name == "cifar10"
-    assert "is not in" not in said
+    assert "not found" not in said
 
 
 def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:

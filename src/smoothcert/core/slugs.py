@@ -10,7 +10,7 @@ dataclass whose fields are declared with :func:`main` and :func:`arg`.
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
@@ -101,9 +101,9 @@ def _parse_value(text: str, kind: type) -> Any:
     if kind is str:
         return text
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     if kind is int and "." in text:
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     return int(text) if kind is int else float(text)
 
 
@@ -112,7 +112,7 @@ def check_part(part: object, kind: type[Part]) -> None:
     if not isinstance(part, kind):
         raise SmoothcertError(
             f"{kind.__name__.lower()}: expected a {kind.__name__}, as"
-            f" {kind.__name__.upper()}S.parse makes one of a slug; found {part!r:.60}"
+            f" {kind.__name__.upper()}S.parse(slug) returns; found {part!r:.60}"
         )
 
 
@@ -157,7 +157,7 @@ def _arguments(cls: type[Part], rest: str) -> dict[str, Any]:
             values[f.name] = _parse_value(tail[len(f.metadata["key"]) :], f.metadata["kind"])
             tail = ""
     if tail:
-        raise ValueError(f"does not take -{tail}")
+        raise ValueError(f"does not accept -{tail}")
     options = sorted(
         (f for f in declared if not f.metadata["main"]), key=lambda f: -len(f.metadata["key"])
     )
@@ -186,6 +186,7 @@ _TRAINING = re.compile(
     r"(?P<method>[a-z0-9]+)-(?P<schedule>[a-z0-9]+)(?P<variant>(?:_[a-z]+[0-9.]*)*)-"
     r"(?:(?P<noise>[a-z][a-z0-9_-]*)-)?(?P<scale>\d+\.\d+)"
 )
+_NAMED_SEED = re.compile(r"_seed(0|[1-9]\d*)(?![0-9.])")
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,8 @@ class Training:
 
     ``method`` is cohen, smoothadv, macer, ...; ``schedule`` is fs (fixed noise scale) or ds2
     (data-dependent, DDRS Algorithm 2); ``noise`` is the slug of the training noise without
-    its scale, left out of the slug when Gaussian; ``variant`` holds further ``_KEYvalue``.
+    its scale, left out of the slug when Gaussian; ``variant`` holds further ``_KEYvalue``:
+    ``cohen-fs_seed1-0.25`` is cohen-fs-0.25 with seed 1 in place of the run's.
     """
 
     method: str
@@ -212,6 +214,23 @@ class Training:
     def noise_slug(self) -> str:
         """The slug of the noise of training, scale included."""
         return f"{self.noise}-{number(self.scale)}"
+
+    @property
+    def named_seed(self) -> int | None:
+        """The seed that a variant ``_seed1`` names, which replaces the run's; None: the run's."""
+        match = _NAMED_SEED.search(self.variant)
+        return int(match[1]) if match else None
+
+    @property
+    def seedless(self) -> Training:
+        """The training whose seed is the run's."""
+        return replace(self, variant=_NAMED_SEED.sub("", self.variant))
+
+    @property
+    def ancestor(self) -> Training:
+        """The training at the fixed scale, with the same seed: what fine-tuning starts from."""
+        match = _NAMED_SEED.search(self.variant)
+        return replace(self, schedule="fs", variant=match[0] if match else "")
 
     def __str__(self) -> str:
         return self.slug

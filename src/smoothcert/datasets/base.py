@@ -101,7 +101,7 @@ class Source(Named, ABC):
     """Where a data set comes from."""
 
     info: DatasetInfo
-    # Relative paths in the data directory, one of which is there where the data are
+    # Relative paths in the data directory; the data set is available if one of them exists
     places: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

@@ -114,14 +114,14 @@ class MLP(Architecture):
 @ARCHITECTURES.member("small_resnet")
 @dataclass(frozen=True)
 class SmallResNet(Architecture):
-    """Basic blocks of widths w, 2 w, 4 w at 16x16, 8x8 and 4x4, behind a k x k stem of stride 2.
+    """Basic blocks of widths w, 2w, 4w at 16x16, 8x8 and 4x4, after a k x k stem of stride 2.
 
-    ``b`` are the blocks at each size. 12.7 million multiply-adds at 32x32 as it is, 17.4 with
-    ``b121``: a third of resnet20's, which computes most of its layers at 32x32 and is slower still
-    for its narrow ones. benchmarks/cifar_search.py measures accuracy against cost.
+    ``b`` gives the number of blocks at each size. The default has 12.7 million multiply-adds at
+    32x32, ``b121`` has 17.4; resnet20, which computes most of its layers at 32x32, has 40.8.
+    benchmarks/cifar_search.py measures accuracy against cost.
     """
 
-    reference = "He et al. 2016, section 4.2; the early stride is this project's"
+    reference = "He et al. 2016, section 4.2; the stem of stride 2 is this project's"
     sides = (32,)
 
     width: int = arg("w", 32, int)

@@ -23,7 +23,7 @@ from smoothcert.report.reference import Cell, inputs_behind
 
 # What the numbers are counted in; it decides how they are printed.
 RADIUS, PERCENT, POINTS, GAIN = "radius", "percent", "points", "gain"
-DECLINE = "decline"
+DECLINE, SPREAD = "decline", "spread"
 SECONDS, MINUTES, SAMPLES, PLAIN = "seconds", "minutes", "samples", ""
 
 # The columns of the frame after the labels (which differ between outputs).
@@ -56,8 +56,8 @@ class Number:
 
     ``unit`` is RADIUS (pixels of [0,1] in the certificate's norm; an ACR too), PERCENT (of the
     inputs), POINTS (a difference of percents), GAIN (a difference of radii), DECLINE (a radius
-    that is given up), SECONDS, MINUTES, SAMPLES or PLAIN. ``brief``: printed without its interval,
-    which the CSV has.
+    that is given up), SPREAD (a standard deviation of radii), SECONDS, MINUTES, SAMPLES or PLAIN.
+    ``brief``: printed without its interval, which the CSV has.
     """
 
     value: float
@@ -202,7 +202,9 @@ def read_numbers(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
                 raise ValueError(f"expected the columns output, row, {', '.join(MEASURED)}")
             frames.append(text.astype(_KINDS))
         except (OSError, ValueError) as error:
-            raise SmoothcertError(f"{path}: cannot be read as numbers of a run: {error}") from None
+            raise SmoothcertError(
+                f"{path}: cannot be read as the numbers of a run: {error}"
+            ) from None
     return pd.concat(frames, ignore_index=True) if frames else frame("", [])
 
 
@@ -213,5 +215,5 @@ def read_results(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """
     paths = sorted((Path(folder) / "numbers").glob("*.csv"))
     if not paths:
-        raise SmoothcertError(f"{folder}: no numbers of a run; make them with snakemake")
+        raise SmoothcertError(f"{folder}: holds no numbers of a run; make them with snakemake")
     return read_numbers(paths)

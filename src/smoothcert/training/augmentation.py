@@ -13,7 +13,7 @@ def crop_flip(x: Tensor, stream: Generator, mirrored: Tensor | None = None) -> T
     """Each image of x [B, C, H, W] padded by 4 black pixels, cropped at random, mirrored or not.
 
     ``stream`` is a CPU generator, so that the crops are the same on every device. ``mirrored``
-    [B] says which are mirrored; without it half of them are, at random.
+    [B]: which images to mirror (default: each with probability 1/2).
     """
     batch, _, height, width = x.shape
     top, left = torch.randint(2 * PADDING + 1, (2, batch), generator=stream)

@@ -84,14 +84,14 @@ class Method(Settings, Named):
 
 
 class CrossEntropy(Method):
-    """A method that classifies by the cross-entropy of each noisy copy."""
+    """A method with a cross-entropy term for each noisy copy."""
 
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="part of the target that all classes share alike (Szegedy et al. 2016)"
+        0.0, description="share of the target spread over all classes (Szegedy et al. 2016)"
     )
 
     def cross_entropy(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Its mean over logits [M, C] with labels [M]."""
+        """The mean cross-entropy of logits [M, C] with labels [M]."""
         return torch.nn.functional.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
 
 

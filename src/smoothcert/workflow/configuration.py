@@ -42,7 +42,7 @@ def _several(right: Callable[[Any], bool], expected: str) -> BeforeValidator:
     def check(given: Any) -> Any:
         values = given if isinstance(given, list) else [given]
         if not values or len(set(map(str, values))) < len(values) or not all(map(right, values)):
-            raise ValueError(f"expected {expected}, or a list of different ones, found {given!r}")
+            raise ValueError(f"expected {expected}, or a list of distinct ones, found {given!r}")
         return given
 
     return BeforeValidator(check)
@@ -86,9 +86,9 @@ class Inputs(Settings):
     skip: Count = same(SampleSpec, "skip")
     max: Count | None = same(SampleSpec, "max")
     max_at: dict[int, Count] = Field(
-        {}, description="at most so many where at least that many samples an input are stored"
+        {}, description="maximum number of inputs for stores of at least so many samples per input"
     )
-    shards: Count = Field(1, description="jobs into which the sampling of a store is cut")
+    shards: Count = Field(1, description="number of jobs that share the sampling of a store")
 
 
 class Sampling(Settings):
@@ -113,7 +113,7 @@ class TrainResources(Resources):
     """What a training asks for; ``gpu`` is the most that one takes, a process each."""
 
     threads_of: dict[str, Count] = Field(
-        {}, description="threads for a GPU, by data set: of those whose images are decoded"
+        {}, description="threads per GPU, by data set, for data sets whose images are decoded"
     )
 
 
@@ -130,6 +130,11 @@ def _sections(kinds: Iterable[str]) -> dict[str, None]:
     return dict.fromkeys(
         need.of for output in outputs() for need in output.needs if need.kind in kinds
     )
+
+
+def _of_seeds() -> set[str]:
+    """The sections whose runs may name seeds of training; they may be empty."""
+    return {need.of for output in outputs() for need in output.needs if need.seeds}
 
 
 _OF_RUNS = ("certificates", "memorized", "votes", "scales", "logs", "data", "radius_tables")
@@ -235,7 +240,11 @@ Configuration = _model(
     "Configuration",
     {
         "experiments": (
-            _model("Experiments", dict.fromkeys(_sections(_OF_RUNS), (Grids, ...))),
+            _model(
+                "Experiments",
+                dict.fromkeys(_sections(_OF_RUNS), (Grids, ...))
+                | dict.fromkeys(_of_seeds(), (tuple[Grid, ...], ...)),
+            ),
             ...,
         ),
         "inputs": (dict[str, Inputs], ...),
@@ -298,6 +307,7 @@ def _check_choices(config: Config) -> None:
         (f"iss.live.{name}", experiments.live_runs(config, name)) for name in config["iss"]["live"]
     ]
     known: set[tuple[str, ...]] = set()  # slugs and runs that are right
+    of_seeds = [f"experiments.{name}" for name in _of_seeds()]
     for section, members in sections:
         for run in members:
             for axis, parse in parsers.items():
@@ -308,11 +318,17 @@ def _check_choices(config: Config) -> None:
                     parse(run[axis])
                 except SmoothcertError as error:
                     raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
+            training = Training.parse(run["training"])
+            if training.named_seed is not None and section not in of_seeds:
+                raise SmoothcertError(
+                    f"configuration: {section}.training: {training}: its tables and figures do not"
+                    f" tell seeds apart; expected {training.seedless}, or the section"
+                    f" {' or '.join(of_seeds)}"
+                )
             store = tuple(run[axis] for axis in experiments.STORE)
             if store in known:
                 continue
             known.add(store)
-            training = Training.parse(run["training"])
             try:
                 recipe = experiments.settings(config, "train", run)["recipe"]
                 recipe_model(training.method, training.schedule).check(

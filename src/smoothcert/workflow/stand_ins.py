@@ -1,8 +1,8 @@
-"""Data sets that take the place of others where those are not at hand, under their own names.
+"""Data sets used instead of others that are not available, under their own names.
 
-``stand_ins: { cifar10: cifar10-jpeg }`` says that runs of cifar10 become runs of cifar10-jpeg where
-the files of the one are not in the data directory and those of the other are. That happens before
-anything is named, so paths, tables and records have the name of what was used.
+With ``stand_ins: { cifar10: cifar10-jpeg }`` runs of cifar10 become runs of cifar10-jpeg if the data
+directory has the files of cifar10-jpeg but not those of cifar10. The replacement comes before any
+path is made, so paths, tables and records name the data set used.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ Config = dict[str, Any]
 _RUNS = ("experiments", "iss", "audits", "lbrs")  # the sections that name data sets
 
 
-def at_hand(config: Config) -> Config:
-    """The configuration with the data sets that it runs on here; ``data_dir`` is exported.
+def available(config: Config) -> Config:
+    """The configuration with stand-ins in place; ``data_dir`` must be in the environment.
 
-    Raises SmoothcertError for a data set that does not say which files it lies in.
+    Raises SmoothcertError for a data set without known file names.
     """
     taken = _taken(config)
     return {**config, **{key: _renamed(config[key], taken) for key in _RUNS if key in config}}
 
 
 def words(config: Config) -> list[str]:
-    """A line for each data set that is not at hand: what is run, and what to do for the other."""
+    """One line per missing data set: what is used instead, and how to get it."""
     folder, taken, said = data_directory(), _taken(config), []
     for wanted, other in _pairs(config).items():
         if wanted in taken:
             said.append(
-                f"{wanted} is not in {folder}: {other} is run, under its own name. For {wanted}:"
-                f" smoothcert data {wanted}"
+                f"{wanted} not found in {folder}: using {other}, under its own name. To use"
+                f" {wanted}: smoothcert data {wanted}"
             )
         elif not _there(wanted, folder):
             said.append(
-                f"{wanted} is not in {folder}: the first job fetches it. Where that cannot be, put"
-                f" {DATASETS[other].places[0]} there and {other} is run, under its own name"
+                f"{wanted} not found in {folder}: the first job downloads it. Without internet"
+                f" access, put {DATASETS[other].places[0]} there to use {other}, under its own name"
             )
     return said
 
@@ -62,7 +62,7 @@ def _pairs(config: Config) -> Mapping[str, str]:
     for name in (name for pair in pairs for name in pair):
         if name not in known:
             raise SmoothcertError(
-                f"configuration: stand_ins: expected data sets of {', '.join(known)},"
+                f"configuration: stand_ins: expected data sets among {', '.join(known)},"
                 f" found {given!r}"
             )
     return dict(pairs)
@@ -73,7 +73,7 @@ def _there(name: str, folder: Path) -> bool:
 
 
 def _renamed(value: Any, names: Mapping[str, str], key: str = "") -> Any:
-    """``value`` with other names under the keys ``dataset``."""
+    """``value`` with data sets replaced under every key ``dataset``."""
     if isinstance(value, dict):
         return {k: _renamed(v, names, k) for k, v in value.items()}
     if isinstance(value, list):
