@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/cifar_search.py --out results/cifar-search [--shard 0/2]
 
-Each candidate is trained with Cohen's method at sigma = 0.25, with the recipe of preset cifar except
-for the number of epochs and one change. Then test images 10, 30, 50, ... (500, never certified) are
-classified with `--draws` noise draws each. Cost: multiply-adds (counted), microseconds per sample on
-one core with the workflow's engine (timed), and training time (from the log). The same command
+Each candidate is trained with the method of Cohen et al. and the recipe of preset cifar, except for
+the number of epochs and one change. Then test images 10, 30, 50, ... (500, never certified) are
+classified with `--draws` noise draws each. Cost: multiply-adds (counted), microseconds per sample
+on one core with the workflow's engine (timed), and training time (from the log). The same command
 resumes: finished candidates are not trained again and a killed one continues. `--shard 0/2` and
 `1/2` share the candidates between two processes. search.csv and search.png show all finished ones.
 """

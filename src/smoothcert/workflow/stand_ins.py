@@ -1,8 +1,8 @@
 """Data sets used instead of others that are not available, under their own names.
 
-With ``stand_ins: { cifar10: cifar10-jpeg }`` runs of cifar10 become runs of cifar10-jpeg if the data
-directory has the files of cifar10-jpeg but not those of cifar10. The replacement comes before any
-path is made, so paths, tables and records name the data set used.
+With ``stand_ins: { cifar10: cifar10-jpeg }`` runs of cifar10 become runs of cifar10-jpeg if the
+data directory has the files of cifar10-jpeg but not those of cifar10. The replacement comes before
+any path is made, so paths, tables and records name the data set used.
 """
 
 from __future__ import annotations
