@@ -49,7 +49,7 @@ def test_where_files_lie_and_what_jobs_ask_for_changes_no_folder() -> None:
         ({"chosen": "a/b"}, "name: expected letters, .* found 'a/b'"),
         ({"chosen": ""}, "name: expected letters"),
         ({"overlays": [("my file.yaml", {"seed": 3})]}, "name: .* found 'smoke-my file'"),
-        ({"preset": "huge"}, "preset: expected one of cifar, laptop, paper, smoke, or a file"),
+        ({"preset": "huge"}, "preset: expected one of cifar, laptop, paper, smoke, or an exist"),
         ({"preset": "absent.yaml"}, "preset: expected one of .* found 'absent.yaml'"),
         ({"preset": 3}, "preset: expected one of"),
     ],
