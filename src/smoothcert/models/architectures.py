@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from smoothcert.compute.lazy import torch, torchvision
 from smoothcert.core.errors import SmoothcertError
@@ -202,7 +202,7 @@ class ResNet50(Architecture):
 
 
 def _resnet(
-    shape: Shape, n_classes: int, widths: Sequence[int], blocks: Sequence[int], **stem: int
+    shape: Shape, n_classes: int, widths: Sequence[int], blocks: Sequence[int], **stem: Any
 ) -> torch.nn.Module:
     from smoothcert.models.resnet import ResNet  # a torch module: only here
 
