@@ -20,6 +20,11 @@ configfile: overlay(config)
 
 check(config)
 
+
+# With --sdm apptainer all jobs run in it.
+container: config["container"]
+
+
 # What differs from a preset has a folder of its own.
 chosen = chosen_run(config)
 
