@@ -209,7 +209,7 @@ def test_preset_cifar_uses_the_available_data_set_and_says_so(tmp_path: Path) ->
     name, said = planned()
     assert name == "cifar10"
     assert re.search(
-        "^cifar10 not found in .*: the first job downloads it.* put cifar10-jpeg.npz", said
+        "^cifar10 not found in .*: the first job downloads it.* put cifar10-jpeg.npz", said, re.M
     )
     (data / "cifar10-jpeg.npz").touch()
     name, said = planned()
