@@ -10,11 +10,13 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RESULTS := results/smoke
+PRESET := smoke
+SHIPPED = docs/results/$(PRESET)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install smoke test test-all test-slurm lint format dist container lock clean
+.PHONY: install smoke tables test test-all test-slurm lint format dist container lock clean
 
 install: $(INSTALLED)
 
@@ -31,6 +33,13 @@ $(INSTALLED): $(VENV)/.lock pyproject.toml
 smoke: $(INSTALLED)
 	@$(BIN)/snakemake --cores $(JOBS) --rerun-incomplete
 	@$(BIN)/smoothcert overview summary $(RESULTS)
+
+tables: $(INSTALLED)
+	@$(BIN)/smoothcert unpack $(SHIPPED)/votes.tar.xz --out results/$(PRESET)-shipped
+	@$(BIN)/snakemake --cores $(JOBS) --config preset=$(PRESET) name=$(PRESET)-shipped
+	@for table in $(SHIPPED)/tables/*; do \
+		cmp $$table results/$(PRESET)-shipped/tables/$${table##*/} || exit 1; done
+	@echo "The tables of results/$(PRESET)-shipped are those of $(SHIPPED), to the bit."
 
 # One thread a process, one process a core.
 test: smoke

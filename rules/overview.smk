@@ -64,6 +64,7 @@ rule page:
             for _, entry in shown
             if entry.compared and needs.available(config, entry)
         ],
+        needs.certificates(config),
         rules.claims.output,
     output:
         page="<results>/index.html",

@@ -172,11 +172,14 @@ def live_runs(config: Config, table: str) -> list[Run]:
 def published(config: Config) -> list[str]:
     """The published certificate tables to use, by name, in the order of the list.
 
-    ``published``: those that lie in the data directory, or all (``download``), or none.
+    ``published``: those that lie in the data directory, or all (``download``), or none; names
+    where a bundle (bundle.py) has what was measured of them.
     """
     source = config["published"]
     if source == "none":
         return []
+    if isinstance(source, list):
+        return [name for name in published_tables.tables() if name in source]
     return [
         name
         for name, one in published_tables.tables().items()
@@ -229,6 +232,10 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
         return {"budget": cell["budget"], "noise": cell["noise"]}
     if stage == "memory":
         return {"dataset": cell["dataset"]}
+    if stage == "published":
+        return {"seed": config["seed"], **config["iss"]["published"]}
+    if stage in ("ablation", "toy"):
+        return {"seed": config["seed"], **config["nongaussian"][stage]}
     raise ValueError(f"no stage {stage!r}")
 
 
