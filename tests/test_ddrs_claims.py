@@ -86,7 +86,7 @@ def test_a_gain_that_the_paired_interval_does_not_tell_from_none_has_no_directio
         table1(tmp_path, "digits", "different data", paired=paired)
         found = findings(tmp_path)[GAIN_AT_HALF]
         assert found.direction == direction
-        assert "+7.7 points on digits, net; chosen on other inputs +7.7 points" in found.ours
+        assert "+7.7 points on digits, net; selected on held-out inputs +7.7 points" in found.ours
 
 
 def test_a_best_of_fewer_methods_than_the_papers_is_no_verdict(tmp_path):
@@ -116,7 +116,7 @@ def test_single_inputs_are_summed_over_the_ascents_of_most_steps(
     found = findings(tmp_path)
     of = {claim[:15]: finding for claim, finding in found.items()}
     same, loss = of["data-dependent "], of["optimized sigma"]
-    assert f"{changed} of 100 inputs predicted differently ({2 * lost} of them" in same.ours
+    assert f"{changed} of 100 inputs predicted differently (abstentions: {2 * lost})" in same.ours
     assert (same.verdict, same.direction) == (DIFFERENT, direction)
     assert "0 of 80 certificates with a proven loss (14 smaller" in loss.ours
     assert loss.direction == SAME
