@@ -13,15 +13,14 @@ min_version("9.16")
 include: "rules/common.smk"
 
 
-# Later values win: config.yaml, the preset's file, then the command line.
-configfile: os.path.join(workflow.basedir, "config.yaml")
-configfile: overlay(config)
-
-
+# Later values win: config.yaml, the preset's file, then what is given on the command line, or by
+# whoever uses this workflow as a module.
+given = config
+config = laid_over(given)
 check(config)
 
 # What differs from a preset has a folder of its own.
-chosen = chosen_run(config)
+chosen = chosen_run(config, given)
 
 
 pathvars:

@@ -24,7 +24,7 @@ for job in AUDIT_JOBS:
             "../envs/smoothcert.yaml"
         threads: config["resources"][job.resources]["threads"] if job.resources else 1
         resources:
-            **(resources_of(job.resources, audits.runs_a_network(job)) if job.resources else {}),
+            **gpus.resources(config, job.resources, audits.runs_a_network(job)),
         params:
             benchmark=measured(f"audits/{job.path}"),
             kind=job.kind.name,
@@ -46,9 +46,3 @@ for key, section_outputs in audits.shown(config).items():
         input:
             section_outputs,
         localrule: True
-
-
-rule audit_report:
-    input:
-        "<results>/reports/audits.html",
-    localrule: True

@@ -40,7 +40,7 @@ rule lbrs_image:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["lbrs"]["threads"]
     resources:
-        **resources_of("lbrs"),
+        **gpus.resources(config, "lbrs"),
     params:
         benchmark=measured("lbrs/{task}/seed-{seed}"),
         base=subpath(output[0], strip_suffix=".csv"),
@@ -79,7 +79,7 @@ for lbrs_task in config["lbrs"]["tasks"]:
             "../envs/smoothcert.yaml"
         threads: config["resources"]["lbrs"]["threads"]
         resources:
-            **resources_of("lbrs", network=False),
+            **gpus.resources(config, "lbrs", network=False),
         params:
             folder=subpath(output[0], parent=True),
             spec=lambda wildcards, task=lbrs_task: lbrs_plan.spec(

@@ -39,6 +39,7 @@ for pair in {e.name for s, e in shown if s.key != "audits" and e.name != catalog
 
 
 REPORT = ["smoothcert.cli.notebook", "smoothcert.report.show"]
+NOTEBOOKS = os.path.relpath(HOME / "notebooks")
 
 for section in catalogue.SECTIONS:
 
@@ -49,7 +50,7 @@ for section in catalogue.SECTIONS:
                 f"{section.key}_report"
             input:
                 section_files(section),
-                notebook=f"notebooks/{section.notebook}.ipynb",
+                notebook=local(f"{NOTEBOOKS}/{section.notebook}.ipynb"),
             output:
                 report(
                     f"<results>/reports/{section.notebook}.html",
