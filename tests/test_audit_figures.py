@@ -173,5 +173,5 @@ def test_times_of_votes_say_what_they_are_of(tmp_path):
     ]  # fmt: skip
     write_numbers(path, frame("numerics", rows))
     _, right = drawn(figure_numerics, path).axes
-    assert "without exporting it and drawing noise" in right.get_xlabel()
+    assert "excluding export and noise drawing" in right.get_xlabel()
     assert [text.get_text() for text in right.texts] == ["1", "2"]

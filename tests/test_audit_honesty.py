@@ -113,7 +113,7 @@ def test_the_envelope_is_that_of_the_metrics_and_folds_are_named():
 
 def test_one_table_or_too_many_folds_are_refused():
     one = equals(1, 10, 0)
-    with pytest.raises(SmoothcertError, match="two tables"):
+    with pytest.raises(SmoothcertError, match="two certificate tables"):
         choices(one, np.array([0.0]))
     with pytest.raises(SmoothcertError, match="folds 11"):
         choices(equals(2, 10, 0), np.array([0.0]), 11)
@@ -145,6 +145,6 @@ def test_the_command_groups_settings_and_writes_tables_and_verdicts(tmp_path, ca
         assert {row["inputs"] for row in read} == {"7" if lines == 3 else "30"}
     capsys.readouterr()
     assert cli.main(["audit", "honesty", files[0], "--out", str(out)]) == 2
-    assert "no two TABLEs" in capsys.readouterr().err
+    assert "expected two TABLEs" in capsys.readouterr().err
     assert cli.main(["audit", "honesty", "--votes", str(votes), "--out", str(out)]) == 2
     assert "budget" in capsys.readouterr().err

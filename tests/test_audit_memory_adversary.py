@@ -119,7 +119,7 @@ def test_a_witness_is_read_back_and_confirmed_with_other_seeds_and_a_false_one_i
     ):
         assert not again(audit.deployed, replace(old, **fault), BUDGET, 99, 3).broken("l2").any()
     (tmp_path / "w.npz").write_bytes(b"PK")
-    with pytest.raises(SmoothcertError, match="no file of witnesses"):
+    with pytest.raises(SmoothcertError, match="not a witness file"):
         Witnesses.read(tmp_path / "w.npz")
 
 

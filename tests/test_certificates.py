@@ -175,7 +175,7 @@ def test_the_fields_spellings_are_read_as_the_same_table(tmp_path, content):
 )
 def test_a_summary_after_the_rows_is_left_out_with_a_warning(tmp_path, summary):
     (tmp_path / "t.tsv").write_text(PLAIN + summary + "\n")
-    with pytest.warns(SmoothcertWarning, match=r"t\.tsv:5: no row, left out"):
+    with pytest.warns(SmoothcertWarning, match=r"t\.tsv:5: not a row, skipped"):
         table = read_certificates(tmp_path / "t.tsv")
     assert len(table) == 3
 
@@ -189,7 +189,7 @@ def test_a_cut_row_is_no_summary(tmp_path):
 def test_repeated_rows_of_a_resumed_run_are_refused_with_both_lines(tmp_path):
     (tmp_path / "t.tsv").write_text(PLAIN + ROWS[1] + "\n" + ROWS[2] + "\n")
     with pytest.raises(
-        SmoothcertError, match=r"t\.tsv:5: idx 100 is there twice \(first in line 3\)"
+        SmoothcertError, match=r"t\.tsv:5: idx 100 appears twice \(first in line 3\)"
     ):
         read_certificates(tmp_path / "t.tsv")
 

@@ -133,7 +133,7 @@ def test_help_says_meaning_values_range_default_and_an_example(example, capsys):
         "--kind fixed|ascent a choice (default fixed)",
         "--strict a switch",
         "--out TSV a file (required)",
-        "as JSON or @FILE, any of: n, most, alpha, kind, names, recipe, strict",
+        "options as JSON or @FILE: n, most, alpha, kind, names, recipe, strict",
         "example: smoothcert example a --n 3 --out x",
     ):
         assert text in said, text

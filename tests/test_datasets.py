@@ -685,7 +685,7 @@ def test_an_incomplete_imagenet_is_refused(small_imagenet):
     data = image.read_bytes()
     image.write_bytes(data[: len(data) // 2])
     images = datasets.load("imagenet", data_dir=small_imagenet).images
-    with pytest.raises(SmoothcertError, match=r"val_0\.JPEG: truncated or no image"):
+    with pytest.raises(SmoothcertError, match=r"val_0\.JPEG: truncated or not an image"):
         images[2]
     image.unlink()
     assert "expected 6 images, found 5" in refusal("imagenet", data_dir=small_imagenet)
@@ -694,7 +694,7 @@ def test_an_incomplete_imagenet_is_refused(small_imagenet):
     assert "expected 3 class folders" in message
     assert "found 2" in message
     (val / "ILSVRC2012_val_00000001.JPEG").write_bytes(data)
-    assert "sort these into class folders" in refusal("imagenet", data_dir=small_imagenet)
+    assert "move these into class folders" in refusal("imagenet", data_dir=small_imagenet)
 
 
 # --- the data directory and the command -----------------------------------------------

@@ -116,7 +116,7 @@ def test_single_inputs_are_summed_over_the_ascents_of_most_steps(
     found = findings(tmp_path)
     of = {claim[:15]: finding for claim, finding in found.items()}
     same, loss = of["data-dependent "], of["optimized sigma"]
-    assert f"{changed} of 100 inputs with another prediction ({2 * lost} of them" in same.ours
+    assert f"{changed} of 100 inputs predicted differently ({2 * lost} of them" in same.ours
     assert (same.verdict, same.direction) == (DIFFERENT, direction)
     assert "0 of 80 certificates with a proven loss (14 smaller" in loss.ours
     assert loss.direction == SAME
@@ -140,7 +140,7 @@ def test_grids_are_judged_beside_the_ascent_of_the_same_model(tmp_path):
               [*rows, row("ascent", "ascent-K900", 0.6, ascent, 1, 900)])  # fmt: skip
         below, samples = (findings(tmp_path)[claim] for claim in claims)
         assert below.direction == direction
-        assert "grid below the fixed scale in 2 of 2 n" in below.ours
+        assert "grid below the fixed scale for 2 of 2 n" in below.ours
         assert samples.direction == SAME
         assert "0.100 (n = 1), 0.300 (n = 4); last minus first +0.2000" in samples.ours
 

@@ -148,7 +148,7 @@ def test_the_papers_values_stand_on_the_papers_data_only_and_else_the_reason(tmp
     assert "the paper's values (DDRS appendix H.2)" in small_print(figure)
     other = drawn("ddrs_fig3", sweep(tmp_path))
     assert all(line.get_marker() == "None" for axes in other.axes for line in axes.get_lines())
-    assert "No values of the paper beside ours: different data." in small_print(other)
+    assert "The paper's values are not shown: different data." in small_print(other)
     assert "without the memory" in small_print(other)
 
 

@@ -46,7 +46,7 @@ def test_work_that_finds_no_memory_is_halved_and_comes_in_order() -> None:
 
     assert [i for part in in_chunks(work, 20, 16) for i in part] == list(range(20))
     assert asked == [16, 8, 4, *[2] * 10]
-    with pytest.raises(SmoothcertError, match=r"single input.*Tried to allocate 108"):
+    with pytest.raises(SmoothcertError, match=r"one input.*Tried to allocate 108"):
         in_chunks(out_of_memory, 5, 4)
 
 

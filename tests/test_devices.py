@@ -104,7 +104,7 @@ def test_names_and_their_types(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dtype_of("bfloat16") == torch.bfloat16
     with pytest.raises(SmoothcertError, match="precision 'int7': expected one of float32, tf32"):
         dtype_of("int7")
-    with pytest.raises(SmoothcertError, match="only a GPU computes so"):
+    with pytest.raises(SmoothcertError, match="needs a GPU; this device is cpu"):
         check_device("tf32", CPU)
     check_device("float32", CPU)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 0))

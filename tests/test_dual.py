@@ -161,16 +161,16 @@ def test_a_level_that_changes_within_the_radius_is_seen_by_the_audit_of_falsific
 
 def test_stores_that_do_not_belong_together_are_one_line(planes):
     route, levels, *_ = planes
-    with pytest.raises(SmoothcertError, match="tells 2 levels apart"):
+    with pytest.raises(SmoothcertError, match="has 2 levels"):
         routed(route, levels[:1])
     other = make_store([[[300, 0]]], look=300, n_classes=2, selection=[[100, 0]])
     uniform = make_store(
         [[[300, 0]]], look=300, n_classes=2, selection=[[100, 0]], noise="uniform-0.50"
     )
     twice = routed(route, levels)
-    with pytest.raises(SmoothcertError, match="level 1: its inputs are not those"):
+    with pytest.raises(SmoothcertError, match="level 1: its inputs differ from"):
         routed(route, [levels[0], other])
-    with pytest.raises(SmoothcertError, match="expected one kind of noise"):
+    with pytest.raises(SmoothcertError, match="expected the same kind of noise"):
         routed(uniform, [other, other])
     with pytest.raises(SmoothcertError, match="not at one fixed noise scale"):
         routed(route, [twice, twice])
@@ -231,7 +231,7 @@ def test_files_that_do_not_belong_to_an_estimator_are_one_line(jobs, capsys):
         str(folder / "f"),
     ]
     assert cli.main([*attack, "--model", str(folder / "router.safetensors")]) == 2
-    assert "--levels with one file or 2, found 0" in capsys.readouterr().err
+    assert "--levels with 1 or 2 files, found 0" in capsys.readouterr().err
 
 
 def test_a_run_of_dual_smoothing_is_put_together_of_runs_at_fixed_scales():

@@ -67,9 +67,9 @@ def test_random_copies_and_all_of_them_are_not_taken_for_each_other():
     model, x = Net().eval(), images(3)
     every = sample(model, x, Exhaustive(16), NOISE, engine="torch")
     some = sample(model, x, Fixed(16, n0=10), NOISE, engine="torch")
-    with pytest.raises(SmoothcertError, match=r"fixed.*random noisy copies; these are of all"):
+    with pytest.raises(SmoothcertError, match=r"fixed.*random noisy copies; these are on all"):
         certify(every, Fixed(16, n0=10))
-    with pytest.raises(SmoothcertError, match=r"exhaustive-16: needs votes of all"):
+    with pytest.raises(SmoothcertError, match=r"exhaustive-16: needs votes on all"):
         certify(some, Exhaustive(16))
 
 

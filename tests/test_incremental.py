@@ -96,7 +96,7 @@ def test_the_certificate_is_that_of_the_float32_classifier(cheap):
 def test_votes_of_another_classifier_are_not_taken_for_its_own(cheap):
     model, x, store = cheap
     paired = with_pairs(store, model, x, 100, engine="torch")
-    with pytest.raises(SmoothcertError, match="needs votes of the certified classifier itself"):
+    with pytest.raises(SmoothcertError, match="needs votes of the certified classifier alone"):
         certify(paired, Fixed(4000))
     with pytest.raises(SmoothcertError, match="needs votes with pairs"):
         certify(store, Incremental(4000))

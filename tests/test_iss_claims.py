@@ -49,7 +49,7 @@ def test_an_empty_folder_has_verdicts_only_where_no_data_is_needed(tmp_path: Pat
         assert finding.verdict != DIFFERENT
         assert finding.why
     assert found["IAS samples for both inputs"].ours == (
-        "50,564 (50,248 to 50,885 as the bound is rounded)"
+        "50,564 (50,248 to 50,885 for the rounding of the bound)"
     )
     assert "kbar 100,000 and bound 0.0042 as stated" in found["radius of x1 given up"].why
     wrong = next(f for claim, f in found.items() if claim.startswith("p_A above which"))

@@ -148,12 +148,12 @@ def check_figures(spiral, accuracies_of):
     assert [axes.get_xlabel() for axes in regions.axes] == ["$x_1$"] * len(regions.axes)
     assert regions.axes[0].get_ylabel() == "$x_2$"
     assert {
-        "test points of class -1", "test points of class +1", "LBRS answers -1",
-        "LBRS answers +1", "boundary of the linear SVM",
+        "test points of class -1", "test points of class +1", "LBRS predicts -1",
+        "LBRS predicts +1", "boundary of the linear SVM",
     } == set(words(regions))  # fmt: skip
 
     explained = {
-        "mean over seeds and draws", "smallest to largest of them", "0.5: a constant answer",
+        "mean over seeds and draws", "their range", "0.5: a constant answer",
     }  # fmt: skip
     picture = figures.measure_sweep(accuracies_of, Options())
     sweep = figures.draw_sweep(picture)
@@ -270,7 +270,7 @@ def test_the_configuration_of_every_preset_fits_the_settings():
     settings = LbrsSettings.check(section, "config.yaml: lbrs")
     assert settings.tasks.first.sweep.fixed.bias == 10
     wrong = {**section, "seeds": [1, 1]}
-    with pytest.raises(SmoothcertError, match=r"config\.yaml: seeds: expected values that differ"):
+    with pytest.raises(SmoothcertError, match=r"config\.yaml: seeds: expected distinct values"):
         LbrsSettings.check(wrong, "config.yaml")
 
 
@@ -322,7 +322,7 @@ def test_a_wrong_specification_ends_with_one_line_that_names_the_key(
 
 def test_a_wrong_file_of_accuracies_is_named_with_its_line(tmp_path):
     path = tmp_path / "a.csv"
-    with pytest.raises(SmoothcertError, match="no such file of accuracies"):
+    with pytest.raises(SmoothcertError, match="no such accuracy file"):
         results.read_accuracies([path])
     path.write_text("x,y\n1,2\n")
     with pytest.raises(SmoothcertError, match=r"a\.csv:1: expected the columns"):

@@ -277,9 +277,9 @@ class Wrapped(nn.Module):
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        (Doubled(*mlp(nn.Tanh)), "layer Doubled: has a forward of its own"),
-        (mlp(SteepTanh), "layer SteepTanh: has a forward of its own"),
-        (patched(mlp(nn.Tanh)), "layer Sequential: has a forward of its own"),
+        (Doubled(*mlp(nn.Tanh)), "layer Doubled: overrides forward"),
+        (mlp(SteepTanh), "layer SteepTanh: overrides forward"),
+        (patched(mlp(nn.Tanh)), "layer Sequential: overrides forward"),
         (hooked(mlp(nn.Tanh)), "layer Tanh: has hooks"),
         (Wrapped(), "layer Wrapped: not known here"),
         (nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3)), "one or two outputs, found 3"),

@@ -156,7 +156,7 @@ def broken(data, kind):
         ("label", (), None, "in digits test it is"),
         ("idx", (), None, "digits test has"),
         ("twice", (), None, "each idx once"),
-        ("norm", (), None, "does not say its norm"),
+        ("norm", (), None, "does not state its norm"),
         ("", ("--norm", "l1"), None, "has l2 radii"),
         ("", ("--dataset", "mnist"), None, "is of digits"),
         ("", ("--dataset", "nothing"), None, "is of digits"),
@@ -182,5 +182,5 @@ def test_the_certificates_are_never_replaced(tmp_path, digits, capsys):
     path = write(tmp_path, table_of(digits, np.full(len(digits), 0.1)))
     before = path.read_text()
     assert run(path, "--out", path) == 2
-    assert "would replace" in capsys.readouterr().err
+    assert "would overwrite" in capsys.readouterr().err
     assert path.read_text() == before

@@ -62,11 +62,11 @@ def test_gaussian_votes_certify_linf_and_the_record_says_how_they_were_drawn(tmp
     ("noise", "arguments", "message"),
     [
         ("gaussian-0.50", ["--noise", "gaussian-linf-0.25"], "votes are of gaussian-0.50"),
-        ("gaussian-0.50", ["--noise", "laplace-0.50"], "which draws differently"),
-        ("gaussian-0.50", ["--radius-table", "TABLE"], "takes no radius table"),
+        ("gaussian-0.50", ["--noise", "laplace-0.50"], "another distribution"),
+        ("gaussian-0.50", ["--radius-table", "TABLE"], "uses no radius table"),
         ("centripetal-l2_k8-0.50", ["--radius-table", "TABLE"], "is for centripetal-l2_k48"),
         ("centripetal-l2_k48-0.50", ["--radius-table", "absent.json"], "absent.json"),
-        ("gaussian-0.50", ["--seed", "1"], "seed: the votes were sampled already"),
+        ("gaussian-0.50", ["--seed", "1"], "seed: does not apply to --votes"),
     ],
 )
 def test_what_the_votes_or_the_table_cannot_certify_ends_in_one_line(

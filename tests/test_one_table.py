@@ -65,7 +65,7 @@ def test_a_table_of_the_fields_format_alone_has_its_page_too(tmp_path):
     (tmp_path / "log.tsv").write_text("idx\tlabel\tpredict\tradius\tcorrect\ttime\n" + rows)
     assert cli.main(["report", str(tmp_path / "log.tsv")]) == 0
     page = (tmp_path / "log.html").read_text()
-    assert "neither its record nor its path says the data set" in page
+    assert "neither its record nor its path names the data set" in page
     unknown = make_table(idx=[0, 1], label=[-1, -1], predict=[3, -1], radius=[0.4, 0])
     write_certificates(tmp_path / "u.tsv", unknown)
     assert cli.main(["report", str(tmp_path / "u.tsv")]) == 0

@@ -264,7 +264,7 @@ def test_a_wrong_table_ends_in_one_line(content, word, tmp_path):
 
 def test_other_mistakes_end_in_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
-    assert "no data set" in refusal(str(tmp_path / "empty"))
+    assert "not a data set" in refusal(str(tmp_path / "empty"))
     (tmp_path / "text.npz").write_text("no archive")
     assert "plain arrays" in refusal(str(tmp_path / "text.npz"))
     np.savez(tmp_path / "odd.npz", a=GREY)

@@ -109,7 +109,7 @@ def test_functions_of_tensors_and_of_arrays_give_logits_or_labels():
     info = examine(adapt(lambda x: arrays(x).argmax(1), classes=5), SHAPE)
     assert info.shape == (16, 5)
     for function, said in (
-        (lambda x: arrays(x).argmax(1), "say how many classes"),
+        (lambda x: arrays(x).argmax(1), "give the number of classes"),
         (lambda x: arrays(x).max(1), r"has shape \(16,\); expected \(16, classes\)"),
         (lambda x: {"a": 1, "b": 2}, "outputs a, b; say which"),
         (lambda x: "cat", "found str"),
@@ -206,10 +206,10 @@ def test_what_is_declared_becomes_part_of_the_graph(tmp_path):
     engine = open_engine(network, SHAPE, torch.device("cpu"))
     torch.testing.assert_close(engine.logits(X), expected, rtol=1e-4, atol=1e-3)
     for change, said in (
-        ({"layout": "nchw"}, "takes images 5x4x3; the data are 3x5x4; give layout nhwc"),
+        ({"layout": "nchw"}, "takes images 5x4x3; the data has 3x5x4; give layout nhwc"),
         ({"output": None}, "outputs sum, scores; say which"),
         ({"output": 2}, "output 2: expected less than 2"),
-        ({"output": "z"}, "say which holds the logits"),
+        ({"output": "z"}, "choose the logits"),
     ):
         told = {**declared, **change}
         told = {k: v for k, v in told.items() if v is not None}
@@ -249,8 +249,8 @@ def test_torchscript_and_exported_programs(tmp_path):
     torch.save(Net().state_dict(), tmp_path / "weights.pt")
     for content, name, said in (
         (None, "weights.pt", "smoothcert import-checkpoint"),
-        (b"no program", "bad.pt2", "no exported program"),
-        (b"no graph", "bad.onnx", "no graph that ONNX Runtime takes"),
+        (b"no program", "bad.pt2", "not an exported torch program"),
+        (b"no graph", "bad.onnx", "ONNX Runtime cannot load this graph"),
         (None, "none.onnx", "none.onnx: cannot be read"),
     ):
         if content is not None:
@@ -300,7 +300,7 @@ def test_the_words_of_a_model_are_checked(tmp_path):
     with pytest.raises(SmoothcertError, match="unknown key"):
         adapt(Net(), path="x", nope=1)
     declared = json.dumps({"path": "m.safetensors", "white": 255})
-    with pytest.raises(SmoothcertError, match="says itself"):
+    with pytest.raises(SmoothcertError, match="already records"):
         load_model(declared, INFO)
 
 

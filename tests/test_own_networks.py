@@ -125,7 +125,7 @@ def test_votes_of_another_network_of_the_same_name_and_weights_are_not_taken_ove
     assert cli.main(certifying()) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "t.votes.npz holds votes of another specification: answers: on the same inputs" in said
+    assert "t.votes.npz holds votes with another specification: answers: on the same inputs" in said
     assert Path("t.votes.npz").read_bytes() == before
     # Nor are its shards joined with the other's.
     store = VoteStore.read("t.votes.npz")
@@ -200,7 +200,7 @@ NONE = {
         "differ from call to call",
     ),
     "several results": (
-        Forward(lambda x: {"a": x.flatten(1), "b": x}), "say which holds the logits"
+        Forward(lambda x: {"a": x.flatten(1), "b": x}), "choose the logits"
     ),
     "NaN": (Forward(lambda x: x.flatten(1)[:, :2] * float("nan")), "NaN or infinite logits"),
     "another shape": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), "fails on a batch"),
@@ -466,7 +466,7 @@ WRONG = {
     ),
     "no classifier": ({"model": 3}, "model: expected a torch.nn.Module, .*found int"),
     "a class": ({"model": Signed}, "model: expected a classifier, found the class Signed"),
-    "labels alone": ({"model": lambda x: x.flatten(1).argmax(1) % 10}, "say how many classes"),
+    "labels alone": ({"model": lambda x: x.flatten(1).argmax(1) % 10}, "number of classes"),
     "a budget's slug": ({"budget": "fixed-1000"}, "budget: expected a Budget, as BUDGETS.parse"),
     "a noise's slug": ({"noise": "gaussian-0.50"}, "noise: expected a Noise, as NOISES.parse"),
     "no device": ({"device": "abacus"}, "device 'abacus' cannot be used"),

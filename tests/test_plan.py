@@ -263,7 +263,7 @@ def test_jobs_of_the_cpu_run_beside_those_of_the_device() -> None:
     seconds, pools = [5.0, 5.0, 3.0, 3.0], ["device", "device", "cpu", "cpu"]
     assert makespan(seconds, [[]] * 4, pools, {"device": 1, "cpu": 1}) == 10
     assert makespan(seconds, [[]] * 4, pools, {"device": 2, "cpu": 1}) == 6
-    with pytest.raises(ValueError, match="wait for each other"):
+    with pytest.raises(ValueError, match="depend on each other"):
         makespan([1.0, 1.0], [[1], [0]], ["cpu"] * 2, {"cpu": 1})
 
 
@@ -286,7 +286,7 @@ def test_planned_stands_beside_recorded(tmp_path: Path, throughput: Throughput) 
     with pytest.raises(SmoothcertError, match="nothing to compare"):
         compare(Estimate([training()], throughput), tmp_path)
     (tmp_path / "b/0.tsv").write_text("what\n")
-    with pytest.raises(SmoothcertError, match=r"0\.tsv: no benchmark"):
+    with pytest.raises(SmoothcertError, match=r"0\.tsv: not a benchmark"):
         compare(Estimate(jobs, throughput), tmp_path)
 
 

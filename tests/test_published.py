@@ -153,7 +153,7 @@ def test_a_printed_radius_stands_for_the_numbers_that_print_so(text, low, high):
 def test_too_few_large_radii_leave_alpha_open_and_a_given_alpha_is_used(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t1\t1\t0.25\t1\t0:00:01\n")
-    with pytest.raises(SmoothcertError, match=r"t\.tsv: alpha cannot be told .*0 radii"):
+    with pytest.raises(SmoothcertError, match=r"t\.tsv: alpha cannot be determined .*0 radii"):
         import_certificates(path, 0.25)
     assert import_certificates(path, 0.25, alpha=0.01).identity["published"]["alpha"] == 0.01
     with pytest.raises(SmoothcertError, match="fitting: none"):
@@ -168,7 +168,7 @@ def test_a_radius_that_no_count_gives_is_named_with_its_line(tmp_path):
             "idx\tlabel\tpredict\tradius\tcorrect\ttime\n"
             f"0\t1\t1\t0.2500\t1\t0:00:01\n1\t1\t1\t{text}\t1\t0:00:01\n"
         )
-        with pytest.raises(SmoothcertError, match=rf"t\.tsv:3: no count of 100000 .*{text}"):
+        with pytest.raises(SmoothcertError, match=rf"t\.tsv:3: no count out of 100000 .*{text}"):
             import_certificates(path, 0.25, alpha=0.001)
 
 
@@ -218,27 +218,29 @@ def test_a_scale_that_nothing_or_too_much_says_names_the_flag(tmp_path):
         import_certificates(plain)
     twice = tmp_path / "sigma0.25_sigma0.50.tsv"
     twice.write_text(plain.read_text())
-    with pytest.raises(SmoothcertError, match=r"names several sigma; .*--scale"):
+    with pytest.raises(SmoothcertError, match=r"names several sigmas; .*--scale"):
         import_certificates(twice)
     mixed = tmp_path / "m.tsv"
     head, *rows = plain.read_text().splitlines()
     rows = [f"{row}\t{0.25 if i else 0.5}" for i, row in enumerate(rows)]
     mixed.write_text("\n".join([f"{head}\tsigma", *rows]))
-    with pytest.raises(SmoothcertError, match="rows of several sigma"):
+    with pytest.raises(SmoothcertError, match="rows with several sigmas"):
         import_certificates(mixed)
 
 
 def test_an_alpha_that_cannot_be_told_names_the_flag(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t1\t1\t0.25\t1\t0:00:01\n")
-    with pytest.raises(SmoothcertError, match=r"alpha cannot be told .* give it with --alpha"):
+    with pytest.raises(
+        SmoothcertError, match=r"alpha cannot be determined .* give it with --alpha"
+    ):
         import_certificates(path, 0.25)
 
 
 def test_counts_instead_of_radii_are_the_votes(tmp_path):
     path = tmp_path / "sigma_0.25.tsv"
     path.write_text("idx\tlabel\tpredict\tcount\n0\t3\t3\t990\n7\t1\t2\t700\n9\t1\t-1\t400\n")
-    with pytest.raises(SmoothcertError, match=r"how many votes\? give n \(--n\)"):
+    with pytest.raises(SmoothcertError, match=r"number of votes is unknown; give n \(--n\)"):
         import_certificates(path)
     store = import_certificates(path, n=1000)
     table = certify(store, BUDGETS["fixed"](1000, 0.001))
@@ -269,7 +271,7 @@ def test_class_counts_and_a_label_without_header_are_the_votes(tmp_path, blank, 
     assert store.top_class().tolist() == [0, 2, 1]
     table = certify(store, BUDGETS["fixed"](1000, 0.001))
     assert table.correct.tolist() == [1, 0, 1]
-    with pytest.raises(SmoothcertError, match="one sum of the counts, n = 999"):
+    with pytest.raises(SmoothcertError, match="equal sums of counts, n = 999"):
         import_certificates(path, 0.5, n=999)
     path.write_text(path.read_text() + f"3{blank}4\n")
     with pytest.raises(SmoothcertError, match=r"t\.txt:4: expected 4 fields .* found 2"):

@@ -53,7 +53,7 @@ def test_a_noise_certifies_by_the_table_in_a_file(table, tmp_path):
         ({"radius": [0, 2, 1], "failure": [0.5, 0.4, 0.3]}, "radii not ascending at entry 2"),
         ({"radius": [0, 1, 2], "failure": [0.5, 0.6, 0.3]}, "expected positive and descending"),
         ({"between": "guess"}, "between 'guess'"),
-        ({"d": None}, "no valid radius table"),
+        ({"d": None}, "not a valid radius table"),
     ],
 )
 def test_a_wrong_file_is_one_clear_line(table, tmp_path, change, message):
@@ -96,7 +96,7 @@ def test_a_truncated_or_foreign_file_is_one_clear_line(tmp_path):
         path.write_text(text)
         with pytest.raises(SmoothcertError, match=r"t\.json: "):
             RadiusTable.load(path)
-    with pytest.raises(SmoothcertError, match="takes no radius table"):
+    with pytest.raises(SmoothcertError, match="uses no radius table"):
         NOISES.parse("gaussian-0.25").with_table_file(path)
 
 
@@ -133,10 +133,13 @@ def test_the_command_writes_the_table_and_names_what_it_made(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["gaussian-0.25", "--d", "9"], "closed form, no table is needed"),
+        (["gaussian-0.25", "--d", "9"], "closed form and needs no table"),
         (["centripetal-l2_k9", "--d", "9"], "k = 9 needs d > k, got d = 9"),
         (["centripetal-l2_k9"], "d is missing"),
-        (["centripetal-l2_k9", "--d", "10", "--seed", "1"], "centripetal-l2_k9 is not sampled"),
+        (
+            ["centripetal-l2_k9", "--d", "10", "--seed", "1"],
+            "those of centripetal-l2_k9 are not sampled",
+        ),
         (["centripetal-l9", "--d", "10"], "unknown"),
     ],
 )

@@ -122,5 +122,5 @@ def test_the_files_say_the_same_and_links_lead_somewhere(tmp_path, capsys):
 
 
 def test_a_folder_that_is_none_is_one_line(tmp_path):
-    with pytest.raises(SmoothcertError, match="no folder of results"):
+    with pytest.raises(SmoothcertError, match="not a results folder"):
         ledger(tmp_path / "absent")

@@ -140,7 +140,7 @@ def test_the_heat_map_shows_every_row_and_marks_what_is_beyond(tmp_path):
 def test_a_file_that_is_no_numbers_is_one_line(tmp_path, capsys):
     path = tmp_path / "x.csv"
     path.write_text("data,acr,acr_low\ncifar10,x,\n", encoding="utf-8")
-    with pytest.raises(SmoothcertError, match=r"x\.csv: cannot be read as numbers"):
+    with pytest.raises(SmoothcertError, match=r"x\.csv: cannot be read as the numbers"):
         read_numbers([path])
     assert main(["overview", "compare", str(path), "--out", str(tmp_path / "d")]) == 2
     error = capsys.readouterr().err

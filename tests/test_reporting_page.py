@@ -123,10 +123,10 @@ def head(text):
 
 def test_it_begins_in_words_with_what_was_run_what_held_and_what_did_not(results):
     said = head((results / "index.html").read_text(encoding="utf-8"))
-    assert "Preset smoke made 2 tables of certificates. Data: digits, scikit-learn's" in said
-    assert "The papers' tables are of CIFAR-10 and ImageNet, which were not run." in said
+    assert "Preset smoke made 2 certificate tables. Data: digits, scikit-learn's" in said
+    assert "The papers use CIFAR-10 and ImageNet, which were not run." in said
     judged, held = map(
-        int, re.search(r"(\d+) claims? of the papers can .* (\d+) came", said).groups()
+        int, re.search(r"(\d+) claims? of the papers can .* (\d+) w\w+ reproduced", said).groups()
     )
     rows = ledger(results)
     verdicts = Counter(row.finding.verdict for row in rows)
@@ -135,9 +135,9 @@ def test_it_begins_in_words_with_what_was_run_what_held_and_what_did_not(results
     for row in rows:
         if row.finding.verdict == NOT_REPRODUCED:
             assert row.claim.claim in said
-    assert "Of 2 promises that certificates make, 1 held for certain" in said
-    assert "sound: a ball <keeps> its class (ISS printed)" in said
-    assert "This project calls" not in said  # no alarm: nobody here called it sound
+    assert "Of 2 promises that the certificates make, 1 proved exactly" in said
+    assert "soundness for it: a ball <keeps> its class (ISS printed)" in said
+    assert "although this project" not in said  # no alarm: nobody here called it sound
 
 
 def test_an_alarm_is_a_break_of_what_this_project_calls_sound(results, tmp_path):
@@ -149,7 +149,7 @@ def test_an_alarm_is_a_break_of_what_this_project_calls_sound(results, tmp_path)
     text = page_of(tmp_path / "smoke").html()
     assert '<div class="alarm">' not in (results / "index.html").read_text(encoding="utf-8")
     assert '<div class="alarm">' in text
-    assert "This project calls sound what is not: our ball (ours)" in head(text)
+    assert "Broken, although this project claims soundness: our ball (ours)" in head(text)
     assert '<a href="audits/w/1.npz">Witness</a>' in text
 
 
@@ -202,10 +202,10 @@ def test_the_data_line_names_data_that_no_certificate_has(results, tmp_path):
 def test_what_needs_published_certificates_that_are_not_there_is_said_to_be_left_out(
     results, tmp_path
 ):
-    said = "Left out, since the certificates that the papers&#39; authors published"
-    text = page_of(results).html().replace("papers' authors", "papers&#39; authors")
+    said = "Left out, because the authors&#39; published certificates"
+    text = page_of(results).html().replace("authors' published", "authors&#39; published")
     assert text.count(said) == 4  # in the sections of Cohen, DDRS, ISS and Zhang
-    assert "What sound budgets would have saved on published models" in text
+    assert "Samples that sound budgets would save on published models" in text
     folder = tmp_path / "smoke"
     shutil.copytree(results, folder)
     for output in (o for section in SECTIONS for o in section.outputs):
@@ -236,16 +236,16 @@ def test_the_snippet_of_the_results_folder_runs(results, monkeypatch, capsys):
 def test_an_empty_folder_says_what_to_run(tmp_path):
     text = page_of(tmp_path).html()
     assert "<code>snakemake audits</code>" in text
-    assert "nothing yet; there is no data" in text
+    assert "no data yet" in text
     assert "<code>snakemake ddrs</code>" in text
 
 
 def test_files_that_are_none_of_theirs_are_one_line(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "cohen_figure.png").write_bytes(b"no picture")
-    with pytest.raises(SmoothcertError, match=r"cohen_figure\.png: no PNG"):
+    with pytest.raises(SmoothcertError, match=r"cohen_figure\.png: not a PNG"):
         page_of(tmp_path).html()
-    with pytest.raises(SmoothcertError, match="absent: no folder of results"):
+    with pytest.raises(SmoothcertError, match="absent: not a results folder"):
         page_of(tmp_path / "absent").html()
 
 

@@ -36,7 +36,7 @@ def test_it_says_what_was_made_how_long_it_took_verdicts_and_where_the_page_is(
     assert "Cohen, σ = " in said
     assert "ACR [95%]" in said
     assert "not run" in said
-    assert "1 HOLDS, 1 BROKEN; of sound variants none broken" in said
+    assert "1 HOLDS, 1 BROKEN; sound variants broken: none" in said
     assert "page      not made yet" in said
     (results / "index.html").touch()
     assert main(["overview", "summary", str(results)]) == 0
@@ -52,4 +52,4 @@ def test_a_folder_with_nothing_in_it_says_so(
     assert main(["overview", "summary", str(tmp_path)]) == 0
     assert "made      nothing yet" in capsys.readouterr().out
     assert main(["overview", "summary", str(tmp_path / "absent")]) == 2
-    assert "no folder of results" in capsys.readouterr().err
+    assert "not a results folder" in capsys.readouterr().err

@@ -333,9 +333,11 @@ def test_images_outside_the_unit_interval_and_scales_that_are_none_are_refused()
         with pytest.raises(SmoothcertError, match=f"image idx 2: expected values .*{says}"):
             sample(Recorder(), images, budget, noise)
     for scale in (0.0, -1.0, np.nan, np.inf):
-        with pytest.raises(SmoothcertError, match=r"idx 1: noise scale .*expected it positive"):
+        with pytest.raises(
+            SmoothcertError, match=r"idx 1: noise scale .*expected a positive number"
+        ):
             sample(Recorder(), torch.rand(2, 1, 4, 4), budget, noise, scales=[0.5, scale])
-    with pytest.raises(SmoothcertError, match="n 1500 is no multiple of the 1000 samples"):
+    with pytest.raises(SmoothcertError, match="n = 1500 must be a multiple of look = 1000"):
         sample(Recorder(), images, BUDGETS.parse("fixed-1500"), noise)
 
 

@@ -90,7 +90,7 @@ def test_a_network_without_derivatives_is_refused_in_a_line() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x.detach().flatten(1)
 
-    with pytest.raises(SmoothcertError, match="no derivative by its images; expected a search"):
+    with pytest.raises(SmoothcertError, match="not differentiable in its images; use a search"):
         searching(Detached(), (1, 2, 2))
 
 

@@ -129,7 +129,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
         ({"scalings": ["ascent-K5", "ramp-K5"]}, "of one search"),
         ({"scalings": ["fixed"]}, "no scale to search"),
         ({"scalings": []}, "scalings: expected at least 1 of them"),
-        ({"scalings": ["ascent-K5", "ascent-K5"]}, "given twice"),
+        ({"scalings": ["ascent-K5", "ascent-K5"]}, "appears twice"),
         ({"scalings": ["ascent-K05"]}, "ascent-K05"),
         ({"scalings": [5]}, "scalings.0: expected a text, found 5"),
         ({"scalings": "ascent-K5"}, "expected a list"),

@@ -96,7 +96,10 @@ def test_the_work_of_another_specification_has_another_folder(tmp_path):
         one.write("part", {"x": 0.1})
     other = Scratch(out, {**SPEC, "seed": 1})
     one.folder.rename(other.folder)
-    with pytest.raises(SmoothcertError, match="partial work of another run: seed: 0 and 1"), other:
+    with (
+        pytest.raises(SmoothcertError, match="partial work from another run: seed: 0 and 1"),
+        other,
+    ):
         pass
 
 
@@ -107,7 +110,7 @@ def test_a_second_process_is_refused_while_the_first_lives(tmp_path):
             said = pool.apply(_hold, (out,))
         with pytest.raises(SmoothcertError, match=f"{scratch.folder}: another process"):
             Scratch(out, SPEC).__enter__()
-    assert said.endswith("another process is making votes.npz")
+    assert said.endswith("another process is writing votes.npz")
     assert _hold(out) == "held"
 
 

@@ -117,7 +117,7 @@ def test_a_spelling_that_is_not_the_canonical_one_is_refused_and_the_canonical_o
         (BUDGETS, "fixed_a1.50-1000", "(0, 1)"),
         (BUDGETS, "fixed_a0.01_a0.02-1000", "unknown argument"),
         (BUDGETS, "", "unknown"),
-        (ARCHITECTURES, "resnet20-3", "does not take -3"),
+        (ARCHITECTURES, "resnet20-3", "does not accept -3"),
         (Training, "cohen-0.25", "METHOD-SCHEDULE-SCALE"),
         (Training, "cohen-fs-0.25-x", "METHOD-SCHEDULE-SCALE"),
     ],

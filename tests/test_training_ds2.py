@@ -329,7 +329,7 @@ def test_a_data_dependent_run_without_a_parent_is_refused(tmp_path):
 
 
 def test_a_missing_parent_says_what_to_fetch(tmp_path):
-    with pytest.raises(SmoothcertError, match=r"not there; make it .*--training macer-fs-0\.25"):
+    with pytest.raises(SmoothcertError, match=r"not found; make it .*--training macer-fs-0\.25"):
         trained(job("macer-ds2-0.25", tmp_path / "no.safetensors"), tmp_path / "m.safetensors")
 
 
@@ -346,7 +346,7 @@ def test_a_missing_parent_says_what_to_fetch(tmp_path):
         ("cohen-ds2-0.25", {"normalization": "none"}, "its normalization has mean"),
         ("cohen-ds2-0.25", {"ds2": {"k": 1}}, "ds2.k: unknown key; expected one of n, steps"),
         ("cohen-ds2-0.25", {"ds2": {"n": 0}}, "recipe: ds2.n: expected at least 1, found 0"),
-        ("cohen-ds2-0.00", {}, "need a positive one to start from"),
+        ("cohen-ds2-0.00", {}, "need a positive scale to start from"),
         ("macer-fs-uniform-0.25", {}, "macer needs gaussian noise"),
         ("macer-fs-0.00", {}, "macer needs gaussian noise of positive scale"),
         ("macer-fs-0.25", {"method": {"k": 0}}, "recipe: method.k: expected at least 1, found 0"),
@@ -376,13 +376,13 @@ def test_a_parent_of_another_architecture_or_data_set_is_refused(tmp_path):
 
 def test_a_parent_that_is_no_checkpoint_is_refused(tmp_path):
     (tmp_path / "p.safetensors").write_bytes(b"some text that is no checkpoint")
-    with pytest.raises(SmoothcertError, match="not a whole checkpoint"):
+    with pytest.raises(SmoothcertError, match="not a complete checkpoint"):
         trained(job("cohen-ds2-0.25", tmp_path / "p.safetensors"), tmp_path / "m.safetensors")
 
 
 def test_a_snapshot_later_than_the_recipes_end_is_refused(tmp_path, parents):
     specification = job("cohen-ds2-0.25", parents / "cohen.epoch-2.safetensors", epochs=2)
-    with pytest.raises(SmoothcertError, match="after epoch 2, and the recipe ends after 2"):
+    with pytest.raises(SmoothcertError, match="after epoch 2, but the recipe ends after 2"):
         trained(specification, tmp_path / "m.safetensors")
 
 

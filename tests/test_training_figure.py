@@ -114,7 +114,7 @@ def test_without_scales_of_their_own_there_is_no_panel_of_scales(tmp_path):
         ("epoch,loss,noisy_accuracy,lr,seconds\n1,2,3,4\n", ":2: expected 5 fields, found 4"),
         ("epoch,loss,noisy_accuracy,lr,seconds\n1,two,3,4,5\n", ":2: column 'loss'"),
         ("epoch,loss,noisy_accuracy,lr,seconds\n1,nan,3,4,5\n", "expected a finite number"),
-        ("epoch,loss,noisy_accuracy,lr,seconds\n2,1,1,1,1\n1,1,1,1,1\n", "numbers that rise"),
+        ("epoch,loss,noisy_accuracy,lr,seconds\n2,1,1,1,1\n1,1,1,1,1\n", "increasing numbers"),
     ],
 )
 def test_a_file_that_is_no_log_is_named_in_one_line(tmp_path, text, message):

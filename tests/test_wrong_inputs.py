@@ -83,7 +83,7 @@ WRONG = {
     "alpha of zero": (sample(budget="fixed_a0.00-200"), "alpha 0: expected a failure probability"),
     "impossible n": (sample(budget="fixed-9"), "the smallest n that can is 10"),
     "no selection": (sample(budget="fixed_s0-200"), "n0 0: expected at least 1 selection sample"),
-    "n of no looks": (sample(budget="fixed-250"), "n 250 is no multiple of the 100 samples"),
+    "n of no looks": (sample(budget="fixed-250"), "n = 250 must be a multiple of look = 100"),
     "look of zero": (sample(look=0), "--spec: look: expected at least 1, found 0"),
     "batch of zero": (sample(batch=0), "--spec: batch: expected at least 1, found 0"),
     "skip of zero": (sample(skip=0), "--spec: skip: expected at least 1, found 0"),
@@ -117,7 +117,7 @@ WRONG = {
     "neither votes nor model": (["certify", "--budget", "fixed-100", "--out", "c.tsv"],
                                 "--votes, --model: expected one of the two"),
     "certify with a seed": (["certify", "--votes", "v.npz", "--budget", "fixed-100", "--seed", "0",
-                             "--out", "c.tsv"], "seed: the votes were sampled already"),
+                             "--out", "c.tsv"], "seed: does not apply to --votes"),
     "certify a model of no data": (["certify", "--model", "m", "--budget", "fixed-100", "--noise",
                                     "gaussian-0.25", "--out", "c.tsv"], "dataset: missing"),
     "a file in the specification": (["gather", "v.npz", "--spec", '{"out": "g.npz"}'],
@@ -125,13 +125,13 @@ WRONG = {
     "a device in the specification": (sample(device="cpu"), "device: give it on the command line"),
     "certify without budget": (["certify", "--votes", "v.npz", "--out", "c.tsv"], "budget is"),
     "certify with noise": (["certify", "--votes", "v.npz", "--budget", "fixed-100", "--noise",
-                            "gaussian-0.25", "--out", "c.tsv"], "which draws differently"),
+                            "gaussian-0.25", "--out", "c.tsv"], "another distribution"),
     "more than the store has": (["certify", "--votes", "v.npz", "--budget", "fixed-400", "--out",
                                  "c.tsv"], "400 estimation samples are needed, 300 are stored"),
     "part of a look": (["certify", "--votes", "v.npz", "--budget", "fixed-250", "--out", "c.tsv"],
                        "expected a multiple of 100"),
     "record of the votes": (["certify", "--votes", "v.npz", "--budget", "fixed-300", "--out",
-                             "v.tsv"], "its record v.json would replace that of the votes"),
+                             "v.tsv"], "its record v.json would overwrite that of the votes"),
     "predict with a budget": (["predict", *sample()[1:]],
                               "budget: unknown key; expected one of split"),
     "predict with too few": (["predict", *sample(budget=None, look=None)[1:], "--n", "10"],
@@ -154,14 +154,14 @@ WRONG = {
     # files that are something else
     "votes as a model": ([*sample(), "--model", "v.npz"], "v.npz: "),
     "model as votes": (["certify", "--votes", "m.safetensors", "--budget", "fixed-100", "--out",
-                        "c.tsv"], "m.safetensors: not a whole vote store"),
+                        "c.tsv"], "m.safetensors: not a complete vote store"),
     "model as scales": ([*sample(), "--scales", "m.safetensors"], "m.safetensors"),
     "model as a specification": ([*sample()[:2], "@m.safetensors", *sample()[3:]], "--spec: no"),
     "model as a table": (["metrics", "m.safetensors"], "m.safetensors:"),
-    "table as votes": (["gather", "t.tsv", "--out", "g.npz"], "t.tsv: not a whole vote store"),
+    "table as votes": (["gather", "t.tsv", "--out", "g.npz"], "t.tsv: not a complete vote store"),
     # published tables
     "table without large radii": (["import-certificates", "t.tsv", "--scale", "0.25", "--out",
-                                   "i.npz"], "t.tsv: alpha cannot be told from the radii"),
+                                   "i.npz"], "t.tsv: alpha cannot be determined from the radii"),
     "scale of zero": (["import-certificates", "t.tsv", "--scale", "0", "--out", "i.npz"],
                       "--scale: expected more than 0, found '0'"),
     "alpha of two": (["import-certificates", "t.tsv", "--scale", "1", "--alpha", "2", "--out",
@@ -169,7 +169,7 @@ WRONG = {
     "no samples": (["import-certificates", "t.tsv", "--scale", "1", "--n", "0", "--out", "i.npz"],
                    "--n: expected at least 1, found '0'"),
     "impossible radius": (["import-certificates", "t.tsv", "--scale", "0.01", "--alpha", "0.001",
-                           "--out", "i.npz"], "t.tsv:2: no count of 100000 gives radius 0.25"),
+                           "--out", "i.npz"], "t.tsv:2: no count out of 100000 gives radius 0.25"),
     # places that cannot be written
     "output below a file": ([*sample(), "--out", "t.tsv/out.npz"], "t.tsv"),
     "output is a folder": (["gather", "v.npz", "--out", "."], ".: Is a directory"),
@@ -218,7 +218,7 @@ FILES = {
     ),
     "scale of nothing": (
         "s.tsv", "idx\tsigma\n0\t0.5\n1\t0.0\n2\t0.5\n", [*sample(), "--scales", "s.tsv"],
-        "idx 1: noise scale 0: expected it positive",
+        "idx 1: noise scale 0: expected a positive number",
     ),
     "two scales of one input": (
         "s.tsv", "idx\tsigma\n0\t0.5\n0\t0.6\n", [*sample(), "--scales", "s.tsv"],
@@ -294,7 +294,7 @@ def test_a_partial_store_in_use_is_left_alone(place, capsys):
     killed(partial(run, SampleSpec(**SPEC), "m.safetensors", Path("out.npz"), device="cpu"), 2, 3)
     (path,) = Path().glob(".*.partial/specification.json")
     with Scratch(Path("out.npz"), json.loads(path.read_text())):
-        assert "another process is making out.npz" in error_of(sample(), capsys)
+        assert "another process is writing out.npz" in error_of(sample(), capsys)
 
 
 def test_shards_of_two_models_are_refused(place, capsys):
@@ -312,7 +312,9 @@ def test_shards_of_two_models_are_refused(place, capsys):
 def test_votes_of_another_specification_are_not_overwritten(place, capsys):
     assert cli.main(sample(max=1)) == 0
     said = error_of(sample(max=1, seed=1), capsys)
-    assert said == "out.npz holds votes of another specification: seed: 0 and 1; give another --out"
+    assert (
+        said == "out.npz holds votes with another specification: seed: 0 and 1; give another --out"
+    )
 
 
 def test_a_failure_with_several_threads_is_one_line(place, capfd):

@@ -109,7 +109,7 @@ def bits_verdicts(steps: int = 256, n: int = 10_000, seed: int = 0) -> list[Verd
     }  # fmt: skip
     subject = f"a classifier that reads low bits, {side}x{side} pixels, gaussian-{scale:g}"
     first = Verdict(
-        "float32 noise is as good as real noise, whatever the base classifier", subject,
+        "float32 noise is as good as real-valued noise for every base classifier", subject,
         BROKEN if broke else NOT_FOUND,
         f"certified radius {found.radius:.3f} at black; at grey {found.at:g}, distance"
         f" {found.distance:.3f}, the certified class has {100 * found.share:.2f}% of {n:,} votes"
@@ -121,7 +121,7 @@ def bits_verdicts(steps: int = 256, n: int = 10_000, seed: int = 0) -> list[Verd
     second = Verdict(
         "noise on a grid: certificates hold for every base classifier, on the grid", subject,
         HOLDS if black == grey else BROKEN,
-        f"by proof (x + noise is exact); the classifier above votes alike, {100 * black:g}% and"
+        f"by proof (x + noise is exact); the classifier above votes the same, {100 * black:g}% and"
         f" {100 * grey:g}%, at steps of 1/{steps}; the sampler's law is within {error:.1e} of the"
         " exact one",
         True, {"black": black, "grey": grey, "error": error, "steps": steps},

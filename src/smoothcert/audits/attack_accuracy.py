@@ -88,7 +88,7 @@ def accuracy_under_attack(
         certified.append(int(sure.sum()))
         clashes.append(int((sure & ~np.isin(np.arange(len(table)), standing)).sum()))
         if progress:
-            progress(f"left correct at radius {r:.4g}:", len(standing), len(every))
+            progress(f"correct under attack at radius {r:.4g}:", len(standing), len(every))
     return Robust(
         np.asarray(radii, np.float64), np.array(robust), np.array(certified), len(every),
         np.array(clashes), 0.0 if alpha is None else float(alpha.max(initial=0.0)),
@@ -187,6 +187,6 @@ class AttackAccuracy(Audit[AttackAccuracySettings]):
             (kind, of.name, of.noise.norm, r, c, a, n)
             for r, c, a in zip(found.radii, found.certified, found.robust, strict=True)
         ]
-        said = verdict(found, f"{kind}: no certified input breaks", of.name, of.ours)
+        said = verdict(found, f"{kind}: no certified input is broken", of.name, of.ours)
         frame = pd.DataFrame(rows, columns=list(UNDER_ATTACK))
         return Result([replace(said, procedure=of.procedure)], frame, record={"about": of.run.axes})

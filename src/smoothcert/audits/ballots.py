@@ -72,7 +72,7 @@ class EveryBallot:
     def votes(self, rows: Ints, n: Ints) -> Ints:
         """Votes of every class, [A, 3], within the same."""
         if (n % self.look).any():
-            raise SmoothcertError("coverage: a rule asked for a part of a look")
+            raise SmoothcertError("coverage: a rule requested part of a look")
         return np.asarray(self.total[rows, n // self.look])
 
 

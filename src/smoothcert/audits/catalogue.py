@@ -67,7 +67,7 @@ _MODEL = f"--model results/smoke/models/{_OF}/model.safetensors"
 
 MEMORY_SOUNDNESS = Kind(
     "memory-soundness",
-    "certificates of input-dependent noise scales, with and without memory",
+    "certificates with input-dependent noise scales, with and without memory",
     "smoothcert.audits.memory_soundness:MemorySoundness",
     s.MemorySoundnessSettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
@@ -85,7 +85,7 @@ FALSIFICATION = Kind(
 )
 ATTACK_ACCURACY = Kind(
     "attack-accuracy",
-    "certified accuracy beside accuracy under attack, at each radius",
+    "certified accuracy against accuracy under attack, at each radius",
     "smoothcert.audits.attack_accuracy:AttackAccuracy",
     s.AttackAccuracySettings,
     takes=("tables", "model", "data_dir", "device", "quiet"),
@@ -102,7 +102,7 @@ COVERAGE = Kind(
 )
 HONESTY = Kind(
     "honesty",
-    "certificates all at once, and settings chosen on the test inputs",
+    "all certificates at once, and settings chosen on test inputs",
     "smoothcert.audits.honesty:Honesty",
     s.HonestySettings,
     takes=("tables", "votes"),
@@ -111,7 +111,7 @@ HONESTY = Kind(
 )
 NUMERICS = Kind(
     "numerics",
-    "the same certificates in other arithmetic, and what finite noise can hide",
+    "the same certificates in other arithmetic, and floating-point attacks on noise",
     "smoothcert.audits.numerics_verdicts:Numerics",
     s.NumericsSettings,
     takes=("tables", "model", "data_dir", "device"),
@@ -127,7 +127,7 @@ RADII = Kind(
 )
 STREAMS = Kind(
     "streams",
-    "whether any noise is used twice, from the search for a scale to the attack",
+    "whether any noise is reused between scale search, sampling and attack",
     "smoothcert.audits.reuse:Streams",
     s.StreamsSettings,
     takes=("model", "data_dir"),

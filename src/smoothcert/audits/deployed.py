@@ -77,13 +77,13 @@ class Deployed:
     def __post_init__(self) -> None:
         if self.scaling.pools:
             raise SmoothcertError(
-                f"scaling {self.scaling.slug!r}: the scale is chosen for all inputs together;"
-                " expected one that a single query can ask for"
+                f"scaling {self.scaling.slug!r}: the scale is chosen jointly for all inputs;"
+                " expected one that works on a single query"
             )
         engine = self.sampler.engine
         if engine.precision != "float32":
             raise SmoothcertError(
-                f"precision {engine.precision}: expected float32, in which scales are found"
+                f"precision {engine.precision}: expected float32, the precision of scale searches"
             )
         self.model = engine.model.requires_grad_(False)
         self.engine = SearchEngine(engine, self.scaling.cost.backward > 0)

@@ -71,7 +71,7 @@ def log_density(noise: Noise) -> Callable[[Tensor], Tensor]:
         "uniform": lambda z: torch.where(z.abs().amax(1) <= 1, 0.0, -torch.inf),
     }
     if noise.name not in formulas:
-        raise SmoothcertError(f"noise {noise.name}: no density to attack by")
+        raise SmoothcertError(f"noise {noise.name}: has no density, which the attack needs")
     return formulas[noise.name]
 
 
@@ -164,9 +164,9 @@ def radii_verdict(
     tried = ", ".join(f"{row['p']:g}" for row in rows)
     least = min(row["high"] for row in rows)
     evidence = (
-        f"worst classifiers of probability {tried}: at the radius none is shown to be below 1/2"
-        f" (least upper bound {least:.4f}); {n:,} draws each, confidence {1 - alpha:g} in all; a"
-        f" radius larger by {100 * margin:g}% is shown to be wrong at {seen} of {len(rows)}"
+        f"worst classifiers of probability {tried}: none is proved below 1/2 at the radius"
+        f" (least upper bound {least:.4f}); {n:,} draws each, joint confidence {1 - alpha:g}; a"
+        f" radius larger by {100 * margin:g}% is proved wrong at {seen} of {len(rows)}"
     )
     if broken:
         row = min(broken, key=lambda row: float(row["high"]))

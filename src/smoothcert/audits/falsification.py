@@ -93,7 +93,7 @@ def claims(
     """
     if table.optional("memory_event") is not None:
         raise SmoothcertError(
-            "falsification: the table went through a memory; expected certificates before it"
+            "falsification: the table was changed by a memory; expected raw certificates"
         )
     for name in ("sigma", "p_lower", "alpha"):
         if table.optional(name) is None:
@@ -279,7 +279,7 @@ def verdict(attacked: Attacked, promise: str, subject: str, search: str, ours: b
     """BROKEN for one wrong radius, or more wrong bounds than alpha explains; else NOT FOUND."""
     claimed, m = attacked.claims, len(attacked.claims)
     if m == 0:
-        return Verdict(promise, subject, NOT_RUN, "no certificate claims a ball", ours)
+        return Verdict(promise, subject, NOT_RUN, "no certificate has a positive radius", ours)
     lost, flipped = int(attacked.lost.sum()), int(attacked.flipped.sum())
     radius, bound = (int((attacked.cause == c).sum()) for c in ("radius", "bound"))
     most = allowed(m, claimed.alpha)
@@ -293,7 +293,7 @@ def verdict(attacked: Attacked, promise: str, subject: str, search: str, ours: b
     evidence = (
         f"{lost} of {m} certificates broken inside the radius (prediction changed:"
         f" {flipped}; wrong radius: {radius}, wrong bound: {bound}); alpha explains"
-        f" {m * claimed.alpha:.2g} on average, at most {most}; least share of votes found"
+        f" {m * claimed.alpha:.2g} on average, at most {most}; smallest vote share found"
         f" {100 * share.min():.1f}%; {search}"
     )
     return Verdict(promise, subject, BROKEN if broken else NOT_FOUND, evidence, ours, numbers)
@@ -386,7 +386,7 @@ def _lbrs(
         })  # fmt: skip
     task = run.record["specification"].get("task", {})
     name = (
-        f"{task.get('dataset')}, class {task.get('positive')} against the rest, {model.norm},"
+        f"{task.get('dataset')}, class {task.get('positive')} versus the rest, {model.norm},"
         f" bias {model.bias:g}"
     )
     found = falsify_lbrs.verdict(attacked, beyond, name, run.record["form"], settings.steps)

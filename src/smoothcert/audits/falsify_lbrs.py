@@ -82,7 +82,7 @@ def rebuild(record: Mapping[str, Any], table: CertificateTable) -> Model:
     recipe = Recipe.check(spec.get("recipe", {}), "LBRS: recipe")
     data = load(task)
     if not np.array_equal(data.test_idx, table.idx):
-        raise SmoothcertError("LBRS: the task has other test images than the table")
+        raise SmoothcertError("LBRS: the task's test images differ from the table's")
     labels = torch.as_tensor(data.train_label, dtype=torch.float32)
     net = fit(recipe, data.train, labels, task.seed).double()
     points, point_labels = data.pools[0]
@@ -106,7 +106,7 @@ def falsify(
     """
     side = 2 * table.predict - 1
     if not np.array_equal(model.predict(model.x), side):
-        raise SmoothcertError("LBRS: the rebuilt network does not predict what the table says")
+        raise SmoothcertError("LBRS: the rebuilt network's predictions differ from the table's")
     rows = evenly(np.flatnonzero(table.radius > 0), settings.max)
     x, y = model.x[rows], torch.as_tensor(side[rows]).double()
     d = x[0].numel()
@@ -186,7 +186,7 @@ def verdict(attacked: Attacked, beyond: Attacked, subject: str, form: str, steps
     ours = form == "tight"
     m, broken, more = len(attacked.idx), int(attacked.broken.sum()), int(beyond.broken.sum())
     if m == 0:
-        return Verdict(promise, subject, NOT_RUN, "no certificate claims a ball", ours)
+        return Verdict(promise, subject, NOT_RUN, "no certificate has a positive radius", ours)
     numbers = {
         "certificates": m, "flipped": broken, "expected": 0.0, "allowed": 0, "at_twice": more,
     }  # fmt: skip
@@ -224,7 +224,7 @@ def exact_verdicts(out: Mapping[str, NDArray]) -> list[Verdict]:
         ratio = np.divide(radius, exact, out=np.zeros_like(radius), where=np.isfinite(exact))
         evidence = (
             f"{int(over.sum())} of {int(certified.sum())} radii exceed the exact distance to the"
-            f" nearest input of another prediction; the largest is {ratio.max():.4f} of it"
+            f" nearest input with another prediction; the largest is {ratio.max():.4f} of it"
         )
         verdicts.append(
             Verdict(

@@ -25,7 +25,7 @@ from smoothcert.report.style import COLOURS, PANEL, style
 
 _LINES = (
     ("certified", COLOURS[0], "o", -0.12, "certified: no attack of norm r can succeed"),
-    ("robust", COLOURS[1], "s", 0.12, "left correct by our attack of norm r"),
+    ("robust", COLOURS[1], "s", 0.12, "correct under our attack of norm r"),
 )
 
 
@@ -69,7 +69,7 @@ def _panel(axes: Axes, numbers: pd.DataFrame) -> None:
     for name, colour, marker, shift, label in _LINES:
         curves.points(axes, numbers[numbers.metric == name], radii, shift, color=colour,
                       marker=marker, markersize=4, label=label)  # fmt: skip
-    axes.plot([], [], color="0.5", marker="|", label="95% interval (inputs)")
+    axes.plot([], [], color="0.5", marker="|", label="95% CI (test-set sampling)")
     first = numbers.iloc[0]
     kind, _, _ = str(first.kind).rpartition(",")
     model = described(first.to_dict(), ("dataset", "arch", "training"))

@@ -25,7 +25,7 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "simulated": {"color": COLOURS[1], "linestyle": "none", "marker": "o", "markersize": 3,
                   "linewidth": 0.9, "capsize": 2, "zorder": 4},
 }  # fmt: skip
-_ALLOWED = "α: what is allowed"
+_ALLOWED = "α (allowed)"
 _COLUMNS = 5
 _REACH = 2.05  # of the axis; the largest value stands in a panel's title
 
@@ -71,7 +71,7 @@ def draw(picture: Picture) -> Figure:
             axes.tick_params(labelbottom=True)  # the lowest of its column
         figure.supylabel("failure probability / α", fontsize="medium")
         figure.supxlabel(
-            "$p_A$ (of two classes, elected by the selection votes; under both bounds of three,"
+            "$p_A$ (two classes, chosen by the selection votes; with both bounds three classes,"
             " at the worst probabilities of the others)",
             fontsize="medium",
         )

@@ -66,7 +66,7 @@ def _together(axes: Axes, losses: Axes, numbers: pd.DataFrame) -> None:
         if reading not in readings:
             continue
         part = readings[reading]
-        label = "less what may be wrong" if reading == "corrected" else part.level.iloc[0]
+        label = "minus possibly wrong" if reading == "corrected" else part.level.iloc[0]
         curves.draw(axes, part, band=False, label=label, **look)
         if reading != "each":
             loss = curves.value_at(plain, radii) - curves.value_at(part, radii)
@@ -84,7 +84,7 @@ def _together(axes: Axes, losses: Axes, numbers: pd.DataFrame) -> None:
         "hatch": "//",
     }
     reach = 1.03 * float(radii.max()) or 1.0
-    losses.axvspan(end, 2 * reach, label="beyond all certificates at α/N", **shade)
+    losses.axvspan(end, 2 * reach, label="beyond all α/N certificates", **shade)
     for one in (axes, losses):
         one.set_xlim(-0.015 * reach, reach)
     axes.tick_params(labelbottom=False)
@@ -121,5 +121,5 @@ def _optimism(axes: Axes, numbers: pd.DataFrame) -> None:
     curves.places(axes, radii)
     axes.set_xlabel("radius r (pixels in [0, 1])")
     axes.set_ylabel("optimism (points of certified accuracy)")
-    axes.set_title("Choosing the best setting\non the test inputs")
+    axes.set_title("Choosing the best setting\non test inputs")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12))

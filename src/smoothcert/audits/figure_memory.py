@@ -31,7 +31,7 @@ _SAME = ("dataset", "arch", "training", "noise")  # of a run and its twin at sig
 _OUTCOMES = (
     ("implied", _BLUE, "o", "implied by the certificate"),
     ("beyond", _GREEN, "^", "not implied by the certificate"),
-    ("broken", _RED, "X", "broken: predicted otherwise"),
+    ("broken", _RED, "X", "broken: predicted differently"),
 )
 
 
@@ -44,7 +44,7 @@ def measure(files: Files, options: Options) -> Picture:
         twin = _at_sigma_0(twins.get(tuple(axes.get(a) for a in _SAME)))
         for ball in attacked.to_dict("records"):
             if twin and ball["idx"] not in twin:
-                raise SmoothcertError(f"fixed: no certificate of idx {ball['idx']} of {path}")
+                raise SmoothcertError(f"fixed: no certificate for idx {ball['idx']} of {path}")
             rows.append(_row({"table": place, **axes}, ball, twin))
     return Picture(frame("audit_memory", rows))
 
@@ -101,7 +101,7 @@ def _below(axes: Axes) -> None:
 
 
 def _scales(axes: Axes, balls: pd.DataFrame) -> None:
-    axes.set_title("Scale of a query inside a ball")
+    axes.set_title("Scale of queries inside a ball")
     if "largest_seen" not in balls:
         _without(axes, "no bound on the scale for this noise")
         return
@@ -123,17 +123,17 @@ def _scales(axes: Axes, balls: pd.DataFrame) -> None:
 
 
 def _radii(axes: Axes, balls: pd.DataFrame) -> None:
-    axes.set_title("Radii of the attacked, correct certificates")
+    axes.set_title("Radii of attacked correct certificates")
     axes.set_xlabel("radius r (pixels in [0, 1])")
     axes.set_ylabel("correct with radius ≥ r (% of attacked)")
     curves = {"as certified": balls.certified_radius[balls.correct]}
     looks = {"as certified": (_BLUE, "-"), r"at $\sigma_0$ for all": ("0.35", "--"),
-             "sound in any order, at most": (_PURPLE, "-.")}  # fmt: skip
+             "sound in any order (upper bound)": (_PURPLE, "-.")}  # fmt: skip
     if "radius_at_sigma_0" in balls:
         same = balls.radius_at_sigma_0
         curves[r"at $\sigma_0$ for all"] = same[same > 0]
     if "any_order_radius" in balls:
-        curves["sound in any order, at most"] = balls.any_order_radius[balls.correct]
+        curves["sound in any order (upper bound)"] = balls.any_order_radius[balls.correct]
     for text, radii in curves.items():
         reach = np.sort(radii)
         share = 100 * np.arange(len(reach), 0, -1) / max(len(balls), 1)
@@ -155,7 +155,7 @@ def _margins(axes: Axes, balls: pd.DataFrame) -> None:
     if len(margin) == 0:
         _without(axes, "all balls are of one class")
         return
-    axes.set_xlabel("least margin to a ball of another class (pixels in [0, 1])")
+    axes.set_xlabel("smallest margin to a ball of another class (pixels in [0, 1])")
     axes.set_ylabel("balls with at most this margin (%)")
     share = 100 * np.arange(len(margin) + 1) / len(margin)
     overlaps = int((margin < 0).sum())

@@ -38,7 +38,7 @@ def draw(picture: Picture) -> Figure:
                       markersize=5, label=label)  # fmt: skip
         left.annotate("the reference", (2 * least, y[0]), fontsize=7, va="center", color="0.35")
         for at in y[rows.votes_changed.isna()]:
-            left.annotate("its own noise: not comparable vote by vote", (2 * least, at),
+            left.annotate("separate noise: votes not comparable", (2 * least, at),
                           fontsize=7, va="center", color="0.35")  # fmt: skip
         left.set_xscale("log")
         left.set_xlim(least / 2, 2)
@@ -47,14 +47,14 @@ def draw(picture: Picture) -> Figure:
         left.minorticks_off()
         left.set_yticks(y, list(rows.variant))
         left.set_ylim(-0.7, len(rows) - 0.3)
-        left.set_xlabel("share changed by the arithmetic alone")
+        left.set_xlabel("fraction changed by arithmetic alone")
         left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         right.barh(y, 1e6 * rows.seconds, color=COLOURS[0], height=0.5)
         for at, seconds in zip(y, rows.seconds, strict=True):
             right.annotate(f"{1e6 * seconds:.3g}", (1e6 * seconds, at), (3, 0), va="center",
                            textcoords="offset points", fontsize=7)  # fmt: skip
         right.margins(x=0.12)
-        right.set_xlabel("µs a vote: the network alone,\nwithout exporting it and drawing noise")
+        right.set_xlabel("µs per vote: the network alone,\nexcluding export and noise drawing")
         subject = described(rows.iloc[0].to_dict(), _AXES)
         figure.suptitle(f"{subject}, {inputs} inputs, {n:,} votes each", fontsize=9)
     return figure

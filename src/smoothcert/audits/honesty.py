@@ -100,7 +100,8 @@ def shared(budget: Budget, n: int, table: float = 0.0) -> Budget:
         return budget
     if not table < budget.alpha:
         raise SmoothcertError(
-            f"alpha {budget.alpha:g}: expected more than the radius table's {table:g}"
+            f"alpha {budget.alpha:g}: expected more than {table:g}, the failure probability of the"
+            " radius table"
         )
     return replace(budget, alpha=table + (budget.alpha - table) / n)
 
@@ -126,20 +127,21 @@ def together_verdicts(family: Family, subject: str) -> list[Verdict]:
         f" up to {family.any_wrong:.3f}; at most {family.quantile} are, with probability 0.999"
     )
     if estimate is not None:
-        said += f"; at the observed shares of votes {estimate:.3f} and {family.expected:.2f} wrong"
+        said += f"; at the observed vote shares {estimate:.3f} and {family.expected:.2f} wrong"
     word = BROKEN if estimate is not None and estimate > alpha else NOT_FOUND
     joint = (
-        f"each at alpha / {n}, from the same votes: union bound; ACR {acr[1]:.4f} instead of"
+        f"union bound at alpha / {n} each, from the same votes: ACR {acr[1]:.4f} instead of"
         f" {acr[0]:.4f}, abstentions {int((family.joint.predict == ABSTAIN).sum())} instead of"
         f" {int((family.plain.predict == ABSTAIN).sum())}"
     )
     return [
         Verdict(
-            "reading alpha as that of a whole table: all certificates are right with 1 - alpha",
+            "treating alpha as a table-wide error rate: all certificates are correct with"
+            " probability 1 - alpha",
             subject, word, said, False, numbers,
         ),
         Verdict(
-            "at alpha / N each, all certificates of the table are right with probability"
+            "at alpha / N each, all certificates of the table are correct with probability"
             " 1 - alpha", subject, HOLDS, joint, True, numbers,
         ),
     ]  # fmt: skip
@@ -181,11 +183,11 @@ def choices(
     of other inputs, or fewer inputs than folds.
     """
     if len(tables) < 2:
-        raise SmoothcertError("honesty: a choice needs at least two tables of certificates")
+        raise SmoothcertError("honesty: choosing a setting needs at least two certificate tables")
     tables = metrics.common_inputs(tables)
     n = len(tables[0])
     if not 2 <= folds <= n:
-        raise SmoothcertError(f"folds {folds}: expected from 2 to the {n} inputs")
+        raise SmoothcertError(f"folds {folds}: expected 2 to {n}, the number of inputs")
     each = np.stack([metrics.certified(t, radii, strict) for t in tables])  # [M, R, N]
     reach = np.stack([metrics.certified_radius(t) for t in tables])  # [M, N]
     held = np.zeros(each.shape[1:])
@@ -238,7 +240,7 @@ def choice_verdict(found: Choice, settings: int, subject: str) -> Verdict:
         f" {float(found.acr.value):.4f}"
     )
     word = BROKEN if value - widened > 0 else NOT_FOUND
-    promise = "the best setting for each radius does as well on inputs that did not choose it"
+    promise = "the best setting at each radius does equally well on held-out inputs"
     return Verdict(promise, subject, word, evidence, False, numbers)
 
 
@@ -325,7 +327,7 @@ def _together(subject: Labels, family: Family, radii: Floats) -> list[Row]:
                    for i, r in enumerate(radii)},
             }
         )  # fmt: skip
-    level = f"α = {alpha:g} each, at most {family.quantile} wrong taken off"
+    level = f"α = {alpha:g} each, at most {family.quantile} wrong subtracted"
     labels = {**subject, "level": level, "reading": "corrected", "any_wrong": f"{alpha:.3g}"}
     return [*rows, {"part": "together", **labels, **_corrected(family, radii, n)}]
 
@@ -377,6 +379,6 @@ def _choices(subject: Subject, settings: HonestySettings, verdicts: list[Verdict
             })  # fmt: skip
     if subject.tables and not rows:
         raise SmoothcertError(
-            "audit honesty: no two TABLEs that differ in noise scale or scaling only"
+            "audit honesty: expected two TABLEs that differ only in noise scale or scaling"
         )
     return rows

@@ -2,7 +2,7 @@
 
 Six promises of one table of raw certificates (before any memory):
 
-1. no two certified balls of different predictions intersect (the data set itself);
+1. no two certified balls with different predictions intersect (the data set itself);
 2. with memory, the metrics do not depend on the order of the data set;
 3. the data-dependent classifier, without memory, is constant on a certified ball;
 4. at the frozen scale of the certificate, it is (what Cohen's theorem says);
@@ -69,7 +69,7 @@ class MemorySoundness(Audit[MemorySoundnessSettings]):
             raise SmoothcertError(f"{subject.table}: its budget is unknown; give --budget")
         if "predict_raw" in of.run.table.columns:
             raise SmoothcertError(
-                f"{subject.table}: certificates after a memory; expected the raw ones"
+                f"{subject.table}: changed by a memory; expected raw certificates"
             )
         scaling = SCALINGS.parse(str(of.run.scaling or "fixed"))
         attack = Attack(
@@ -152,13 +152,13 @@ class Attack:
             word = BROKEN if scan.count else HOLDS
             what = "" if scan.exact else "at least "
             evidence = (
-                f"{scan.count:,} of {scan.pairs:,} pairs of different predictions intersect;"
+                f"{scan.count:,} of {scan.pairs:,} pairs with different predictions intersect;"
                 f" the nearest pair is {what}{scan.ratio:.3f} times the sum of its radii apart,"
                 f" the least margin is {what}{scan.least:.4f} ({self.norm})"
             )
         return Verdict(
-            "no two certified balls of different predictions intersect", self.name, word, evidence,
-            ours=False,
+            "no two certified balls with different predictions intersect", self.name, word,
+            evidence, ours=False,
             numbers={
                 "certificates": len(self.table), "balls": scan.balls, "pairs": scan.pairs,
                 "intersecting": scan.count, "least_margin": scan.least, "least_ratio": scan.ratio,
@@ -174,7 +174,7 @@ class Attack:
         promise = "with memory, certified accuracy and ACR do not depend on the order of inputs"
         orders = memory.random_orders(len(self.table), self.settings.orders, self.settings.seed)
         if not orders:
-            return Verdict(promise, self.name, NOT_RUN, "no random orders asked for")
+            return Verdict(promise, self.name, NOT_RUN, "no random orders requested")
         radii = metrics.default_radii([self.table], most=8)
         result = spread(self.table, self.points, orders, radii)
         numbers = result.summary()
@@ -206,7 +206,7 @@ class Attack:
     def _adversary(
         self, found: Searched, witnesses: Witnesses, broken: np.ndarray, contradicting: int
     ) -> Verdict:
-        promise = "the classifier as it is used, without memory, is constant on a certified ball"
+        promise = "as deployed without memory, the classifier is constant on each certified ball"
         if len(self.attacked) == 0:
             return Verdict(promise, self.name, NOT_RUN, "no certificate with a radius")
         below = self.attacked.sigma < self.deployed.noise.scale
@@ -248,10 +248,14 @@ class Attack:
         return Verdict(promise, self.name, NOT_FOUND, evidence, self.constant, numbers)
 
     def _frozen(self, witnesses: Witnesses) -> Verdict:
-        promise = "smoothed at the frozen scale of its certificate, a ball is constant"
+        promise = "at the frozen scale of its certificate, the prediction is constant on the ball"
         if len(witnesses) == 0:
             return Verdict(
-                promise, self.name, NOT_RUN, "nothing inside a ball looked broken", ours=True
+                promise,
+                self.name,
+                NOT_RUN,
+                "no counterexample candidate inside any ball",
+                ours=True,
             )
         lost = (witnesses.frozen >= 0) & (witnesses.frozen != witnesses.predict_1)
         expected = 2 * len(witnesses) * self.budget.alpha
@@ -266,7 +270,7 @@ class Attack:
 
     def _mismatch(self, seen: Variation | None) -> Verdict:
         promise = (
-            "inside a ball the scale varies so little that the certificate holds at the query's own"
+            "inside a ball the scale varies too little to invalidate the certificate at a query"
         )
         if seen is None or len(seen.largest) == 0:
             why = "derived for Gaussian noise only" if seen is None else "no certificate"
@@ -294,8 +298,8 @@ class Attack:
     def _memory(self, found: Searched, suspects: np.ndarray, witnesses: Witnesses) -> list[Verdict]:
         """Every best proposal attacks the memory, certified as far as its votes allow."""
         promises = (
-            "with memory, in either order, no two stored balls clash and queries obey them",
-            "with memory, a certificate does not depend on what was asked before",
+            "with memory, in either order, no two stored balls conflict and queries respect them",
+            "with memory, a certificate does not depend on earlier queries",
         )
         if len(self.attacked) == 0:
             return [
@@ -324,13 +328,13 @@ class Attack:
             promises[0], self.name, BROKEN if clash or disobeyed else HOLDS,
             f"{m} attacking inputs after the {len(self.table)} of the data set, and before them:"
             f" {clash} clashes among all pairs; of {after.inside} and {before.inside} attacking"
-            f" inputs inside a stored ball, {disobeyed} were answered otherwise",
+            f" inputs inside a stored ball, {disobeyed} got another answer",
             ours=True, numbers=numbers,
         )  # fmt: skip
         spoiled = before.captured + before.trimmed
         free = Verdict(
             promises[1], self.name, BROKEN if spoiled else NOT_FOUND,
-            f"asked first, {m} attacking inputs changed the class of {before.captured} inputs and"
+            f"queried first, {m} attacking inputs changed the class of {before.captured} inputs and"
             f" cut the radius of {before.trimmed}; {before.lost / max(m, 1):.3f} of radius lost an"
             " attacked input",
             numbers=numbers,

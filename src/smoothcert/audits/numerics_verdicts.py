@@ -66,10 +66,10 @@ def rounding_verdict(
     of = n * len(images)
     upper = float(clopper_pearson_upper(differ, of, 0.001))
     return Verdict(
-        "votes in float32 are the votes of real arithmetic (noise and sums of 53 bits)", subject,
+        "votes in float32 equal votes in real arithmetic (53-bit noise and sums)", subject,
         NOT_FOUND if differ == 0 else BROKEN,
-        f"{differ} of {of:,} votes differ, so less than {upper:.1e} of the noise does so on"
-        f" average over these {len(images)} inputs (confidence 0.999)",
+        f"{differ} of {of:,} votes differ, so votes differ for less than {upper:.1e} of the noise"
+        f" on average over these {len(images)} inputs (confidence 0.999)",
         False, {"differ": differ, "votes": of, "upper": upper},
     )  # fmt: skip
 
@@ -134,14 +134,14 @@ def incremental_verdicts(
             "m": cost.m, "pays_below": pays, "zeta": float(zeta.mean()),
         }  # fmt: skip
         evidence = (
-            f"a vote takes {ratio:.2f} of the time, {100 * zeta.mean():.3f}% differ; in the time of"
-            f" {DIRECT:,} votes {cost.n:,} of them and {cost.m:,} pairs give a mean radius of"
-            f" {cost.incremental:.4f} scales, the votes themselves {cost.direct:.4f}; it pays"
-            f" below a ratio of {pays:.3f}"
+            f"a vote takes {ratio:.2f} times as long and {100 * zeta.mean():.3f}% of votes differ;"
+            f" in the time of {DIRECT:,} votes, {cost.n:,} cheap votes and {cost.m:,} pairs give a"
+            f" mean radius of {cost.incremental:.4f} scales, direct votes {cost.direct:.4f};"
+            f" it pays off below a time ratio of {pays:.3f}"
         )
         word = NOT_FOUND if cost.incremental > cost.direct else BROKEN
         promise = (
-            f"{name(first)} costs less to certify from votes of {other.variant} and pairs of both"
+            f"{name(first)} is cheaper to certify from {other.variant} votes plus pairs of both"
         )
         out.append(Verdict(promise, subject, word, evidence, False, numbers))
     return out
@@ -162,12 +162,12 @@ def variant_verdicts(found: Sequence[Outcome], subject: str) -> list[Verdict]:
         evidence = (
             f"same noise: {d.votes} of {d.of_votes:,} votes differ ({d.inputs} inputs),"
             f" {d.predictions} predictions and {d.radii} radii of {len(other.table)} certificates"
-            f" (by at most {d.largest:.2g}); ACR {d.acr:.4f}, {1e6 * d.seconds:.1f} us a vote"
+            f" (by at most {d.largest:.2g}); ACR {d.acr:.4f}, {1e6 * d.seconds:.1f} us per vote"
         )
         if d.acr_carried is not None:
-            evidence += f"; carried over soundly, ACR {d.acr_carried:.4f}"
+            evidence += f"; carried over soundly: ACR {d.acr_carried:.4f}"
         word = BROKEN if d.predictions or d.radii else NOT_FOUND
-        promise = f"certificates made with {name(found[0])} are the same with {other.variant}"
+        promise = f"certificates made with {name(found[0])} are identical with {other.variant}"
         out.append(Verdict(promise, subject, word, evidence, False, numbers))
     return out
 
@@ -184,11 +184,11 @@ def bound_verdict(n: int = 100_000, alpha: float = 0.001, tolerance: float = 1e-
     worst = float(np.abs(tail / alpha - 1).max())
     rising = bool((np.diff(lower) > 0).all())
     return Verdict(
-        "Clopper-Pearson bounds are the quantiles that they should be, in floating point",
+        "Clopper-Pearson bounds are correct quantiles in floating point",
         f"n = {n:,}, alpha = {alpha:g}",
         HOLDS if worst < tolerance and rising else BROKEN,
-        f"all {n:,} counts: the tail at the bound is alpha within {worst:.1e} (relative), and the"
-        f" bounds rise with the count",
+        f"all {n:,} counts: the tail probability at the bound equals alpha within {worst:.1e}"
+        f" (relative), and the bounds increase with the count",
         True, {"largest_relative_error": worst, "rising": rising},
     )  # fmt: skip
 
@@ -246,7 +246,7 @@ def _device(subject: Subject) -> str:
     made = str(run.record.get("device") or subject.device)
     device = made.partition(" ")[0]
     if "(" in made and (here := kind_of(job_device(device))) != made:
-        raise SmoothcertError(f"{subject.table}: certified on {made}, and this is {here}")
+        raise SmoothcertError(f"{subject.table}: certified on {made}; this machine has {here}")
     return device
 
 

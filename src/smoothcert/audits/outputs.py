@@ -12,9 +12,9 @@ SECTION = Section(
     key="audits",
     title="Audits",
     claim=(
-        "Each promise of a certificate, and whether an attempt to break it succeeded. A broken"
-        " promise of a paper is a result; a broken promise of a variant that this project calls"
-        " sound is a fault."
+        "The promises of certificates, and whether an attempt to break them succeeded. A broken"
+        " promise of a paper is a result; a broken promise of a variant that this project claims"
+        " to be sound is a bug."
     ),
     notebook="audits",
     needs=(Need("paths", f"{_JOBS}:verdicts", group=None),),
@@ -23,7 +23,7 @@ SECTION = Section(
             name="audit_memory",
             target="audit_memory_figure",
             kind="figure",
-            title="What attacks on certificates of input-dependent scales found",
+            title="Attacks on certificates with input-dependent scales",
             make="smoothcert.audits.figure_memory:measure",
             draw="smoothcert.audits.figure_memory:draw",
             needs=(
@@ -35,7 +35,7 @@ SECTION = Section(
             name="audit_attack_accuracy",
             target="audit_attack_figure",
             kind="figure",
-            title="Certified accuracy beside accuracy under attack, by radius",
+            title="Certified accuracy against accuracy under attack, by radius",
             make="smoothcert.audits.figure_attack:measure",
             draw="smoothcert.audits.figure_attack:draw",
             needs=(Need("paths", f"{_JOBS}:under_attack"),),
@@ -44,7 +44,7 @@ SECTION = Section(
             name="audit_coverage",
             target="audit_coverage_figure",
             kind="figure",
-            title="Failure rate of each confidence procedure at known class probability",
+            title="Failure rate of each confidence procedure at a known class probability",
             make="smoothcert.audits.figure_coverage:measure",
             draw="smoothcert.audits.figure_coverage:draw",
             needs=(Need("file", "audits/coverage.csv"),),
@@ -53,7 +53,7 @@ SECTION = Section(
             name="audit_honesty",
             target="audit_honesty_figure",
             kind="figure",
-            title="Certificates all at once, and settings chosen on the test inputs",
+            title="All certificates at once, and settings chosen on test inputs",
             make="smoothcert.audits.figure_honesty:measure",
             draw="smoothcert.audits.figure_honesty:draw",
             needs=_HONESTY,
@@ -61,21 +61,21 @@ SECTION = Section(
         Output(
             name="audit_honesty_together",
             kind="table",
-            title="Certificates one by one and all at once",
+            title="Per-input and joint certificates",
             make="smoothcert.audits.tables:together",
             needs=_HONESTY,
         ),
         Output(
             name="audit_honesty_optimism",
             kind="table",
-            title="Optimism of choosing on the test inputs (points)",
+            title="Optimism from choosing on test inputs (points)",
             make="smoothcert.audits.tables:optimism",
             needs=_HONESTY,
         ),
         Output(
             name="audit_numerics_{variant}",
             kind="figure",
-            title="Votes, predictions and radii that other arithmetic changes ({variant})",
+            title="Votes, predictions and radii changed by other arithmetic ({variant})",
             make="smoothcert.audits.figure_numerics:measure",
             draw="smoothcert.audits.figure_numerics:draw",
             needs=_NUMERICS,

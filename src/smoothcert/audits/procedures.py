@@ -76,7 +76,7 @@ class EveryPath(TwoClasses):
     def count(self, rows: Ints, n: Ints) -> Ints:
         """Votes within the first n (a multiple of the look) samples."""
         if (n % self.look).any():
-            raise SmoothcertError("coverage: a rule asked for a part of a look")
+            raise SmoothcertError("coverage: a rule requested part of a look")
         return np.asarray(self.total[rows, n // self.look])
 
     def certificates(self, named: NDArray[np.bool_], bound: Floats) -> Certificates:
@@ -342,4 +342,4 @@ def _verdicts(curves: list[Curve], runs: int) -> list[Verdict]:
 def _how(curve: Curve, runs: int) -> str:
     if curve.exact:
         return "exact"
-    return f"{runs:,} runs a point, +-{curve.errors[curve.worst]:.2f}"
+    return f"{runs:,} runs per point, +-{curve.errors[curve.worst]:.2f}"

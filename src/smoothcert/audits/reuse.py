@@ -144,7 +144,7 @@ def reuse_verdict(record: Record, subject: str) -> Verdict:
     said = "; ".join(f"{n:,} shared by {a} and {b}" if a != b else f"{n:,} twice in the {a}"
                      for (a, b), n in found.items())  # fmt: skip
     return Verdict(
-        "no noise that chose a scale or a class certifies, and no noise certifies twice",
+        "no noise used to choose a scale or class is used to certify, and none certifies twice",
         subject,
         BROKEN if found else HOLDS,
         f"vectors drawn ({drawn}): {said or 'none occurs in two of these, or twice in votes'}",

@@ -37,8 +37,8 @@ def claims_of(subject: Subject, path: Path) -> Iterator[Certified]:
     levels = about["levels"]
     if subject.model is None or len(subject.levels) not in (1, len(levels)):
         raise SmoothcertError(
-            f"{path}: rests on an estimator and {len(levels)} levels: expected --model, and"
-            f" --levels with one file or {len(levels)}, found {len(subject.levels)}"
+            f"{path}: uses an estimator and {len(levels)} levels: expected --model and"
+            f" --levels with 1 or {len(levels)} files, found {len(subject.levels)}"
         )
     images = images_of(run, subject.data_dir)
     for k, level in enumerate(levels):

@@ -114,11 +114,11 @@ def certified(subject: Subject, table: Path, device: str | None = None) -> Certi
         raise SmoothcertError(f"{table}: give the --model that it certifies")
     run = read_run(table)
     if run.noise is None:
-        raise SmoothcertError(f"{table}: neither its record nor its columns say the noise")
+        raise SmoothcertError(f"{table}: neither its record nor its columns name the noise")
     if ROUTE in run.record:
         raise SmoothcertError(
-            f"{table}: rests on an estimator and the models of its levels; only audit falsification"
-            " takes them (--model, --levels)"
+            f"{table}: uses an estimator and one model per level; only audit falsification"
+            " accepts these (--model, --levels)"
         )
     images, device = images_of(run, subject.data_dir), device or subject.device
     return remade(run, run.record, NOISES.parse(run.noise), images, subject.model, device)

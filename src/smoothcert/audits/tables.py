@@ -33,13 +33,13 @@ def together(files: Files, options: Options) -> Table:
         *(Column(m, f"≥ {number(r)}") for m, r in _metrics(rows, ACCURACY)),
     )
     notes = (
-        "All rows of a table are read from the same votes. α/N: every certificate of the table is"
-        " right at once with probability 1 - α (Bonferroni). Last row: accuracy of the first, less"
-        " the share that may be wrong with probability above α (exact binomial quantile); it"
-        " bounds the accuracy on these inputs, and says nothing of a single one.",
-        "Brackets: 95% intervals for the number of inputs.",
+        "All rows use the same votes. α/N: all certificates of the table are jointly correct with"
+        " probability 1 - α (Bonferroni). Last row: accuracy of the first row minus the share that"
+        " may be wrong with probability above α (exact binomial quantile); it bounds the accuracy"
+        " on these inputs and says nothing about any single one.",
+        "Brackets: 95% CIs (test-set sampling).",
     )
-    return Table("Certificates one by one and all at once", columns, rows, notes)
+    return Table("Per-input and joint certificates", columns, rows, notes)
 
 
 def optimism(files: Files, options: Options) -> Table:
@@ -54,11 +54,11 @@ def optimism(files: Files, options: Options) -> Table:
         *(Column(m, f"≥ {number(r)}") for m, r in _metrics(rows, "points")),
     )
     notes = (
-        "Points of certified accuracy by which the best setting for each radius, chosen on the"
-        " inputs that measure it, is above one chosen on other inputs (cross-validated, random"
-        " folds averaged). Brackets: 95% intervals over inputs.",
+        "Points of certified accuracy by which the best setting at each radius, chosen on the"
+        " test inputs, exceeds one chosen on held-out inputs (cross-validation, averaged over"
+        " random folds). Brackets: 95% CIs (test-set sampling).",
     )
-    return Table("Optimism of choosing on the test inputs (points)", columns, rows, notes)
+    return Table("Optimism from choosing on test inputs (points)", columns, rows, notes)
 
 
 def arithmetic(files: Files, options: Options) -> Table:
@@ -72,15 +72,15 @@ def arithmetic(files: Files, options: Options) -> Table:
         Column("largest", "largest change"),
         Column("acr", "ACR", measured=True),
         Column("carried", "ACR carried over"),
-        Column("microseconds", "µs a vote"),
+        Column("microseconds", "µs per vote"),
     )
     first, inputs = rows[0], _inputs(rows[0])
     notes = (
         f"{described(first, ('dataset', 'arch', 'training', 'noise'))}; {inputs} inputs,"
-        f" {int(str(first['n'])):,} votes each, the same noise for every row but the grid's."
-        " Carried over: certificates of the first row for the row's classifier, sound by the share"
-        " of votes in which they differ (α split in two).",
-        "µs: CPU time on a CPU (one thread), wall time on a GPU; without drawing the noise.",
+        f" {int(str(first['n'])):,} votes each, the same noise in every row except the grid's."
+        " Carried over: the first row's certificates transferred soundly to this row's classifier,"
+        " using the fraction of votes that differ (α split in two).",
+        "µs: CPU time on a CPU (one thread), wall time on a GPU; excluding drawing the noise.",
     )
     shown = [{**row, **_changed(row, inputs * int(str(row["n"])))} for row in rows]
     return Table("The same certificates in other arithmetic", columns, shown, notes)

@@ -107,9 +107,9 @@ class Witnesses:
                 arrays = {f.name: file[f.name] for f in fields(cls)}
             return cls(**{**arrays, "about": json.loads(str(arrays["about"]))})
         except FileNotFoundError:
-            raise SmoothcertError(f"{path}: no such file of witnesses") from None
+            raise SmoothcertError(f"{path}: no such witness file") from None
         except (OSError, KeyError, ValueError) as error:
-            raise SmoothcertError(f"{path}: no file of witnesses: {error}") from None
+            raise SmoothcertError(f"{path}: not a witness file: {error}") from None
 
 
 def confirm(

@@ -62,7 +62,7 @@ class Adaptive(Budget):
         """Raise SmoothcertError unless ``n`` is a multiple of ``look``."""
         if self.n % look:
             raise SmoothcertError(
-                f"budget {self.slug}: n {self.n} is no multiple of the {look} samples of a look;"
+                f"budget {self.slug}: n = {self.n} must be a multiple of look = {look};"
                 " choose another n or look"
             )
 

@@ -62,7 +62,7 @@ class Budget(Part):
         if self.n < smallest_n(self.alpha):
             raise SmoothcertError(
                 f"n {self.n} can never certify at alpha {self.alpha:g}: even if all votes"
-                f" agree the bound stays below 1/2; the smallest n that can is"
+                f" agree, the bound stays below 1/2; the smallest n that can is"
                 f" {smallest_n(self.alpha)}"
             )
 
@@ -78,8 +78,8 @@ class Budget(Part):
             return self
         if spent >= self.alpha:
             raise SmoothcertError(
-                f"alpha {self.alpha:g}: expected more than the {spent:g} by which the radius table"
-                f" of {noise.slug} can fail"
+                f"alpha {self.alpha:g}: expected more than {spent:g}, the failure probability of"
+                f" the radius table of {noise.slug}"
             )
         return replace(self, alpha=self.alpha - spent)
 

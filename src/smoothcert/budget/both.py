@@ -116,7 +116,7 @@ class Pair(Adaptive):
 
     def __post_init__(self) -> None:
         if self.share is not None and not 0 < self.share < 1:
-            raise SmoothcertError(f"e {self.share:g}: expected a part of alpha in (0, 1)")
+            raise SmoothcertError(f"e {self.share:g}: expected a fraction of alpha in (0, 1)")
         super().__post_init__()
 
     @property
@@ -167,7 +167,7 @@ class BothSame(Pair):
 
     def __post_init__(self) -> None:
         if not 0 < self.test < 1:
-            raise SmoothcertError(f"w {self.test:g}: expected a part of alpha in (0, 1)")
+            raise SmoothcertError(f"w {self.test:g}: expected a fraction of alpha in (0, 1)")
         super().__post_init__()
 
     def decide(self, stream: Stream, noise: Noise, scale: ArrayLike, d: int) -> Outcome:

@@ -62,7 +62,7 @@ class Incremental(Budget):
     def bounds(self, store: VoteStore, noise: Noise, d: int) -> Bounds:
         if (store.extra[PAIRS] != self.m).any():
             raise SmoothcertError(
-                f"budget {self.slug}: the store has {store.extra[PAIRS].max()} pairs an input"
+                f"budget {self.slug}: the store has {store.extra[PAIRS].max()} pairs per input"
             )
         chosen = store.top_class()
         count = store.count(chosen, self.n)

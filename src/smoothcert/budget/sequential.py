@@ -98,10 +98,11 @@ class Sequential(Adaptive):
             raise SmoothcertError(f"sequential: {mode} {self.target:g}: expected > 0")
         if self.engine and self.engine not in self.engines[mode]:
             raise SmoothcertError(
-                f"sequential: engine {self.engine!r}: {mode} has {', '.join(self.engines[mode])}"
+                f"sequential: engine {self.engine!r}: expected"
+                f" {' or '.join(self.engines[mode])} for {mode}"
             )
         if self.engine == self.engines[mode][0]:
-            raise SmoothcertError(f"sequential: leave out _by{self.engine}, the default of {mode}")
+            raise SmoothcertError(f"sequential: leave out _by{self.engine}, the default for {mode}")
         super().__post_init__()
 
     def _value(self, mode: str) -> float | None:

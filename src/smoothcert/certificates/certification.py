@@ -46,17 +46,17 @@ def certify(
     noise = read_as(store, noise)
     if store.n_classes < 2 and "published" not in store.identity:
         raise SmoothcertError(
-            f"votes of {store.n_classes} class: expected at least two, of a network with an output"
-            " for each"
+            f"votes for {store.n_classes} class: expected at least two, from a network with one"
+            " output per class"
         )
     every = store.identity.get("copies") == "all"
     if budget.exhaustive != every:
         kinds = ["random noisy copies", "all noisy copies, each once"]
         raise SmoothcertError(
-            f"budget {budget.slug}: needs votes of {kinds[not every]}; these are of {kinds[every]}"
+            f"budget {budget.slug}: needs votes on {kinds[not every]}; these are on {kinds[every]}"
         )
     if budget.paired != ("votes_of" in store.identity):
-        what = "votes with pairs" if budget.paired else "votes of the certified classifier itself"
+        what = "votes with pairs" if budget.paired else "votes of the certified classifier alone"
         raise SmoothcertError(f"budget {budget.slug}: needs {what} (smoothcert.sampling.pairs)")
     own = isinstance(budget, Adaptive) or "published" in store.identity
     if store.n0 and budget.n0 != store.n0 and not own:
@@ -116,7 +116,7 @@ def read_as(store: VoteStore, noise: Noise | None = None) -> Noise:
     # By slug: a noise may hold a radius table as well, which changes no draw.
     if noise.drawn_as.slug != drawn.drawn_as.slug:
         raise SmoothcertError(
-            f"noise {noise.slug}: the votes are of {drawn.slug}, which draws differently"
+            f"noise {noise.slug}: the votes were drawn with {drawn.slug}, another distribution"
         )
     return noise
 
@@ -156,5 +156,5 @@ def _counts(counts: ArrayLike) -> NDArray[np.int64]:
             f"votes: expected [N, C] of at least two classes, found shape {whole.shape}"
         )
     if (whole != given).any() or (whole < 0).any():
-        raise SmoothcertError("votes: expected whole numbers of 0 or more")
+        raise SmoothcertError("votes: expected whole numbers >= 0")
     return whole

@@ -17,14 +17,14 @@ def data_of(run: Run, data_dir: str | None = None) -> datasets.Dataset:
     are no longer there or others.
     """
     if run.dataset is None:
-        raise SmoothcertError(f"{run.path}: neither its record nor its path says the data set")
+        raise SmoothcertError(f"{run.path}: neither its record nor its path names the data set")
     record = run.record
     split, skip = record.get("split") or "test", int(record.get("skip") or 1)
     name = datasets.recorded(run.dataset, record.get("votes", {}))
     data = datasets.load(name, split, data_dir, skip=skip, max=record.get("max"))
     digest = record.get("data_digest")
     if digest is not None and digest != data.digest:
-        raise SmoothcertError(f"{run.path}: certified on other data of the name {run.dataset!r}")
+        raise SmoothcertError(f"{run.path}: certified on other data named {run.dataset!r}")
     return data
 
 

@@ -34,7 +34,7 @@ def run(
     """
     if sidecar(out).resolve() == record_path(votes).resolve():
         raise SmoothcertError(
-            f"--out {out}: its record {sidecar(out)} would replace that of the votes;"
+            f"--out {out}: its record {sidecar(out)} would overwrite that of the votes;"
             " choose another name"
         )
     budget = BUDGETS.parse(spec.budget)

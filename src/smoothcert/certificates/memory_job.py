@@ -41,7 +41,7 @@ def run(spec: MemorySpec, file: Path, out: Path, data_dir: Path | None = None) -
     """
     certificates = read_run(file)
     if out.resolve() == certificates.path.resolve():
-        raise SmoothcertError(f"--out {out}: would replace the certificates; choose another name")
+        raise SmoothcertError(f"--out {out}: would overwrite the certificates; choose another name")
     table = certificates.table
     norm = _norm(certificates, spec.norm)
     sequence = _order(spec.order, table.idx)
@@ -87,7 +87,7 @@ def run(spec: MemorySpec, file: Path, out: Path, data_dir: Path | None = None) -
 def _norm(certificates: Run, given: str | None) -> str:
     own = certificates.table.single("norm")
     if own is None and given is None:
-        raise SmoothcertError(f"{certificates.path}: does not say its norm; give --norm")
+        raise SmoothcertError(f"{certificates.path}: does not state its norm; give --norm")
     if own is not None and given not in (None, own):
         raise SmoothcertError(f"norm {given!r}: {certificates.path} has {own} radii")
     return own or str(given)
@@ -101,7 +101,7 @@ def _order(order: str | int, idx: NDArray[np.int64]) -> NDArray[np.int64]:
         seed = int(order)
     except ValueError:
         raise SmoothcertError(
-            f'order {order!r}: expected "{DATA_SET}" or the seed of a random one'
+            f'order {order!r}: expected "{DATA_SET}" or the seed of a random order'
         ) from None
     return numpy_generator(seed, "memory-order", 0).permutation(len(idx))
 
@@ -115,18 +115,18 @@ def _data(certificates: Run, spec: MemorySpec, data_dir: Path | None) -> Dataset
     path, table = certificates.path, certificates.table
     name = spec.dataset or certificates.dataset
     if name is None:
-        raise SmoothcertError(f"{path}: does not say its data set; give --dataset")
+        raise SmoothcertError(f"{path}: does not state its data set; give --dataset")
     if certificates.dataset not in (None, name):
         raise SmoothcertError(f"dataset {name!r}: {path} is of {certificates.dataset}")
     if len(np.unique(table.idx)) != len(table):
-        raise SmoothcertError(f"{path}: expected each idx once, found one repeated")
+        raise SmoothcertError(f"{path}: expected each idx once, found a duplicate")
     size = datasets.info(name).splits.get(spec.split)
     if size is not None and (wrong := table.idx[(table.idx < 0) | (table.idx >= size)]).size:
         raise SmoothcertError(f"{path}: idx {wrong[0]}: {name} {spec.split} has {size} inputs")
     data = datasets.load(name, spec.split, data_dir)
     recorded = certificates.record.get("data_digest")
     if recorded not in (None, data.digest):
-        raise SmoothcertError(f"{path}: its certificates are of other data than {name} here")
+        raise SmoothcertError(f"{path}: its certificates were made on other data than {name} here")
     differ = np.flatnonzero(data.labels[table.idx] != table.label)
     if len(differ):
         i = differ[0]

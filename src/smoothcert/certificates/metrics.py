@@ -91,7 +91,7 @@ def parse_radii(radii: Radii) -> NDArray[np.float64]:
     if len(values) == 0:
         raise SmoothcertError("radii: expected at least one, found none")
     if (np.diff(values) <= 0).any():
-        raise SmoothcertError(f"radii: expected a rising list, found {_texts(radii)}")
+        raise SmoothcertError(f"radii: expected an increasing list, found {_texts(radii)}")
     return values
 
 
@@ -218,8 +218,8 @@ def is_right(table: CertificateTable) -> NDArray[np.bool_]:
     unknown = int((table.label < 0).sum())
     if unknown:
         raise SmoothcertError(
-            f"certificate table: {unknown} of {len(table)} labels are unknown (-1); expected the"
-            " true classes, without which there is neither accuracy nor ACR"
+            f"certificate table: {unknown} of {len(table)} labels are unknown (-1); accuracy"
+            " and ACR need the true classes"
         )
     return table.correct == 1
 
@@ -248,7 +248,7 @@ def common_inputs(tables: Sequence[CertificateTable]) -> list[CertificateTable]:
     shared = tables[0].idx
     for table in tables:
         if len(np.unique(table.idx)) != len(table):
-            raise SmoothcertError("certificate table: expected each idx once, found one repeated")
+            raise SmoothcertError("certificate table: expected each idx once, found a duplicate")
         shared = np.intersect1d(shared, table.idx)
     if len(shared) == 0:
         raise SmoothcertError("certificate tables: expected inputs in common, found none")

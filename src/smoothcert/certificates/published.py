@@ -101,7 +101,7 @@ def find_alpha(texts: list[str], n: int, scale: float, alphas: tuple[float, ...]
     if len(fits) != 1 or not sure.any():
         shown = ", ".join(f"{a:g}" for a in (fits if sure.any() else alphas)) or "none"
         raise SmoothcertError(
-            f"alpha cannot be told from the radii at n {n} and scale {scale:g}"
+            f"alpha cannot be determined from the radii at n {n} and scale {scale:g}"
             f" ({int(sure.sum())} radii above 3 scales; fitting: {shown}); give it with --alpha"
             + ("" if fits or not sure.any() else ", or another --n or --scale")
         )
@@ -118,13 +118,13 @@ def find_scale(
     """
     if column is not None and len(column):
         if (column != column[0]).any():
-            raise SmoothcertError(f"{path}: rows of several sigma; expected one noise scale")
+            raise SmoothcertError(f"{path}: rows with several sigmas; expected one noise scale")
         return float(column[0])
     for part in reversed(Path(path).parts):
         scales = {float(text) for text in _SIGMA.findall(part)}
         if len(scales) > 1:
             raise SmoothcertError(
-                f"{path}: {part} names several sigma; give the noise scale (--scale)"
+                f"{path}: {part} names several sigmas; give the noise scale (--scale)"
             )
         if scales:
             return scales.pop()
@@ -182,13 +182,15 @@ def import_certificates(
     alpha = _single(path, "alpha", said.get("alpha")) if alpha is None else alpha
     if "radius" not in names and {"idx", "label", "predict", "count"} <= set(names):
         if n is None:
-            raise SmoothcertError(f"{path}: counts of how many votes? give n (--n)")
+            raise SmoothcertError(f"{path}: the number of votes is unknown; give n (--n)")
         idx, label, predict = (parse(path, k, column[k]) for k in ("idx", "label", "predict"))
         check_once(path, idx)
         wrong = np.flatnonzero((said["count"] < 0) | (said["count"] > n))
         if len(wrong):
             i = int(wrong[0])
-            raise SmoothcertError(f"{path}:{i + 2}: count {said['count'][i]} of n {n} votes")
+            raise SmoothcertError(
+                f"{path}:{i + 2}: count {said['count'][i]}: expected 0 to n = {n}"
+            )
         low = high = said["count"]
     else:
         table, n = from_fields(path, names, rows), 100_000 if n is None else n
@@ -208,7 +210,7 @@ def _scale(path: Path, given: float | None, column: NDArray[np.float64] | None) 
     scale = find_scale(path, column) if given is None else given
     if scale is None:
         raise SmoothcertError(
-            f"{path}: no noise scale in a column sigma, the name or the path (sigma_0.25);"
+            f"{path}: no noise scale in a column sigma, the file name or the path (sigma_0.25);"
             " give it with --scale"
         )
     if not scale > 0:
@@ -238,7 +240,7 @@ def _counts(
     """The level of a table of radii, and the lowest and highest count of each row."""
     if np.isinf(table.radius).any():
         line = int(np.flatnonzero(np.isinf(table.radius))[0]) + 2
-        raise SmoothcertError(f"{path}:{line}: an infinite radius is of no number of votes")
+        raise SmoothcertError(f"{path}:{line}: an infinite radius fits no vote count")
     certified = np.flatnonzero(table.predict != ABSTAIN)
     texts = [printed[i] for i in certified]
     try:
@@ -253,7 +255,7 @@ def _counts(
     if len(wrong):
         i = int(wrong[0])
         raise SmoothcertError(
-            f"{path}:{certified[i] + 2}: no count of {n} gives radius {texts[i]} at scale"
+            f"{path}:{certified[i] + 2}: no count out of {n} gives radius {texts[i]} at scale"
             f" {scale:g} and alpha {level:g}"
         )
     count_low = np.zeros(len(table), np.int64)
@@ -285,7 +287,7 @@ def _class_counts(path: Path, n: int | None) -> NDArray[np.int64] | None:
         if (size == (size[0] if n is None else n)).all() and labels.all() and (votes >= 0).all():
             return np.c_[votes, label]
     raise SmoothcertError(
-        f"{path}: no header; as class counts and a label the rows need one sum of the counts"
+        f"{path}: no header; rows of class counts and a label need equal sums of counts"
         f"{'' if n is None else f', n = {n}'}, and labels below {table.shape[1] - 1}"
     )
 

@@ -122,13 +122,12 @@ def _check(route: VoteStore, levels: Sequence[VoteStore]) -> None:
     """Raise SmoothcertError unless the votes of the estimator and of its levels fit together."""
     if len(levels) != route.n_classes:
         raise SmoothcertError(
-            f"routing: the estimator tells {route.n_classes} levels apart; expected the votes of"
-            f" each, found {len(levels)} stores"
+            f"routing: the estimator has {route.n_classes} levels; expected one vote store"
+            f" for each, found {len(levels)}"
         )
     if (route.samples() != route.samples().max(initial=0)).any():
         raise SmoothcertError(
-            "routing: the estimator has another number of votes at some inputs; expected votes of"
-            " one fixed number"
+            "routing: the estimator's number of votes differs between inputs; expected one number"
         )
     family = _family(route)
     for k, store in enumerate(levels):
@@ -138,10 +137,10 @@ def _check(route: VoteStore, levels: Sequence[VoteStore]) -> None:
         if _family(store) != family:
             raise SmoothcertError(
                 f"{name}: votes under {store.identity['noise']}, the estimator's under"
-                f" {route.identity['noise']}: expected one kind of noise"
+                f" {route.identity['noise']}: expected the same kind of noise"
             )
         if not np.array_equal(store.idx, route.idx):
-            raise SmoothcertError(f"{name}: its inputs are not those of the estimator's votes")
+            raise SmoothcertError(f"{name}: its inputs differ from those of the estimator's votes")
         for other, keys in ((levels[0], _SAME), (route, _ALL)):
             for key in keys:
                 ours, theirs = store.identity.get(key), other.identity.get(key)

@@ -20,8 +20,8 @@ class CertifySpec(Settings):
     )
     noise: str | None = Field(
         None,
-        description="noise with its scale, such as gaussian-0.25; with --votes, what they are"
-        " read as: another noise of the same draws (default: their own); kinds:"
+        description="noise with its scale, such as gaussian-0.25; with --votes, another"
+        " noise with the same distribution (default: their own); kinds:"
         f" {', '.join(NOISES)}",
     )
     code: str | None = None
@@ -31,13 +31,13 @@ class MemorySpec(Settings):
     """All that decides what a memory of certified balls (DDRS, Algorithm 3) does."""
 
     dataset: str | None = Field(
-        None, description="data set of the certificates; default: what they say"
+        None, description="data set of the certificates; default: from their record"
     )
-    split: str = Field("test", description="its split: train or test")
-    norm: str | None = Field(None, description="of the radii, where the table does not say")
+    split: str = Field("test", description="split: train or test")
+    norm: str | None = Field(None, description="norm of the radii, if the table does not state it")
     order: str | int = Field(
-        DATA_SET, description=f'order of the queries: "{DATA_SET}" or the seed of a random one'
+        DATA_SET, description=f'order of the queries: "{DATA_SET}" or the seed of a random order'
     )
-    orders: Natural = Field(0, description="so many random orders are tried as well")
-    seed: Natural = Field(0, description="that names the random orders")
+    orders: Natural = Field(0, description="number of random orders to try as well")
+    seed: Natural = Field(0, description="seed of the random orders")
     code: str | None = None

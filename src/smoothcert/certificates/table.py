@@ -223,7 +223,7 @@ def read_fields(path: Path) -> tuple[list[str], list[list[str]]]:
     while rows and len(rows[-1]) != len(names) and not _is_number("".join(rows[-1][:1])):
         rows.pop()
     if len(rows) < whole:
-        _warn(f"{path}:{len(rows) + 2}: no row, left out: {lines[len(rows) + 1]!r}")
+        _warn(f"{path}:{len(rows) + 2}: not a row, skipped: {lines[len(rows) + 1]!r}")
     for number, row in enumerate(rows, 2):
         if len(row) != len(names):
             raise SmoothcertError(
@@ -290,9 +290,9 @@ def check_once(path: Path, idx: NDArray[np.int64]) -> None:
     if len(again):
         i = int(again[0])
         raise SmoothcertError(
-            f"{path}:{i + 2}: idx {idx[i]} is there twice (first in line {first[inverse[i]] + 2});"
-            f" expected each idx once, found {len(idx)} rows of {len(values)} inputs (a run that"
-            " was resumed?)"
+            f"{path}:{i + 2}: idx {idx[i]} appears twice (first in line {first[inverse[i]] + 2});"
+            f" expected each idx once, found {len(idx)} rows for {len(values)} inputs (a"
+            " resumed run?)"
         )
 
 
@@ -303,9 +303,9 @@ def _check_rows(path: Path, columns: dict[str, NDArray]) -> None:
     nothing = right & (predict != ABSTAIN) & (radius == 0) & (columns["correct"] == 0)
     if nothing.any():
         _warn(
-            f"{path}:{int(np.flatnonzero(nothing)[0]) + 2}: predict is the label, radius 0 and"
-            f" correct 0 in {int(nothing.sum())} of {len(right)} rows: a radius of 0 certifies"
-            " nothing, they count as not certified"
+            f"{path}:{int(np.flatnonzero(nothing)[0]) + 2}: predict is the label but radius"
+            f" and correct are 0 in {int(nothing.sum())} of {len(right)} rows: a radius of 0"
+            " certifies nothing, so they count as not certified"
         )
     contradictions = {
         "correct is not (predict == label)": (columns["correct"] != right) & ~nothing,

@@ -26,34 +26,34 @@ COMMANDS = {
     "data": "fetch or verify a data set",
     "train": "train a base classifier",
     "import-checkpoint": "convert a published checkpoint",
-    "quantize": "a network in 8-bit integers, a classifier of its own",
-    "scales": "the noise scale of each input",
+    "quantize": "convert a network to 8-bit integers",
+    "scales": "find the noise scale for each input",
     "router": "train the estimator that chooses a noise level (dual smoothing)",
     "sample": "sample votes: class counts under noise",
     "gather": "join the shards of a vote store",
-    "route": "votes of an estimator and its levels -> votes of one classifier",
-    "certify": "votes -> certificates (or both steps at once for a model)",
-    "memory": "certificates -> certificates that never clash (DDRS, Algorithm 3)",
-    "predict": "the smoothed prediction, with abstention",
+    "route": "combine the votes of an estimator and its levels",
+    "certify": "compute certificates from votes, or directly from a model",
+    "memory": "make certificates consistent with a memory (DDRS, Algorithm 3)",
+    "predict": "predict with the smoothed classifier, with abstention",
     "import-certificates": "read a published certificate table as a vote store",
-    "replay": "published certificates under other budgets",
-    "published": "a table of the list of published certificates, and budgets on it",
-    "metrics": "certified accuracy, ACR, ... of certificate tables",
-    "report": "one certificate table as one page: curve, accuracies, images",
-    "compare": "two versions of a model: paired differences, certificates lost",
-    "table": "a table as CSV, Markdown and LaTeX",
-    "figure": "a figure as PDF and PNG",
-    "lbrs": "locally biased smoothing: its experiments and certificates",
+    "replay": "replay published certificates under other budgets",
+    "published": "summarize a published table and replay other budgets on it",
+    "metrics": "compute certified accuracy, ACR, ... of certificate tables",
+    "report": "show a certificate table on one page: curve, accuracies, images",
+    "compare": "compare two versions of a model: paired differences, lost certificates",
+    "table": "make a table as CSV, Markdown and LaTeX",
+    "figure": "make a figure as PDF and PNG",
+    "lbrs": "run the experiments and certificates of locally biased smoothing",
     "radius-table": "tabulate the radii of a non-Gaussian noise",
-    "overview": "papers beside ours, and the page of all results",
-    "notebook": "a report notebook as HTML",
-    "ship": "a run's tables, page and pictures, for the docs",
-    "audit": "try to break certificates: one verdict a promise",
-    "selftest": "does this device compute what is certified?",
-    "bench": "the throughput of this device",
-    "warm": "start the commands of a workflow's jobs without their imports",
-    "plan": "what a target costs before it runs: jobs, hours, disk",
-    "nongaussian": "non-Gaussian noise without a classifier: ablation, toy example",
+    "overview": "compare with the papers, judge claims, make the results page",
+    "notebook": "run a report notebook and save it as HTML",
+    "ship": "copy a run's tables, page and figures into the docs",
+    "audit": "try to break certificates: one verdict per promise",
+    "selftest": "check that this device computes what is certified",
+    "bench": "measure the throughput of this device",
+    "warm": "start workflow jobs faster, with imports done once",
+    "plan": "estimate what a target costs: jobs, hours, disk",
+    "nongaussian": "non-Gaussian noise without a classifier: ablation and toy example",
 }
 
 
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def benchmark(path: Path, seconds: float) -> None:
-    """write what the command took: seconds, MB of memory at most, processor seconds"""
+    """write the command's cost: seconds, peak memory in MB, CPU seconds"""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     memory = max(one.ru_maxrss for one in used) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     processor = sum(one.ru_utime + one.ru_stime for one in used)

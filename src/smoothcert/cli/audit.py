@@ -28,13 +28,15 @@ _PLACES: dict[str, tuple[Any, Any]] = {
     "model": (Path | None, place(None, "checkpoint of the certified classifier", "FILE")),
     "levels": (
         tuple[Path, ...],
-        place((), "of dual smoothing: the models of its levels; --model is the estimator", "FILE"),
+        place(
+            (), "for dual smoothing: the models of its levels (--model is the estimator)", "FILE"
+        ),
     ),
     "votes": (tuple[Path, ...], place((), "vote stores", "NPZ")),
     "spiral": (Path | None, place(None, "what `smoothcert lbrs spiral` wrote", "NPZ")),
     "data_dir": (str | None, data_dir_place()),
-    "device": (str, place("auto", "where to compute", "auto|cpu|cuda")),
-    "quiet": (bool, place(False, "no progress on standard error")),
+    "device": (str, place("auto", "device to run on", "auto|cpu|cuda")),
+    "quiet": (bool, place(False, "show no progress on standard error")),
 }
 
 
@@ -58,14 +60,16 @@ class _Audit(Command):
             files["progress"] = _say
         return Subject(**files)
 
-    out: Path = place(help="writes BASE.json (verdicts) and what they rest on", metavar="BASE")
+    out: Path = place(
+        help="writes BASE.json (the verdicts) and the data behind them", metavar="BASE"
+    )
 
 
 class _Recheckable(_Audit):
     out: Path | None = place(  # type: ignore[assignment]
-        None, "as other audits; required unless --recheck is given", "BASE"
+        None, "as for other audits; required unless --recheck is given", "BASE"
     )
-    recheck: Path | None = place(None, "witnesses (BASE.npz) to confirm again instead", "NPZ")
+    recheck: Path | None = place(None, "recheck these witnesses (BASE.npz) instead", "NPZ")
 
     def run(self) -> int:
         if self.recheck is None:

@@ -16,9 +16,9 @@ Seconds = Annotated[float, Field(gt=0)]
 
 
 class Bench(Command):
-    """Measure what jobs of the workflow do most, by running them on a few inputs.
+    """Measure how fast this device runs the main work of the workflow's jobs.
 
-    Samples of votes and of noise, training images, steps of the search for noise scales, the start
+    Measured: votes and noise samples, training images, steps of noise-scale searches, the start
     of a job, bytes on the disk: each network of the targets runs as the jobs run it, with random
     weights and inputs. What does not fit into --limit a plan scales from what does. On a CPU one
     thread is measured, in processor time.
@@ -29,14 +29,16 @@ class Bench(Command):
     )
 
     targets: tuple[str, ...] = positional(("all",), "targets of the workflow", "TARGET")
-    preset: str = place("smoke", "whose networks: a preset, or your own", "NAME|FILE.yaml")
-    configfile: tuple[Path, ...] = place((), "laid over the preset", "YAML")
-    config: tuple[str, ...] = place((), "laid over both, as snakemake takes them", "KEY=VALUE")
-    arch: tuple[str, ...] = place((), "only these networks", "SLUG")
+    preset: str = place(
+        "smoke", "preset whose networks are measured, or your own file", "NAME|FILE.yaml"
+    )
+    configfile: tuple[Path, ...] = place((), "overrides on top of the preset", "YAML")
+    config: tuple[str, ...] = place((), "KEY=VALUE overrides, as for snakemake", "KEY=VALUE")
+    arch: tuple[str, ...] = place((), "measure only these networks", "SLUG")
     device: Literal["auto", "cpu", "cuda"] = place("auto", "where")
-    seconds: Seconds = place(0.5, "seconds of one measurement, about")
-    limit: Seconds = place(50.0, "seconds in all")
-    write: Path | None = place(None, f"where to keep it for plans, such as {DEFAULT}", "JSON")
+    seconds: Seconds = place(0.5, "approximate seconds per measurement")
+    limit: Seconds = place(50.0, "total seconds allowed")
+    write: Path | None = place(None, f"file to keep it in for plans, such as {DEFAULT}", "JSON")
 
     def run(self) -> None:
         """Measure, say each number as it comes, and write the file."""

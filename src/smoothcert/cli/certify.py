@@ -24,9 +24,9 @@ from smoothcert.sampling.spec import SampleSpec, SamplingOptions
 
 
 class Certify(SamplingOptions, CertifySpec, Sampling):
-    """Certificates of votes, or of a model: then what ``sample`` takes is taken, too.
+    """Compute certificates from votes, or from a model (then the options of ``sample`` apply).
 
-    With --votes only the budget is chosen, and perhaps another noise of the same draws:
+    With --votes choose the budget, and optionally another noise with the same distribution:
     Gaussian votes may be read as those of gaussian-linf, and the reverse.
     """
 
@@ -40,14 +40,12 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
 
     dataset: str | None = same(SampleSpec, "dataset", None)
     look: Count = same(SampleSpec, "look")
-    votes: Path | None = place(None, "a vote store", "NPZ")
+    votes: Path | None = place(None, "read votes from this store", "NPZ")
     model: str | None = model_place(None)
     radius_table: Path | None = place(
-        None, "radii of a non-Gaussian noise; default: made anew", "JSON"
+        None, "radius table of a non-Gaussian noise; default: computed again", "JSON"
     )
-    out: Path = place(
-        help="the certificate table; its record goes beside it as .json", metavar="TSV"
-    )
+    out: Path = place(help="certificate table to write, with its record as .json", metavar="TSV")
 
     def run(self) -> None:
         spec = self.only(CertifySpec)
@@ -65,7 +63,8 @@ class Certify(SamplingOptions, CertifySpec, Sampling):
             for key in SampleSpec.model_fields:
                 if key in sampling & self.model_fields_set:
                     raise SmoothcertError(
-                        f"{key}: the votes were sampled already; only budget is chosen"
+                        f"{key}: does not apply to --votes, which are already sampled; only budget"
+                        " does"
                     )
             return self.votes
         assert self.model is not None

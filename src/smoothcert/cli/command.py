@@ -54,7 +54,7 @@ def positional(
 def data_dir_place() -> Any:
     """``--data-dir``."""
     return place(
-        None, "where the data sets are; default: SMOOTHCERT_DATA, else ~/.cache/smoothcert", "DIR"
+        None, "folder of the data sets; default: SMOOTHCERT_DATA, else ~/.cache/smoothcert", "DIR"
     )
 
 
@@ -71,8 +71,8 @@ class NetworkCommand(Command):
     """Base of the commands that run a network on data."""
 
     data_dir: Path | None = data_dir_place()
-    device: str = place("auto", "where the network runs", "auto|cpu|cuda")
-    quiet: bool = place(False, "no progress on standard error")
+    device: str = place("auto", "device to run the network on", "auto|cpu|cuda")
+    quiet: bool = place(False, "show no progress on standard error")
 
 
 _ALSO = {"dataset": ("--data",)}  # other words for a flag
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: type[Command]) -> No
     """The flags and words of a command, with meaning, values and default in the help."""
     parser.epilog = "\n\n".join(filter(None, [command.epilog, *_keys(command)])) or None
     if names := ", ".join(name for name in specified(command) if name != "code"):
-        parser.add_argument("--spec", metavar="JSON", help=f"as JSON or @FILE, any of: {names}")
+        parser.add_argument("--spec", metavar="JSON", help=f"options as JSON or @FILE: {names}")
     fields = command.model_fields
     # As one reads a command: what must be said, what may be, and then the files and devices.
     order = sorted(

@@ -17,20 +17,20 @@ from smoothcert.report.printing import percent, percent_interval, radius, radius
 
 
 class Compare(Command):
-    """Two certificate tables of the same inputs, paired: differences, and what was lost.
+    """Compare two certificate tables on the same inputs: paired differences, lost certificates.
 
-    Differences are AFTER minus BEFORE with 95% intervals for the number of inputs. An input has
+    Differences are AFTER minus BEFORE with 95% CIs (test-set sampling). An input has
     lost its certificate where BEFORE certifies it at the radius (in its true class, where labels
-    are known) and AFTER does not, or in another class.
+    are known) and AFTER does not, or certifies another class.
     """
 
     epilog: ClassVar[str] = "example: smoothcert compare v1.tsv v2.tsv --radius 0.25 --out lost.tsv"
 
     before: Path = positional(help="certificate table", metavar="BEFORE")
     after: Path = positional(help="certificate table", metavar="AFTER")
-    radius: Length = Field(0.0, description="a certificate counts from this radius on")
-    show: Natural = Field(10, description="so many lost inputs are printed")
-    out: Path | None = place(None, "all lost and gained inputs as a table", "TSV")
+    radius: Length = Field(0.0, description="smallest radius at which a certificate counts")
+    show: Natural = Field(10, description="number of lost inputs to print")
+    out: Path | None = place(None, "write all lost and gained inputs as a table", "TSV")
 
     def run(self) -> None:
         before, after = read_certificates(self.before), read_certificates(self.after)

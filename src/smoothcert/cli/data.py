@@ -21,7 +21,7 @@ from smoothcert.datasets.spec import YOURS
 
 
 class Data(Command):
-    """Fetch or verify a data set, and say what it is: sizes, classes, digests."""
+    """Fetch or verify a data set and describe it: sizes, classes, digests."""
 
     epilog: ClassVar[str] = "example: smoothcert data digits --out digits.json"
 
@@ -30,14 +30,14 @@ class Data(Command):
         metavar="NAME",
         specified=True,
     )
-    split: str | None = Field(None, description="only this split: train or test; default: both")
-    skip: Count = Field(1, description="use the rows 0, k, 2k, ...")
-    max: Count | None = Field(None, description="keep at most so many of them; default: all")
-    seed: Natural = Field(0, description="of a synthetic set")
+    split: str | None = Field(None, description="split to check: train or test; default: both")
+    skip: Count = Field(1, description="use rows 0, k, 2k, ...")
+    max: Count | None = Field(None, description="use at most this many rows; default: all")
+    seed: Natural = Field(0, description="seed of a synthetic data set")
     data_dir: Path | None = data_dir_place()
-    no_download: bool = place(False, "fail where a file is missing")
-    out: Path | None = place(None, "write the record of what was found", "FILE.json")
-    sample_image: Path | None = place(None, "write the first images as one", "FILE.png")
+    no_download: bool = place(False, "fail if a file is missing")
+    out: Path | None = place(None, "write a record of what was found", "FILE.json")
+    sample_image: Path | None = place(None, "write a grid of the first images", "FILE.png")
 
     def run(self) -> None:
         """Verify every asked split, print a summary, write what was asked for."""
@@ -87,7 +87,9 @@ def _contact_sheet(dataset: datasets.Dataset, path: str | os.PathLike[str]) -> N
     """Write the images side by side, ten a row, enlarged to at least 64 pixels."""
 
     if len(dataset.shape) != 3:
-        raise SmoothcertError(f"{dataset.name}: holds points, not images: no --sample-image")
+        raise SmoothcertError(
+            f"{dataset.name}: holds points, not images; --sample-image needs images"
+        )
     _, height, width = dataset.shape
     zoom = max(1, -(-64 // height))
     cell_h, cell_w = height * zoom + 2, width * zoom + 2

@@ -11,9 +11,9 @@ from smoothcert.workflow.catalogue import target
 
 
 class Figure(OutputCommand):
-    """A figure of the catalogue, as PDF and PNG.
+    """Make a figure of the catalogue, as PDF and PNG.
 
-    FILE is a certificate table, or GROUP=FILE where a figure is made from several kinds of files.
+    FILE is a certificate table, or GROUP=FILE for figures made from several kinds of files.
     """
 
     kind: ClassVar[Literal["table", "figure"]] = "figure"

@@ -12,13 +12,13 @@ from smoothcert.votes.records import gather_files
 class Gather(Command):
     """Join the shards of a vote store, in any order.
 
-    Gaps, overlaps and shards of different specifications are refused.
+    Rejects gaps, overlaps and shards with different specifications.
     """
 
     epilog: ClassVar[str] = "example: smoothcert gather 0.npz 1.npz --out votes.npz"
 
-    shards: tuple[Path, ...] = positional(help="vote stores of parts of the inputs", metavar="NPZ")
-    out: Path = place(help="the whole store", metavar="NPZ")
+    shards: tuple[Path, ...] = positional(help="the shards to join", metavar="NPZ")
+    out: Path = place(help="the joined vote store", metavar="NPZ")
 
     def run(self) -> None:
         store = gather_files(self.shards, self.out)

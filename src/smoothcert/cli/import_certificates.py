@@ -15,9 +15,9 @@ from smoothcert.core.settings import Count, Positive, Probability
 class ImportCertificates(Command):
     """Read a published certificate table as a vote store with one look.
 
-    A table of radii in the format of Cohen's logs, of counts (a column count instead of radius),
-    or class counts and a label without a header. Its alpha is found from radii where it can be
-    told. The class of a row is taken as chosen: the store is to be replayed under other budgets.
+    Accepts radii in the format of Cohen's logs, counts (a column count instead of radius),
+    or class counts and a label without a header. Alpha is inferred from the radii where
+    possible. The class of a row counts as already selected: use the store for replays.
     """
 
     epilog: ClassVar[str] = (
@@ -31,12 +31,12 @@ class ImportCertificates(Command):
         " name or the path",
     )
     n: Count | None = Field(
-        None, description="samples; default: column n, the sum of class counts, else 100000"
+        None, description="votes per input; default: column n, the sum of class counts, else 100000"
     )
     alpha: Probability | None = Field(
-        None, description="default: column alpha, else found from the radii"
+        None, description="failure probability; default: column alpha, else inferred from the radii"
     )
-    out: Path = place(help="the vote store", metavar="NPZ")
+    out: Path = place(help="vote store to write", metavar="NPZ")
 
     def run(self) -> None:
         store = import_certificates(self.table, self.scale, self.n, self.alpha)

@@ -23,13 +23,14 @@ class ImportCheckpoint(Command):
 
     file: Path = positional(help="{arch, state_dict} or MACER's {net, ...}", metavar="FILE")
     dataset: DatasetName
-    arch: str = Field(description="its architecture, such as resnet110 or resnet50")
+    arch: str = Field(description="architecture, such as resnet110 or resnet50")
     normalization: Literal["standardize", "center", "none"] | None = Field(
         None,
-        description="the first layer, which the file does not hold: standardize (default), center"
-        " (SmoothAdv's ImageNet and plain CIFAR-10 models), none (MACER; default for its layout)",
+        description="normalization layer, which the file does not include: standardize (default),"
+        " center (SmoothAdv's ImageNet and plain CIFAR-10 models), none (MACER; the default for"
+        " its file layout)",
     )
-    out: Path = place(help="a name that ends in .safetensors", metavar="FILE")
+    out: Path = place(help="file to write; must end in .safetensors", metavar="FILE")
 
     def run(self) -> None:
         from smoothcert import models

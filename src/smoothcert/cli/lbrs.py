@@ -21,7 +21,7 @@ from smoothcert.lbrs.settings import CertifySettings, ImageSettings, SpiralSetti
 
 KINDS = {
     "spiral": "the spiral with a linear SVM (figures 1 and 2)",
-    "image": "accuracy of one class against the rest (figures 3 to 6)",
+    "image": "accuracy of one class versus the rest (figures 3 to 6)",
     "certify": "certificates of a smooth network",
 }
 
@@ -70,7 +70,7 @@ class Spiral(_Experiment, SpiralSettings):
 
 
 class Image(_Experiment, ImageSettings):
-    """Train a base network on one class against the rest; measure every classifier's accuracy."""
+    """Train a base network on one class versus the rest; measure every classifier's accuracy."""
 
     epilog: ClassVar[str] = (
         """example: smoothcert lbrs image --task '{"dataset": "digits", "positive": "8"}'"""
@@ -80,7 +80,7 @@ class Image(_Experiment, ImageSettings):
     )
 
     out: Path = place(help="writes BASE.csv, .json", metavar="BASE")
-    device: str = place("auto", help="where to compute", metavar="auto|cpu|cuda")
+    device: str = place("auto", help="device to run on", metavar="auto|cpu|cuda")
 
     def run(self) -> None:
         device = str(choose_device(self.device))

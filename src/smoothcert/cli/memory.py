@@ -11,19 +11,19 @@ from smoothcert.cli.command import Command, data_dir_place, place, positional
 
 
 class Memory(MemorySpec, Command):
-    """Certificates that never clash (DDRS, Algorithm 3).
+    """Apply a memory that makes certificates consistent (DDRS, Algorithm 3).
 
-    The inputs are presented to a memory of certified balls, one after the other, which changes
-    class and radius of a later one where two balls of different classes would intersect.
-    FILE.tsv has the columns predict_raw, radius_raw and memory_event more; FILE.json counts the
-    events and says how near the nearest misses were. With --orders, the results under so many
-    random orders of the inputs are in FILE.orders.csv, and their spread in FILE.json.
+    The inputs pass through a memory of certified balls one by one. Where two balls of different
+    classes would intersect, the memory changes the class or radius of the later one.
+    FILE.tsv gains the columns predict_raw, radius_raw and memory_event; FILE.json counts the
+    events and reports the nearest misses. With --orders, FILE.orders.csv has the results for
+    random orders of the inputs, and FILE.json their spread.
     """
 
     epilog: ClassVar[str] = "example: smoothcert memory table.tsv --orders 10 --out memory.tsv"
 
     file: Path = positional(help="a certificate table (.tsv, .gz)", metavar="CERTIFICATES")
-    out: Path = place(help="the table that the memory leaves", metavar="FILE.tsv")
+    out: Path = place(help="table to write", metavar="FILE.tsv")
     data_dir: Path | None = data_dir_place()
 
     def run(self) -> None:

@@ -18,11 +18,11 @@ from smoothcert.report import printing
 
 
 class Metrics(Command):
-    """What certificate tables say, one row a file.
+    """Compute the metrics of certificate tables, one row per file.
 
     Reads any table in the format of Cohen's released logs, also .gz. Certified accuracies, clean
-    accuracy and abstentions are percent, the ACR is in l2 (or the noise's own norm) of [0,1]
-    pixels. Intervals are 95% for the number of inputs.
+    accuracy and abstentions are in percent; the ACR is in the noise's norm, in [0,1] pixel
+    units. Intervals are 95% CIs (test-set sampling).
     """
 
     epilog: ClassVar[str] = "example: smoothcert metrics table.tsv --radii 0,0.25,0.5 --intervals"
@@ -32,21 +32,21 @@ class Metrics(Command):
         None,
         description="0,0.25,... or START:STOP:STEP; default: every 0.25 up to the largest radius",
     )
-    strict: bool = Field(False, description="radius > r instead of >= r")
+    strict: bool = Field(False, description="count radius > r instead of >= r")
     intervals: bool = Field(False, description="print the 95% intervals")
     envelope: bool = Field(
-        False, description="also the best of the files per radius, and the two ACRs that go with it"
+        False, description="also the best file at each radius, and the corresponding ACRs"
     )
-    difference: bool = Field(False, description="also each file minus the first, paired")
+    difference: bool = Field(
+        False, description="also the paired difference of each file from the first"
+    )
     corrected: Probability | None = Field(
         None,
-        description="RHO: also accuracies less the certificates that may be wrong, with"
+        description="RHO: also accuracies minus possibly wrong certificates, with"
         " probability 1-RHO",
     )
-    alpha: Probability | None = Field(
-        None, description="for --corrected, where a file has no alpha"
-    )
-    json_: bool = Field(False, description="everything, with intervals, as JSON")
+    alpha: Probability | None = Field(None, description="for --corrected, if a file has no alpha")
+    json_: bool = Field(False, description="print everything as JSON, with intervals")
 
     def run(self) -> None:
         tables = [read_certificates(path) for path in self.files]

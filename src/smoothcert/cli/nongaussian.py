@@ -18,11 +18,11 @@ KINDS = {
 
 
 class Ablation(Command, AblationSettings):
-    """Certified radius against k at equal noise energy, over that at k = 0: one row a point."""
+    """Certified radius against k at equal noise energy, relative to k = 0: one row per point."""
 
     epilog: ClassVar[str] = "example: smoothcert nongaussian ablation --out ablation.csv"
 
-    out: Path = place(help="where to write", metavar="FILE.csv")
+    out: Path = place(help="file to write", metavar="FILE.csv")
 
     def run(self) -> None:
         points = ablation(self.d, self.shares, self.p, self.seed, self.numbers)
@@ -35,7 +35,7 @@ class Toy(Command, ToySettings):
 
     epilog: ClassVar[str] = "example: smoothcert nongaussian toy --k 0 1 4 --out toy.csv"
 
-    out: Path = place(help="where to write", metavar="FILE.csv")
+    out: Path = place(help="file to write", metavar="FILE.csv")
 
     def run(self) -> None:
         points = toy(self.attacks, self.accuracies, self.k, self.seed)

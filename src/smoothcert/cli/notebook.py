@@ -11,18 +11,20 @@ from smoothcert.report.notebook import execute, page
 
 
 class Notebook(Command):
-    """A report notebook, run on a folder of results, as HTML without its code."""
+    """Run a report notebook on a results folder and save it as HTML without code."""
 
     epilog: ClassVar[str] = (
         "example: smoothcert notebook notebooks/cohen.ipynb --results results/smoke --preset smoke"
         " --out cohen.html"
     )
 
-    notebook: Path = positional(help="with one cell tagged parameters", metavar="NOTEBOOK.ipynb")
-    results: str = place(help="what it reports", metavar="FOLDER")
-    preset: str = place(help="what these results are called", metavar="NAME")
-    executed: Path | None = place(None, "also the notebook with its outputs", "FILE.ipynb")
-    out: Path = place(help="the page", metavar="FILE.html")
+    notebook: Path = positional(
+        help="notebook with one cell tagged parameters", metavar="NOTEBOOK.ipynb"
+    )
+    results: str = place(help="results folder to report on", metavar="FOLDER")
+    preset: str = place(help="name of these results", metavar="NAME")
+    executed: Path | None = place(None, "also save the notebook with its outputs", "FILE.ipynb")
+    out: Path = place(help="HTML page to write", metavar="FILE.html")
 
     def run(self) -> None:
         done = execute(self.notebook, {"preset": self.preset, "results": self.results})

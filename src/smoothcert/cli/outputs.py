@@ -20,11 +20,11 @@ class OutputCommand(Command):
 
     kind: ClassVar[Literal["table", "figure"]]
 
-    name: str = positional(help="which; `snakemake --list` has them all", metavar="NAME")
-    files: tuple[str, ...] = positional((), help="what it is made from", metavar="FILE")
-    out: Path = place(help="where to write, without the ending", metavar="BASE")
-    numbers: Path | None = place(None, help="also write its numbers, one row each", metavar="CSV")
-    options: dict[str, Any] = Field({}, description="options of the output, as JSON or @FILE")
+    name: str = positional(help="its name; `snakemake --list` lists all", metavar="NAME")
+    files: tuple[str, ...] = positional((), help="input files", metavar="FILE")
+    out: Path = place(help="output path without extension", metavar="BASE")
+    numbers: Path | None = place(None, help="also write its numbers, one per row", metavar="CSV")
+    options: dict[str, Any] = Field({}, description="options of this output, as JSON or @FILE")
     radii: str | None = Field(None, description="0,0.25,... or START:STOP:STEP")
     title: str | None = Field(None, description="its heading")
     strict: bool = Field(False, description="count radius > r in place of >= r")

@@ -18,27 +18,27 @@ from smoothcert.report.summary import summary
 from smoothcert.workflow import catalogue
 
 KINDS = {
-    "compare": "differences of a table from the paper's, as BASE.csv and a heat map",
-    "claims": "every claim of the papers with a verdict, as BASE.csv and BASE.md",
-    "page": "everything in a folder of results as one static page",
-    "summary": "what a folder of results comes to, on one screen",
+    "compare": "compare a table with the paper's: BASE.csv and a heat map",
+    "claims": "judge every claim of the papers: BASE.csv and BASE.md",
+    "page": "show a results folder as one static page",
+    "summary": "summarize a results folder on one screen",
 }
 
 
 class Compare(Command):
-    """Differences of a table from the paper's, as BASE.csv and a heat map."""
+    """Compare a table with the paper's: differences as BASE.csv and a heat map."""
 
     epilog: ClassVar[str] = (
         "example: smoothcert overview compare results/smoke/numbers/ddrs_table1.csv --out table1"
     )
 
-    numbers: Path = positional(help="the numbers of a table", metavar="NUMBERS.csv")
+    numbers: Path = positional(help="numbers of a table", metavar="NUMBERS.csv")
     out: Path = place(help="writes BASE.csv, .pdf, .png", metavar="BASE")
 
     def run(self) -> None:
         numbers = read_numbers([self.numbers])
         if numbers.empty:
-            raise SmoothcertError(f"{self.numbers}: no number")
+            raise SmoothcertError(f"{self.numbers}: holds no numbers")
         cells = differences(numbers)
         write_differences(self.out.with_name(f"{self.out.name}.csv"), cells)
         known = {one.name: one.title for one in catalogue.outputs()}
@@ -48,7 +48,7 @@ class Compare(Command):
 
 
 class Claims(Command):
-    """Every claim of the papers with a verdict, as BASE.csv and BASE.md."""
+    """Judge every claim of the papers: BASE.csv and BASE.md."""
 
     epilog: ClassVar[str] = "example: smoothcert overview claims results/smoke --out claims"
 
@@ -68,27 +68,29 @@ class OfResults(Command):
     """A command that shows a folder of results."""
 
     results: Path = positional(help="a folder such as results/smoke", metavar="RESULTS")
-    preset: str | None = place(None, help="its name; default: that of the folder")
+    preset: str | None = place(None, help="name of the results; default: the folder's")
 
     def page(self) -> Page:
         """Raises SmoothcertError where the folder is none."""
         if not self.results.is_dir():
-            raise SmoothcertError(f"{self.results}: no folder of results")
+            raise SmoothcertError(f"{self.results}: not a results folder")
         preset = self.preset or self.results.resolve().name
         return Page(self.results, preset, catalogue.SECTIONS)
 
 
 class ThePage(OfResults):
-    """Everything in a folder of results as one static page, and its numbers as results.csv.
+    """Show a results folder as one static page, with its numbers as results.csv.
 
-    The page refers to pictures and tables in the folder.
+    The page links to figures and tables in the folder.
     """
 
     epilog: ClassVar[str] = (
         "example: smoothcert overview page results/smoke --out results/smoke/index.html"
     )
 
-    out: Path = place(help="the page; results.csv stands beside it", metavar="FILE.html")
+    out: Path = place(
+        help="page to write; results.csv goes in the same folder", metavar="FILE.html"
+    )
 
     def run(self) -> None:
         page = self.page()
@@ -98,7 +100,7 @@ class ThePage(OfResults):
 
 
 class Summary(OfResults):
-    """What a folder of results comes to, on one screen: made, the one table, verdicts, the page."""
+    """Summarize a results folder on one screen: jobs, main table, verdicts, page."""
 
     epilog: ClassVar[str] = "example: smoothcert overview summary results/smoke"
 

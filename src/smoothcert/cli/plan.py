@@ -18,24 +18,24 @@ from smoothcert.workflow.planning.throughput import DEFAULT, Throughput
 
 
 class Plan(Command):
-    """What targets of the workflow cost: jobs, hours, wall time and disk, by rule and by output.
+    """Estimate the cost of targets: jobs, hours, wall time and disk, by rule and by output.
 
-    Snakemake says which jobs are to do; the work of each is counted from its specification. The
-    throughput of the device comes from `smoothcert bench --write`; where there is no such file,
+    Snakemake lists the jobs; the work of each is computed from its specification. The device's
+    throughput comes from `smoothcert bench --write`; without such a file
     this device is measured first (about a minute) and the file is kept.
     """
 
     epilog: ClassVar[str] = "example: smoothcert plan ddrs_table1 --preset paper --gpus 8"
 
     targets: tuple[str, ...] = positional(("all",), "targets of the workflow", "TARGET")
-    preset: str = place("smoke", "a preset, or a file of your own", "NAME|FILE.yaml")
-    configfile: tuple[Path, ...] = place((), "laid over the preset", "YAML")
-    config: tuple[str, ...] = place((), "laid over both, as snakemake takes them", "KEY=VALUE")
-    throughput: Path = place(Path(DEFAULT), "of smoothcert bench --write", "JSON")
-    gpus: Count = place(1, "GPUs at once")
-    jobs: Count | None = place(None, "CPU jobs at once (default: the cores here)", "N")
-    all: bool = place(False, "also what is there and up to date")
-    compare: bool = place(False, "planned beside recorded times of what has run")
+    preset: str = place("smoke", "a preset, or your own file", "NAME|FILE.yaml")
+    configfile: tuple[Path, ...] = place((), "overrides on top of the preset", "YAML")
+    config: tuple[str, ...] = place((), "KEY=VALUE overrides, as for snakemake", "KEY=VALUE")
+    throughput: Path = place(Path(DEFAULT), "file from smoothcert bench --write", "JSON")
+    gpus: Count = place(1, "GPUs used in parallel")
+    jobs: Count | None = place(None, "parallel CPU jobs (default: the cores here)", "N")
+    all: bool = place(False, "also include what is already up to date")
+    compare: bool = place(False, "compare planned and recorded times of finished jobs")
 
     def run(self) -> None:
         """Print the plan, or the comparison."""

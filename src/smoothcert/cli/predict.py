@@ -19,10 +19,10 @@ from smoothcert.votes import VoteStore
 
 
 class Predict(SamplingOptions, Sampling):
-    """The smoothed classifier's answer for each input, or -1 where the top two may be tied.
+    """Predict the class of each input with the smoothed classifier, or -1 to abstain.
 
-    A wrong answer has probability at most alpha, for each input by itself. Its noise is none that
-    certifies, so that its answers are a check on certificates with the same seed.
+    For each input separately, the answer is wrong with probability at most alpha. The noise is
+    independent of the certificates' noise, so answers can check certificates of the same seed.
     """
 
     epilog: ClassVar[str] = (
@@ -32,10 +32,10 @@ class Predict(SamplingOptions, Sampling):
 
     dataset: str = same(SampleSpec, "dataset")
     noise: str = same(SampleSpec, "noise")
-    n: Count = Field(1000, description="votes an input")
+    n: Count = Field(1000, description="votes per input")
     alpha: Probability = Field(0.001, description="probability of a wrong answer")
     model: str = model_place()
-    out: Path = place(help="columns idx, label, predict, correct", metavar="TSV")
+    out: Path = place(help="table to write: columns idx, label, predict, correct", metavar="TSV")
 
     def run(self) -> None:
         predict([[self.n, 0]], self.alpha)  # refuses an (n, alpha) that can never answer

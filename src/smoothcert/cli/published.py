@@ -13,8 +13,8 @@ from smoothcert.report.numbers import frame, write_numbers
 
 
 class Published(Command, PublishedOptions):
-    """A published certificate table: its accuracies and ACR, and what other budgets would have
-    given on the votes behind it, as numbers."""
+    """Summarize a published certificate table: accuracies, ACR, and replays of its votes under
+    other budgets."""
 
     epilog: ClassVar[str] = (
         "example: smoothcert published imagenet_resnet50_consistency_train0.50_sigma0.50"
@@ -22,11 +22,13 @@ class Published(Command, PublishedOptions):
     )
 
     name: str = positional(
-        help="a table of the list (smoothcert data published)", metavar="NAME", specified=True
+        help="name of a published table (list: smoothcert data published)",
+        metavar="NAME",
+        specified=True,
     )
     data_dir: Path | None = data_dir_place()
-    download: bool = place(False, "fetch it from its public address where it is not there")
-    out: Path = place(help="write the numbers", metavar="FILE.csv")
+    download: bool = place(False, "download it if it is missing")
+    out: Path = place(help="file for the numbers", metavar="FILE.csv")
 
     def run(self) -> None:
         """Verify, measure, write; and say the level of its radii."""

@@ -17,10 +17,10 @@ from smoothcert.sampling.spec import SampleSpec
 
 
 class Quantize(NetworkCommand):
-    """A network with 8-bit weights and activations: three times faster on some CPUs.
+    """Quantize a network to 8-bit weights and activations: three times faster on some CPUs.
 
-    It is another classifier: certify it, and predict with it, as a model of your own. The ranges
-    of its numbers are found on noisy training images.
+    The result is a different classifier: certify it and predict with it as your own model. Noisy
+    training images calibrate the ranges of its numbers.
     """
 
     epilog: ClassVar[str] = (
@@ -30,10 +30,10 @@ class Quantize(NetworkCommand):
 
     dataset: str = same(SampleSpec, "dataset")
     noise: str = same(SampleSpec, "noise")
-    images: Count = Field(512, description="training images that ranges are found on")
+    images: Count = Field(512, description="training images used to calibrate ranges")
     seed: Seed = 0
     model: str = model_place()
-    out: Path = place(help="the network; what made it goes beside it as .json", metavar="ONNX")
+    out: Path = place(help="network to write, with its record as .json", metavar="ONNX")
 
     def run(self) -> None:
         from smoothcert.models.doors import load_model

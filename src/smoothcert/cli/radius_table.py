@@ -27,17 +27,20 @@ class RadiusTable(Command):
         metavar="NOISE",
         specified=True,
     )
-    d: Count = Field(description="dimension of the inputs")
-    samples: Count | None = Field(None, description="of mixed-linf: draws behind the table")
-    seed: Natural | None = Field(None, description="of mixed-linf: of its draws")
-    out: Path = place(help="the table", metavar="JSON")
+    d: Count = Field(description="input dimension")
+    samples: Count | None = Field(None, description="for mixed-linf: number of simulated draws")
+    seed: Natural | None = Field(None, description="for mixed-linf: seed of the draws")
+    out: Path = place(help="file to write", metavar="JSON")
 
     def run(self) -> None:
         noise = parse_shape(self.noise)
         given = {"samples": self.samples, "seed": self.seed}
         settings: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
         if settings and noise.name != "mixed-linf":
-            raise SmoothcertError(f"{', '.join(settings)}: noise {noise.shape_slug} is not sampled")
+            raise SmoothcertError(
+                f"{', '.join(settings)}: for sampled radii only; those of"
+                f" {noise.shape_slug} are not sampled"
+            )
         start = time.monotonic()
         table = noise.build_table(self.d, **settings)
         table.save(self.out)
@@ -54,7 +57,7 @@ def parse_shape(slug: str) -> Centripetal:
     has_scale = bool(dash) and tail.replace(".", "", 1).isdigit()
     noise = NOISES.parse(slug if has_scale else f"{slug}-1.00")
     if not isinstance(noise, Centripetal):
-        raise SmoothcertError(f"noise {slug}: its radius has a closed form, no table is needed")
+        raise SmoothcertError(f"noise {slug}: its radius has a closed form and needs no table")
     return noise
 
 

@@ -22,14 +22,14 @@ from smoothcert.report import printing
 from smoothcert.votes import VoteStore
 
 NOTE = (
-    "A replay draws the recorded votes again without replacement; it is no new certificate.\n"
-    "The certified class is taken as chosen; abstentions (votes unknown) stay abstentions and\n"
-    "cost the samples of a class of probability {abstained:g}. Samples include selection votes."
+    "A replay draws the recorded votes again without replacement; it gives no new certificates.\n"
+    "The certified class counts as selected. Abstentions (votes unknown) stay abstentions and\n"
+    "cost as many samples as a class of probability {abstained:g}. Samples include selection votes."
 )
 
 
 class ReplayVotes(Command):
-    """Published certificates, or votes of one size, under other budgets."""
+    """Replay published certificates, or votes with equal sample sizes, under other budgets."""
 
     epilog: ClassVar[str] = (
         "example: smoothcert replay certificates.tsv --scale 0.50 --budget fixed-100000"
@@ -38,28 +38,32 @@ class ReplayVotes(Command):
 
     file: Path = positional(help="a published table (.tsv, .gz) or votes (.npz)", metavar="FILE")
     budget: tuple[str, ...] = Field(
-        min_length=1, description="slugs; the first is what the others are compared with"
+        min_length=1, description="slugs; the first is the baseline of the comparison"
     )
     scale: Positive | None = Field(
-        None, description="Gaussian noise scale of a table; default: its column sigma, name or path"
+        None,
+        description="Gaussian noise scale of the table; default: from its column sigma, name or"
+        " path",
     )
-    n: Count | None = Field(None, description="samples of a table; default: found, else 100000")
+    n: Count | None = Field(
+        None, description="votes per input of the table; default: inferred, else 100000"
+    )
     alpha: Probability | None = Field(
-        None, description="the table's; by default found from its radii"
+        None, description="failure probability of the table; default: inferred from its radii"
     )
     every: Count = Field(1, description="use every K-th input")
-    seed: Natural = Field(0, description="of the draws")
+    seed: Natural = Field(0, description="seed of the draws")
     repeats: Count = Field(10, description="draws to average over")
-    look: Count = Field(200, description="granularity of sample sizes")
+    look: Count = Field(200, description="step between sample sizes")
     abstained: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.5, description="class probability of an abstention, see below"
     )
     counts: Literal["lowest", "random"] = Field(
-        "lowest", description="which of the counts that print as the same radius"
+        "lowest", description="which count to use when several print as the same radius"
     )
     radii: str | None = Field(None, description="0,0.25,... or START:STOP:STEP")
-    strict: bool = Field(False, description="accuracy at radius > r, not >= r")
-    out: Path | None = place(None, help="also write the numbers in full precision", metavar="CSV")
+    strict: bool = Field(False, description="count radius > r instead of >= r")
+    out: Path | None = place(None, help="also write the numbers at full precision", metavar="CSV")
 
     def run(self) -> None:
         """Replay, print a table, and write it."""

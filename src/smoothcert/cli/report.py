@@ -12,17 +12,17 @@ from smoothcert.report.one_table import html
 
 
 class Report(Command):
-    """One certificate table as one page of HTML, with its pictures inside.
+    """Show a certificate table as one self-contained HTML page.
 
-    The curve with its intervals, the accuracy of the base and of the smoothed classifier, the
-    inputs that abstain, and some of the images, where they are still there.
+    It shows the curve with its intervals, the accuracy of the base and the smoothed classifier,
+    the inputs that abstain, and some images if the data is available.
     """
 
     epilog: ClassVar[str] = "example: smoothcert report certificates.tsv"
 
-    file: Path = positional(help="the certificate table", metavar="TABLE")
+    file: Path = positional(help="certificate table", metavar="TABLE")
     data_dir: Path | None = data_dir_place()
-    out: Path | None = place(None, "the page; default: TABLE with .html", "HTML")
+    out: Path | None = place(None, "page to write; default: TABLE with .html", "HTML")
 
     def run(self) -> None:
         out = self.out or self.file.with_suffix(".html")

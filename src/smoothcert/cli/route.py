@@ -11,9 +11,9 @@ from smoothcert.scaling.spec import RouteSpec
 
 
 class Route(RouteSpec, NetworkCommand):
-    """Votes of an estimator, and with them of each input the votes of its level.
+    """Combine the votes of an estimator with the votes of the level that it chooses.
 
-    ``smoothcert certify --votes`` then certifies class and level: the smaller of both radii.
+    ``smoothcert certify --votes`` then certifies class and level; the radius is the smaller one.
     """
 
     epilog: ClassVar[str] = (
@@ -21,9 +21,9 @@ class Route(RouteSpec, NetworkCommand):
         " --votes votes-0.25.npz votes-0.50.npz --out dual.npz"
     )
 
-    router: str = place(help="an estimator of smoothcert router", metavar="FILE")
-    votes: tuple[Path, ...] = place(help="the vote stores of its levels, in order", metavar="NPZ")
-    out: Path = place(help="the vote store; its record goes beside it as .json", metavar="NPZ")
+    router: str = place(help="estimator from smoothcert router", metavar="FILE")
+    votes: tuple[Path, ...] = place(help="vote stores of its levels, in order", metavar="NPZ")
+    out: Path = place(help="vote store to write, with its record as .json", metavar="NPZ")
 
     def run(self) -> None:
         from smoothcert.compute.devices import job_device

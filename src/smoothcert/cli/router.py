@@ -10,9 +10,9 @@ from smoothcert.training.spec import RouterSpec
 
 
 class Router(RouterSpec, NetworkCommand):
-    """Train a small network that says which noise level suits an input (dual smoothing).
+    """Train a small network that chooses the noise level for an input (dual smoothing).
 
-    Its classes are the levels; ``smoothcert route`` smooths it and puts the levels' votes together.
+    Its classes are the levels; ``smoothcert route`` smooths it and combines the levels' votes.
     """
 
     epilog: ClassVar[str] = (
@@ -22,11 +22,11 @@ class Router(RouterSpec, NetworkCommand):
         """ "cosine"}' --out router.safetensors"""
     )
 
-    models: tuple[str, ...] = place(help="of each level, or one for all", metavar="FILE")
+    models: tuple[str, ...] = place(help="model of each level, or one for all", metavar="FILE")
     scales: Path | None = place(
-        None, "scales of training inputs (columns idx, sigma) that it learns instead", "TSV"
+        None, "learn these scales of training inputs instead (columns idx, sigma)", "TSV"
     )
-    out: Path = place(help="the estimator; a name that ends in .safetensors", metavar="FILE")
+    out: Path = place(help="estimator to write; must end in .safetensors", metavar="FILE")
 
     def run(self) -> None:
         from smoothcert.compute.devices import job_device

@@ -14,10 +14,8 @@ from smoothcert.sampling.spec import SampleSpec
 class Sampling(NetworkCommand):
     """The files and devices of every command that samples."""
 
-    scales: Path | None = place(None, "noise scale of each input (columns idx, sigma)", "TSV")
-    jobs: Count | None = place(
-        None, "threads that share the inputs (default: the cores this process may use)", "N"
-    )
+    scales: Path | None = place(None, "noise scale for each input (columns idx, sigma)", "TSV")
+    jobs: Count | None = place(None, "threads (default: the cores this process may use)", "N")
 
     def drawn(self, spec: SampleSpec, model: str, out: Path, **files: str | Path | None) -> None:
         """Sample, resume or top up, and print one line about the store."""
@@ -39,10 +37,10 @@ class Sampling(NetworkCommand):
 
 
 class Sample(SampleSpec, Sampling):
-    """Class counts of a network under noise, into a vote store.
+    """Sample a network under noise and store its class counts.
 
-    A killed run goes on where it was; a larger budget tops a store up. Once its certificates were
-    looked at, more samples are for the budget anytime (docs/methods/iss.md, topping up).
+    A killed run resumes where it stopped; a larger budget tops up a store. Once you have looked at
+    its certificates, use more samples only with the budget anytime (docs/methods/iss.md).
     """
 
     epilog: ClassVar[str] = (
@@ -51,9 +49,9 @@ class Sample(SampleSpec, Sampling):
     )
 
     model: str = model_place()
-    shard: str = place("0/1", "only every k-th input, from the i-th on", "i/k")
-    top_up: Path | None = place(None, "a store whose looks are taken over", "NPZ")
-    out: Path = place(help="the vote store; its record goes beside it as .json", metavar="NPZ")
+    shard: str = place("0/1", "only every k-th input, starting at the i-th", "i/k")
+    top_up: Path | None = place(None, "reuse the looks of this store", "NPZ")
+    out: Path = place(help="vote store to write, with its record as .json", metavar="NPZ")
 
     def run(self) -> None:
         self.drawn(self, self.model, self.out, shard=self.shard, top_up=self.top_up)

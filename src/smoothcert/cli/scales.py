@@ -11,9 +11,9 @@ from smoothcert.scaling.spec import ScalesSpec
 
 
 class Scales(ScalesSpec, NetworkCommand):
-    """The noise scale of each input, found before certification with noise of its own.
+    """Find the noise scale for each input, with noise independent of certification.
 
-    A killed search goes on where it was.
+    A killed search resumes where it stopped.
     """
 
     epilog: ClassVar[str] = (
@@ -22,7 +22,7 @@ class Scales(ScalesSpec, NetworkCommand):
     )
 
     model: str = model_place()
-    out: Path = place(help="one row an input and scaling", metavar="TSV")
+    out: Path = place(help="file to write: one row per input and scaling", metavar="TSV")
 
     def run(self) -> None:
         from smoothcert.compute.devices import job_device

@@ -11,21 +11,23 @@ from smoothcert.cli.command import Command, place
 
 
 class Selftest(Command):
-    """Ask a device whether it computes what the CPU does, and the same in every run.
+    """Check that a device agrees with the CPU and repeats its own results.
 
-    Arithmetic by its name; logits and votes on identical noise against the CPU's; the law of every
-    noise; votes and weights twice and after a kill; a step of every training method; the memory of
-    the largest piece of an audit. Then its speed beside its own peaks, and that of the loader. It
-    takes about two minutes, prints one line (all that was seen on standard error), and ends with
-    status 1 where something is not as it must be.
+    Checks every arithmetic mode; logits and votes on identical noise against the CPU's; the
+    distribution of every noise; votes and weights repeated, and resumed after a kill; a step of
+    every training method; the peak memory of an audit; the speed of the device and the loader.
+    Takes about two minutes, prints one line (details on standard error) and exits with status 1
+    if a check fails.
     """
 
     epilog: ClassVar[str] = "example: smoothcert selftest --device cuda --out selftest.json"
 
-    device: str = place("auto", "which device", "auto|cpu|cuda")
-    seconds: Seconds = place(0.5, "seconds of one measurement, about")
-    questions: tuple[str, ...] = place((), "only these, such as arithmetic noise votes", "NAME")
-    out: Path | None = place(None, "all that was seen", "JSON")
+    device: str = place("auto", "device to check", "auto|cpu|cuda")
+    seconds: Seconds = place(0.5, "approximate seconds per measurement")
+    questions: tuple[str, ...] = place(
+        (), "run only these checks, such as arithmetic noise votes", "NAME"
+    )
+    out: Path | None = place(None, "file for all details", "JSON")
 
     def run(self) -> int:
         from smoothcert.workflow.selftest.run import selftest, write  # torch

@@ -11,12 +11,14 @@ from smoothcert.report.ship import ship
 
 
 class Ship(OfResults):
-    """A run's tables, its page and lighter pictures, to be kept with the documents."""
+    """Copy a run's tables, page and compressed figures into the documentation."""
 
     epilog: ClassVar[str] = "example: smoothcert ship results/smoke --out docs/results/smoke"
 
-    made_by: str | None = place(None, "what of snakemake made it; default: the preset", "WORDS")
-    out: Path = place(help="is emptied first", metavar="DIR")
+    made_by: str | None = place(
+        None, "snakemake arguments that made it; default: the preset", "WORDS"
+    )
+    out: Path = place(help="folder to write; emptied first", metavar="DIR")
 
     def run(self) -> None:
         page = self.page()

@@ -12,9 +12,9 @@ from smoothcert.workflow.catalogue import target
 
 
 class Table(OutputCommand):
-    """A table of the catalogue, as CSV, Markdown and LaTeX.
+    """Make a table of the catalogue, as CSV, Markdown and LaTeX.
 
-    FILE is a certificate table, or GROUP=FILE where a table is made from several kinds of files.
+    FILE is a certificate table, or GROUP=FILE for tables made from several kinds of files.
     """
 
     kind: ClassVar[Literal["table", "figure"]] = "table"

@@ -17,7 +17,7 @@ from smoothcert.training import METHODS, DataDependent, Job, Recipe
 class Train(Job, NetworkCommand):
     """Train a base classifier under noise.
 
-    A killed run goes on after its last epoch, one ended by SIGTERM or SIGUSR1 where it was.
+    A killed run resumes after its last epoch; after SIGTERM or SIGUSR1 it resumes where it stopped.
     """
 
     epilog: ClassVar[str] = (
@@ -27,16 +27,23 @@ class Train(Job, NetworkCommand):
         + "\n".join(
             [
                 options_of("recipe:", Recipe),
-                options_of("recipe's ds2, of data-dependent scales:", DataDependent),
-                *(options_of(f"recipe's method, of {name}:", METHODS[name]) for name in METHODS),
+                options_of("ds2 in the recipe, for data-dependent scales:", DataDependent),
+                *(
+                    options_of(f"method in the recipe, for {name}:", METHODS[name])
+                    for name in METHODS
+                ),
             ]
         )
     )
 
-    out: Path = place(help="the model; a name that ends in .safetensors", metavar="FILE")
-    snapshots: Path | None = place(None, "of the recipe's; default: beside --out", "DIR")
+    out: Path = place(help="model to write; must end in .safetensors", metavar="FILE")
+    snapshots: Path | None = place(
+        None, "folder for the recipe's snapshots; default: the folder of --out", "DIR"
+    )
     processes: int = place(
-        1, "that share the pieces of a batch (recipe's parts), a GPU each, by torchrun", "N"
+        1,
+        "processes that share the pieces of a batch (recipe's parts), one GPU each, by torchrun",
+        "N",
     )
 
     def run(self) -> int | None:

@@ -19,7 +19,7 @@ IF_THERE = ("IPython", "nbconvert", "papermill")  # what only a report needs
 
 
 class Warm(Command):
-    """Run the commands that `python -m smoothcert` is given while SMOOTHCERT_WARM names the socket.
+    """Serve `python -m smoothcert` commands while SMOOTHCERT_WARM names the socket.
 
     Each is a process of its own, forked from this one, which has imported everything. It ends with
     its standard input. The workflow starts one for a long run on this machine.
@@ -27,7 +27,7 @@ class Warm(Command):
 
     epilog = "example: smoothcert warm /tmp/socket"
 
-    socket: Path = positional(help="where to listen", metavar="SOCKET")
+    socket: Path = positional(help="socket to listen on", metavar="SOCKET")
 
     def run(self) -> int:
         for module in pkgutil.walk_packages(smoothcert.__path__, "smoothcert."):

@@ -45,7 +45,7 @@ def check_device(precision: str, device: torch.device) -> None:
     if precision != _TF32:
         return
     if device.type != "cuda":
-        raise SmoothcertError(f"precision tf32: only a GPU computes so, and this is {device.type}")
+        raise SmoothcertError(f"precision tf32: needs a GPU; this device is {device.type}")
     if (found := torch.cuda.get_device_capability(device)) < (8, 0):
         said = ".".join(map(str, found))
         raise SmoothcertError(

@@ -27,8 +27,8 @@ def choose_device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
         if name == "cpu" and (asked := gpu_of_environment()):
             raise SmoothcertError(
-                f"device: {asked} gives this job a GPU, and torch cannot use it:"
-                f" {_why_not()}; --device cpu to compute on the CPU nevertheless"
+                f"device: {asked} gives this job a GPU, but torch cannot use it:"
+                f" {_why_not()}; use --device cpu to run on the CPU instead"
             )
     if name.partition(":")[0] == "cuda" and not torch.cuda.is_available():
         raise SmoothcertError(f"device {name!r} cannot be used: {_why_not()}")

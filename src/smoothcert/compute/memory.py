@@ -29,7 +29,7 @@ def in_chunks(work: Callable[[slice], T], n: int, size: int) -> list[T]:
             if part.stop - start == 1:
                 said = str(error).splitlines()[0]
                 raise SmoothcertError(
-                    f"device: no memory for a single input and its noisy copies: {said}"
+                    f"device: not enough memory for one input and its noisy copies: {said}"
                 ) from None
             size = (part.stop - start) // 2
         else:

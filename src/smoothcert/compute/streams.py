@@ -58,7 +58,9 @@ def _cpu_template() -> NDArray[np.uint8]:
         if i:
             expected = (1812433253 * (expected ^ (expected >> 30)) + i) & 0xFFFFFFFF
         if word != expected:
-            raise RuntimeError(f"torch {torch.__version__} keeps its CPU generator differently")
+            raise RuntimeError(
+                f"torch {torch.__version__} has an unknown form of CPU generator state"
+            )
     return state
 
 

@@ -56,7 +56,7 @@ class Scratch:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SmoothcertError(
-                f"{self.folder}: another process is making {self.out.name}"
+                f"{self.folder}: another process is writing {self.out.name}"
             ) from None
         except OSError as error:
             if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):  # no locks here
@@ -71,7 +71,7 @@ class Scratch:
             self._lock.flush()
         else:
             if difference:
-                raise SmoothcertError(f"{self.folder}: partial work of another run: {difference}")
+                raise SmoothcertError(f"{self.folder}: partial work from another run: {difference}")
 
     def __exit__(self, *exc: object) -> None:
         files = self.folder.iterdir() if self.folder.exists() else ()
@@ -129,7 +129,7 @@ class Journal:
         for number, line in enumerate(whole.split(b"\n")[:-1], 1):
             text, _, crc = line.decode(errors="replace").rpartition(" ")
             if f"{zlib.crc32(text.encode()):08x}" != crc:
-                raise self.corrupt(number, "checksum does not fit")
+                raise self.corrupt(number, "checksum does not match")
             lines.append(text)
         # Only now: a file that is refused is left as it was found.
         if len(whole) < len(data):

@@ -20,7 +20,7 @@ from smoothcert.core.errors import SmoothcertError
 # Common ranges; a field's own meaning goes into Field(description=...).
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
-Seed = Annotated[int, Field(ge=0, description="of all random streams")]
+Seed = Annotated[int, Field(ge=0, description="seed of all random streams")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(values)) < len(values):
-        raise ValueError(f"expected values that differ, found {', '.join(map(str, values))}")
+        raise ValueError(f"expected distinct values, found {', '.join(map(str, values))}")
     return values
 
 
@@ -101,7 +101,7 @@ def json_mapping(text: str, where: str) -> dict[str, Any]:
         source = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
         value = json.loads(source)
     except ValueError as error:
-        raise SmoothcertError(f"{where}: no JSON: {error}") from None
+        raise SmoothcertError(f"{where}: not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise SmoothcertError(f"{where}: expected a mapping, found {type(value).__name__}")
     return value

@@ -101,9 +101,9 @@ def _parse_value(text: str, kind: type) -> Any:
     if kind is str:
         return text
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a number")
     if kind is int and "." in text:
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text!r} is not a whole number")
     return int(text) if kind is int else float(text)
 
 
@@ -112,7 +112,7 @@ def check_part(part: object, kind: type[Part]) -> None:
     if not isinstance(part, kind):
         raise SmoothcertError(
             f"{kind.__name__.lower()}: expected a {kind.__name__}, as"
-            f" {kind.__name__.upper()}S.parse makes one of a slug; found {part!r:.60}"
+            f" {kind.__name__.upper()}S.parse(slug) returns; found {part!r:.60}"
         )
 
 
@@ -157,7 +157,7 @@ def _arguments(cls: type[Part], rest: str) -> dict[str, Any]:
             values[f.name] = _parse_value(tail[len(f.metadata["key"]) :], f.metadata["kind"])
             tail = ""
     if tail:
-        raise ValueError(f"does not take -{tail}")
+        raise ValueError(f"does not accept -{tail}")
     options = sorted(
         (f for f in declared if not f.metadata["main"]), key=lambda f: -len(f.metadata["key"])
     )

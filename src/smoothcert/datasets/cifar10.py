@@ -94,7 +94,7 @@ def _members(archive: Path, checksums: Mapping[str, str]) -> dict[str, bytes]:
         reason = str(error).partition(":\n")[0]  # tarfile lists what it tried, a line each
         size = archive.stat().st_size
         raise SmoothcertError(
-            f"{archive}: truncated or no tar archive ({size} bytes): {reason}"
+            f"{archive}: truncated or not a tar archive ({size} bytes): {reason}"
         ) from None
     for name, md5 in checksums.items():
         if name not in data:
@@ -149,5 +149,5 @@ def _batch(name: str, data: bytes) -> tuple[np.ndarray, np.ndarray]:
         if values.dtype != np.uint8 or len(values) != len(labels):
             raise ValueError(f"{values.dtype} {values.shape} and {len(labels)} labels")
     except (pickle.UnpicklingError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise SmoothcertError(f"cifar10: {name}: no batch of CIFAR-10 images: {error}") from None
+        raise SmoothcertError(f"cifar10: {name}: not a batch of CIFAR-10 images: {error}") from None
     return values, labels

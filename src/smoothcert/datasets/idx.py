@@ -26,7 +26,7 @@ def content(path: Path, expected: str = "") -> bytes:
             f"{path}: truncated: its {len(data)} bytes end before the gzip stream does{expected}"
         ) from None
     except (OSError, zlib.error) as error:
-        raise SmoothcertError(f"{path}: no whole gzip file: {error}") from None
+        raise SmoothcertError(f"{path}: not a complete gzip file: {error}") from None
 
 
 def is_idx(path: Path) -> bool:
@@ -41,11 +41,11 @@ def array(name: str | Path, data: bytes) -> NDArray[np.uint8]:
     """
     rank = data[3] if len(data) > 3 else 0
     if data[:3] != b"\0\0\x08" or len(data) < 4 + 4 * rank:
-        raise SmoothcertError(f"{name}: no IDX file of unsigned bytes")
+        raise SmoothcertError(f"{name}: not an IDX file of unsigned bytes")
     sizes = np.frombuffer(data, ">u4", count=rank, offset=4)
     if sizes.prod(dtype=np.int64) != len(data) - 4 - 4 * rank:
         raise SmoothcertError(
-            f"{name}: no IDX file of unsigned bytes: {len(data)} bytes for the sizes"
+            f"{name}: not an IDX file of unsigned bytes: {len(data)} bytes for the sizes"
             f" {'x'.join(map(str, sizes))}"
         )
     return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(sizes)

@@ -50,7 +50,7 @@ class ImageNet(Source):
         if root is None:
             raise SmoothcertError(
                 f"imagenet: no folder {sub}/ in {folder / 'imagenet'}; unpack "
-                f"ILSVRC2012_img_{sub}.tar there, one folder a class (n01440764, ...); it cannot "
+                f"ILSVRC2012_img_{sub}.tar there, one folder per class (n01440764, ...); it cannot "
                 "be downloaded without a registration"
             )
         wnids = sorted(e.name for e in os.scandir(root) if e.is_dir() and e.name[0] == "n")
@@ -59,7 +59,7 @@ class ImageNet(Source):
             raise SmoothcertError(
                 f"imagenet: {root}: expected {self.info.n_classes} class folders "
                 f"(n01440764, ...), found {len(wnids)}"
-                + (" and images outside of them: sort these into class folders" if flat else "")
+                + (" and images outside them: move these into class folders" if flat else "")
             )
         paths: list[str] = []
         labels: list[int] = []

@@ -65,10 +65,10 @@ class LazyImages:
         try:
             with Image.open(path) as image:
                 if image.mode.startswith(("I", "F")):
-                    raise SmoothcertError(f"{path}: expected 8 bits a value, found {image.mode}")
+                    raise SmoothcertError(f"{path}: expected 8 bits per value, found {image.mode}")
                 converted = image.convert("L" if self.one[0] == 1 else "RGB")
         except (OSError, SyntaxError) as error:
-            raise SmoothcertError(f"{path}: truncated or no image: {error}") from None
+            raise SmoothcertError(f"{path}: truncated or not an image: {error}") from None
         try:
             return (self.transform or centre_crop)(converted)
         except ValueError as error:
@@ -97,7 +97,7 @@ class Fitted:
             if not self.resize:
                 raise ValueError(
                     f"an image of {image.height}x{image.width}; expected {self.height}x{self.width}"
-                    " as the first has; give size to resize all"
+                    " like the first; give size to resize all"
                 )
             cover = max(self.height / image.height, self.width / image.width)
             larger = [

@@ -42,27 +42,29 @@ class Own(Settings):
     """Where a data set lies, and how its values are to be read."""
 
     path: str = Field(
-        description="a folder of images with a folder a class, .npz, .npy, .csv or .tsv of paths"
-        " and labels, IDX, a folder that Hugging Face datasets saved, package.module:function"
+        description="a folder of images with one folder per class, .npz, .npy, .csv or .tsv of"
+        " paths and labels, IDX, a folder saved by Hugging Face datasets, package.module:function"
     )
-    labels: str | None = Field(None, description="file of the labels of .npy or IDX images")
+    labels: str | None = Field(None, description="label file for .npy or IDX images")
     classes: tuple[str, ...] = Field(
         (), description="class names in the order of the model's outputs"
     )
     size: tuple[Count, Count] | None = Field(
-        None, description="[height, width] to which image files are resized and cut"
+        None, description="[height, width] to resize and crop image files to"
     )
     channels: Literal[1, 3] | None = Field(
-        None, description="grey or colour image files; default: as the first"
+        None, description="1 for grey, 3 for colour image files; default: as in the first"
     )
-    layout: Literal["auto", "nchw", "nhwc"] = Field("auto", description="axes of arrays of images")
+    layout: Literal["auto", "nchw", "nhwc"] = Field(
+        "auto", description="axis order of image arrays"
+    )
     white: Positive | None = Field(
-        None, description="the value that becomes 1; default: 255 for bytes, 1 for fractions"
+        None, description="pixel value of white; default: 255 for bytes, 1 for fractions"
     )
     mean: tuple[float, ...] | None = Field(
-        None, description="of the training images in [0,1], one a channel, to train with"
+        None, description="mean of the training images in [0,1], one per channel, for training"
     )
-    std: tuple[Positive, ...] | None = Field(None, description="their deviation")
+    std: tuple[Positive, ...] | None = Field(None, description="their standard deviation")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ class OwnSource(Source):
         parts = self.parts
         shapes = {part.shape for part in parts.values()}
         if len(shapes) > 1:
-            raise SmoothcertError(f"{self.own.path}: expected splits of one shape, found {shapes}")
+            raise SmoothcertError(
+                f"{self.own.path}: expected splits with the same shape, found {shapes}"
+            )
         (shape,) = shapes
         named = next((p.classes for p in parts.values() if p.classes), self.own.classes)
         shown = max(int(part.labels.max(initial=-1)) for part in parts.values()) + 1
@@ -197,7 +201,7 @@ def declarations(given: Mapping[str, Any], where: str) -> dict[str, Own]:
     for name, value in given.items():
         if not re.fullmatch(_NAME, name) or name in DATASETS:
             raise SmoothcertError(
-                f"{where}: {name}: expected small letters, digits and -, and none of"
+                f"{where}: {name}: expected lower-case letters, digits and -, and none of"
                 f" {', '.join(DATASETS)}: it names folders of results"
             )
         data = {"path": value} if isinstance(value, str) else value
@@ -251,7 +255,7 @@ def _opened(own: Own, _: str) -> dict[str, Part]:
         if reader.takes(own.path):
             return reader.parts(own)
     raise SmoothcertError(
-        f"{own.path}: no data set: expected {Own.model_fields['path'].description}"
+        f"{own.path}: not a data set: expected {Own.model_fields['path'].description}"
     )
 
 

@@ -201,5 +201,5 @@ def _whole(labels: Any, n: int, where: str) -> NDArray[np.int64]:
             f"{where}: expected {n} whole labels, found {found.dtype} of shape {found.shape}"
         )
     if (found < -1).any():
-        raise SmoothcertError(f"{where}: expected labels of 0 or more, found {found.min()}")
+        raise SmoothcertError(f"{where}: expected labels >= 0, found {found.min()}")
     return found.astype(np.int64)

@@ -56,7 +56,7 @@ class PathTable(Form):
             with path.open(encoding="utf-8-sig", newline="") as handle:
                 rows = list(csv.reader(handle, delimiter="\t" if path.suffix == ".tsv" else ","))
         except UnicodeDecodeError as error:
-            raise SmoothcertError(f"{path}: no table of paths: {error}") from None
+            raise SmoothcertError(f"{path}: not a table of paths: {error}") from None
         header = [name.strip().lower() for name in rows[0]] if rows else []
         files = _column(path, header, ("path", "file", "filename", "image"))
         labels = _column(path, header, ("label", "class", "target"))
@@ -116,8 +116,8 @@ def _listed(own: Own, root: Path) -> tuple[list[str], list[int], tuple[str, ...]
         return flat, [-1] * len(flat), own.classes
     if flat:
         raise SmoothcertError(
-            f"{root}: {len(flat)} images such as {Path(flat[0]).name} lie outside of the class"
-            " folders; sort them into these"
+            f"{root}: {len(flat)} images such as {Path(flat[0]).name} are outside the class"
+            " folders; move them into one"
         )
     order = own.classes or tuple(classes)
     for name in classes:
@@ -148,7 +148,7 @@ def _fitted(own: Own, path: str) -> tuple[Fitted, tuple[int, int, int]]:
             height, width = own.size or (image.height, image.width)
             grey = image.mode in ("1", "L")
     except (OSError, SyntaxError) as error:
-        raise SmoothcertError(f"{path}: truncated or no image: {error}") from None
+        raise SmoothcertError(f"{path}: truncated or not an image: {error}") from None
     channels = own.channels or (1 if grey else 3)
     return Fitted(height, width, own.size is not None), (channels, height, width)
 

@@ -116,8 +116,8 @@ def dataset_of(held: Any, labels: Any = None) -> Dataset:
 def _of_loader(own: Own, loader: Any) -> Part:
     if type(loader.sampler).__name__ == "RandomSampler":
         raise SmoothcertError(
-            f"{own.path}: a loader that shuffles; expected the same order each time, as an image's"
-            " place names its noise (shuffle=False)"
+            f"{own.path}: the loader shuffles; expected a fixed order (shuffle=False), as an"
+            " image's position determines its noise"
         )
     batches = [_pair(batch) for batch in loader]
     if not batches:
@@ -140,7 +140,7 @@ def _of_rows(own: Own, held: Any) -> Part:
             if image.shape != first.shape:
                 raise SmoothcertError(
                     f"{own.path}: image {i} has shape {tuple(image.shape)}; expected"
-                    f" {tuple(first.shape)} as the first has"
+                    f" {tuple(first.shape)} like the first"
                 )
         return torch.stack(chosen) if chosen else torch.empty((0, *first.shape))
 

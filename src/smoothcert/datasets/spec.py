@@ -20,4 +20,4 @@ class Rows(Settings):
 
     split: str = Field("test", description="split of the data set: train or test")
     skip: Count = Field(1, description="use every N-th input")
-    max: Count | None = Field(None, description="at most so many of them; default: all")
+    max: Count | None = Field(None, description="use at most this many inputs; default: all")

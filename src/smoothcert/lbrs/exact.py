@@ -65,7 +65,7 @@ def exact_radius(
         SmoothcertError: the oracle has k > 1.
     """
     if oracle.k != 1:
-        raise SmoothcertError(f"k = {oracle.k}: the exact radius is computed for k = 1")
+        raise SmoothcertError(f"k = {oracle.k}: the exact radius is available only for k = 1")
     x = np.asarray(x, np.float64).reshape(len(np.asarray(x)), -1)
     a = np.asarray(weight, np.float64).ravel()
     size = float(np.linalg.norm(a))

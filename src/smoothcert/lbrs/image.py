@@ -54,7 +54,7 @@ def load(task: Task) -> Data:
     if rows.shape[1] <= half * task.draws:
         raise SmoothcertError(
             f"{task.dataset}: class {task.positive} has {rows.shape[1]} images; expected more "
-            f"than {half * task.draws}, which {task.draws} draws of {task.reserved} reserve"
+            f"than {half * task.draws}, which {task.draws} draws of {task.reserved} points reserve"
         )
     pools = []
     for draw in range(task.draws):

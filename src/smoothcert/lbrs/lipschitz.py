@@ -159,7 +159,7 @@ def sampled(module: nn.Module, inputs: torch.Tensor, norm: str = "l2", steps: in
     from smoothcert.lbrs.classifier import binary_logit
 
     if norm != "l2":
-        raise SmoothcertError(f"norm {norm!r}: the estimate is for l2")
+        raise SmoothcertError(f"norm {norm!r}: the estimate is for l2 only")
     weight = next(module.parameters())
     x = inputs.to(weight).detach().requires_grad_()
     (gradient,) = torch.autograd.grad(binary_logit(module(x)).sum(), x, create_graph=True)
@@ -274,7 +274,7 @@ def _in_order(module: nn.Module) -> Iterator[nn.Module]:
         plain &= type(module).__call__ is nn.Module.__call__
         if not plain:
             raise SmoothcertError(
-                f"layer {type(module).__name__}: has a forward of its own; expected that of"
+                f"layer {type(module).__name__}: overrides forward; expected that of"
                 f" torch's {kind.__name__}"
             )
         if module._forward_hooks or module._forward_pre_hooks:

@@ -90,7 +90,7 @@ class Oracle:
         (d_j^2 - d_i^2) / (2 ||x_i - x_j||_*). Infinite if all reserved points have one label.
         """
         if self.k != 1:
-            raise SmoothcertError(f"k = {self.k}: the published neighbour term is for k = 1")
+            raise SmoothcertError(f"k = {self.k}: the published neighbour term is for k = 1 only")
         d2 = self.squared_distances(x)
         i = np.argmin(d2, axis=1)
         gaps = geometry.dual_length(self.points[:, None] - self.points, norm)  # [K, K]

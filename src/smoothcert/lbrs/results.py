@@ -50,7 +50,7 @@ def read_accuracies(paths: Iterable[str | os.PathLike[str]]) -> list[dict[str, A
                     )
                 rows += [_typed(path, number, row) for number, row in enumerate(reader, 2)]
         except FileNotFoundError:
-            raise SmoothcertError(f"{path}: no such file of accuracies") from None
+            raise SmoothcertError(f"{path}: no such accuracy file") from None
     return rows
 
 

@@ -94,8 +94,8 @@ class EstimatorNetwork(nn.Module):
         classes = getattr(estimator, "classes_", None)
         if classes is None:
             raise SmoothcertError(
-                f"model: a {type(estimator).__name__} without classes_; expected a classifier that"
-                " was fitted"
+                f"model: a {type(estimator).__name__} without classes_; expected a fitted"
+                " classifier"
             )
         self.columns = np.arange(len(classes))
         classes = np.asarray(classes)
@@ -135,7 +135,7 @@ def logits_of(out: Any, form: Given) -> Tensor:
     if isinstance(out, list | np.ndarray | np.generic):
         out = torch.from_numpy(np.asarray(out))
     if not isinstance(out, Tensor):
-        raise SmoothcertError(f"model: expected logits, a tensor; found {type(out).__name__}")
+        raise SmoothcertError(f"model: expected a tensor of logits, found {type(out).__name__}")
     # An export of a network that was examined must not ask for sizes: they become constants.
     if out.ndim > 2 and (torch.jit.is_tracing() or out.shape[2:].numel() == 1):
         out = out.flatten(1)
@@ -144,9 +144,7 @@ def logits_of(out: Any, form: Given) -> Tensor:
     if out.ndim != 1 or out.is_floating_point():
         return out
     if form.classes is None:
-        raise SmoothcertError(
-            "model: it answers with labels; say how many classes there are (classes)"
-        )
+        raise SmoothcertError("model: it returns labels; give the number of classes (classes)")
     labels = out.long()
     if bool(((labels < 0) | (labels >= form.classes)).any()):
         raise SmoothcertError(
@@ -167,12 +165,14 @@ def _chosen(out: Any, form: Given) -> Any:
             name = names[0]
         if name not in out:
             raise SmoothcertError(
-                f"model: outputs {', '.join(map(str, names))}; say which holds the logits (output)"
+                f"model: outputs {', '.join(map(str, names))}; choose the logits (output)"
             )
         return out[name]
     if isinstance(out, tuple) or (isinstance(out, list) and out and isinstance(out[0], Tensor)):
         if not isinstance(form.output, int | None):
-            raise SmoothcertError(f"model: output {form.output!r}: expected a number: no names")
+            raise SmoothcertError(
+                f"model: output {form.output!r}: expected a number: the outputs have no names"
+            )
         number = form.output or 0
         if number >= len(out):
             raise SmoothcertError(f"model: output {number}: expected less than {len(out)}")

@@ -142,7 +142,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, torch.Tensor], dict[s
     try:
         return load_file(path), record
     except SafetensorError as error:
-        raise SmoothcertError(f"{path}: not a whole checkpoint: {error}") from None
+        raise SmoothcertError(f"{path}: not a complete checkpoint: {error}") from None
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -152,13 +152,13 @@ def _header(path: Path) -> dict[str, Any]:
         handle.seek(0)
         length = int.from_bytes(handle.read(8), "little")
         if size < 8 or length > size - 8:
-            raise SmoothcertError(_no_checkpoint(path, "truncated, or no safetensors file"))
+            raise SmoothcertError(_no_checkpoint(path, "truncated or not a safetensors file"))
         try:
             header = json.loads(handle.read(length))
         except ValueError:
-            raise SmoothcertError(_no_checkpoint(path, "no safetensors file")) from None
+            raise SmoothcertError(_no_checkpoint(path, "not a safetensors file")) from None
     if not isinstance(header, dict):
-        raise SmoothcertError(_no_checkpoint(path, "no safetensors file"))
+        raise SmoothcertError(_no_checkpoint(path, "not a safetensors file"))
     return header
 
 

@@ -37,13 +37,13 @@ def load_model(
     if _is_checkpoint(form.path):
         if not form.plain_images or form.output is not None:
             raise SmoothcertError(
-                f"model {form.path!r}: a checkpoint of this project, which says itself how it takes"
+                f"model {form.path!r}: a checkpoint of this project already records how it reads"
                 " its images"
             )
         model, record = load(form.path)
         if tuple(record["shape"]) != tuple(info.shape) or not info.answers(record["n_classes"]):
             raise SmoothcertError(
-                f"{form.path}: a model of {record['n_classes']} classes for inputs of shape"
+                f"{form.path}: a model with {record['n_classes']} classes for inputs of shape"
                 f" {tuple(record['shape'])}; data set {info.name} has {info.n_classes} classes"
                 f" and shape {tuple(info.shape)}"
             )
@@ -139,7 +139,7 @@ def _script(form: Given, shape: Sequence[int]) -> nn.Module:
     try:
         found: nn.Module = torch.jit.load(form.path, map_location="cpu")
     except RuntimeError as error:
-        said = f"not a whole TorchScript file: {first_line(error)}"
+        said = f"not a complete TorchScript file: {first_line(error)}"
         raise SmoothcertError(f"{form.path}: {said}") from None
     return found
 
@@ -148,7 +148,7 @@ def _exported(form: Given, shape: Sequence[int]) -> nn.Module:
     try:
         found = torch.export.load(form.path).module()
     except Exception as error:  # it says what it may in many ways
-        said = f"no exported program of torch: {first_line(error)}"
+        said = f"not an exported torch program: {first_line(error)}"
         raise SmoothcertError(f"{form.path}: {said}") from None
     # Such a module is in one mode for good, and says so by failing.
     found.__dict__["train"] = lambda mode=True: found

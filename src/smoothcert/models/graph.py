@@ -82,5 +82,5 @@ def session(graph: bytes, what: str = "model") -> Any:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base
         raise SmoothcertError(
-            f"{what}: no graph that ONNX Runtime takes: {_first_sentence(error)}"
+            f"{what}: ONNX Runtime cannot load this graph: {_first_sentence(error)}"
         ) from None

@@ -74,9 +74,7 @@ def from_file(path: str | Path, form: Given, shape: Sequence[int]) -> OnnxNetwor
         raise SmoothcertError(f"{path}: output {chosen}: expected less than {len(names)}")
     name = names[chosen] if isinstance(chosen, int) else chosen
     if name not in names or (len(names) > 1 and form.output is None and LOGITS not in names):
-        raise SmoothcertError(
-            f"{path}: outputs {', '.join(names)}; say which holds the logits (output)"
-        )
+        raise SmoothcertError(f"{path}: outputs {', '.join(names)}; choose the logits (output)")
     if form.output is None and LOGITS in names:
         name = LOGITS
     single = isinstance(inputs[0].shape[0], int)
@@ -89,8 +87,8 @@ def from_file(path: str | Path, form: Given, shape: Sequence[int]) -> OnnxNetwor
 def _check_input(path: str | Path, found: Any, form: Given, shape: Sequence[int]) -> None:
     if found.type not in ("tensor(float)", "tensor(float16)", "tensor(double)"):
         raise SmoothcertError(
-            f"{path}: takes {found.type}; expected floating-point images (a graph of bytes has no"
-            " place for noise)"
+            f"{path}: takes {found.type}; expected floating-point images (noise cannot be"
+            " added to bytes)"
         )
     given = list(shape)
     there = list(found.shape)[1:]
@@ -108,8 +106,8 @@ def _check_input(path: str | Path, found: Any, form: Given, shape: Sequence[int]
             hint = f"; give layout {other}, as in --model '{said}'"
         size = "x".join(map(str, there))
         raise SmoothcertError(
-            f"{path}: takes images {size}; the data are {'x'.join(map(str, given))}"
-            f"{hint or ' (image files are resized where data have a size)'}"
+            f"{path}: takes images {size}; the data has {'x'.join(map(str, given))}"
+            f"{hint or ' (give the data a size to resize image files)'}"
         )
 
 
@@ -120,8 +118,8 @@ def _completed(path: str | Path, data: bytes, form: Given, output: str, rank: in
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
         raise SmoothcertError(
-            f"{path}: what is declared of it becomes part of its graph, which needs the package"
-            " onnx (pip install 'smoothcert[onnx]')"
+            f"{path}: adding the declared preprocessing to its graph needs the package onnx"
+            " (pip install 'smoothcert[onnx]')"
         ) from None
     model = onnx.load_from_string(data)
     images = f"declared_{IMAGES}"

@@ -32,7 +32,9 @@ def arithmetic(model: nn.Module) -> torch.dtype:
         kinds = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
         if len(kinds) > 1:
             names = " and ".join(sorted(map(name_of, kinds)))
-            raise SmoothcertError(f"model: it holds {names}; expected one floating-point type")
+            raise SmoothcertError(
+                f"model: its tensors have types {names}; expected one floating-point type"
+            )
         if kinds:
             return kinds.pop()
     return torch.float32
@@ -94,7 +96,7 @@ def _logits(model: nn.Module, x: Tensor) -> Tensor:
             f" {name_of(x.dtype)}: {type(error).__name__}: {first_line(error)}"
         ) from error
     if not isinstance(logits, Tensor):
-        raise SmoothcertError(f"model: expected logits, a tensor; found {type(logits).__name__}")
+        raise SmoothcertError(f"model: expected a tensor of logits, found {type(logits).__name__}")
     if logits.ndim != 2 or len(logits) != len(x):
         raise SmoothcertError(
             f"model: its output for {len(x)} images has shape {tuple(logits.shape)}; expected"
@@ -102,12 +104,11 @@ def _logits(model: nn.Module, x: Tensor) -> Tensor:
         )
     if logits.shape[1] < 2:
         raise SmoothcertError(
-            f"model: {logits.shape[1]} output an image; expected one for each of at least two"
-            " classes"
+            f"model: {logits.shape[1]} output per image; expected one per class, at least two"
         )
     logits = logits.double().cpu()
     if not torch.isfinite(logits).all():
-        raise SmoothcertError("model: NaN or infinite logits: nothing to count")
+        raise SmoothcertError("model: NaN or infinite logits: no class to count")
     return logits
 
 

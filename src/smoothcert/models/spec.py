@@ -19,21 +19,23 @@ class Given(Settings):
         description="a checkpoint of this project, package.module:function that returns a network,"
         " a scikit-learn estimator or a function, .onnx, TorchScript, .pt2, timm:NAME or hf:NAME"
     )
-    white: Positive = Field(1.0, description="the value of white: 255 for bytes")
+    white: Positive = Field(1.0, description="pixel value of white: 255 for bytes")
     mean: tuple[float, ...] | None = Field(
-        None, description="subtracted, one for all or one a channel, in units of white"
+        None, description="mean to subtract, one or one per channel, in units of white"
     )
-    std: tuple[Positive, ...] | None = Field(None, description="then divided by, alike")
-    layout: Literal["nchw", "nhwc"] = Field("nchw", description="the axes of a batch of images")
-    channels: Literal["rgb", "bgr"] = Field("rgb", description="their order")
+    std: tuple[Positive, ...] | None = Field(
+        None, description="standard deviation to divide by, likewise"
+    )
+    layout: Literal["nchw", "nhwc"] = Field("nchw", description="axis order of a batch of images")
+    channels: Literal["rgb", "bgr"] = Field("rgb", description="channel order")
     output: str | int | None = Field(
-        None, description="which of several outputs holds the logits: its name or its number"
+        None, description="name or index of the output with the logits"
     )
     classes: Count | None = Field(
-        None, description="how many, where the model answers with labels alone"
+        None, description="number of classes, if the model returns only labels"
     )
     accuracy: Probability | None = Field(
-        None, description="its clean accuracy as its author states it; far less is a warning"
+        None, description="published clean accuracy; a much lower measured value gives a warning"
     )
 
     @property

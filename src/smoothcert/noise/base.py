@@ -83,7 +83,7 @@ class Noise(Part):
         Raises SmoothcertError for a noise that takes no table, a table of another noise, or
         no valid table file.
         """
-        raise SmoothcertError(f"noise {self.slug}: takes no radius table ({path})")
+        raise SmoothcertError(f"noise {self.slug}: uses no radius table ({path})")
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
         """Standard noise (scale 1), float32 of ``shape`` = (n, *input), iid over n.
@@ -246,6 +246,6 @@ def to_grid(x: torch.Tensor, q: int) -> torch.Tensor:
     if wrong.any():
         value = float(x[wrong].flatten()[0])
         raise SmoothcertError(
-            f"input: expected multiples of 1/{q}, on which this noise certifies; found {value:.6g}"
+            f"input: expected multiples of 1/{q}, the grid of this noise; found {value:.6g}"
         )
     return (x.double() * q).round().long()

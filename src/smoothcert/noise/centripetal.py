@@ -128,7 +128,7 @@ class Centripetal(Noise):
         than one norm."""
         raise SmoothcertError(
             f"noise {self.slug}: no radius is proved for bounds on both classes: its table is"
-            " simulated, for the top class alone"
+            " simulated, for the top class only"
         )
 
     def standard_pair_radius(self, p_lower: ArrayLike, p_upper: ArrayLike, d: int) -> NDArray:

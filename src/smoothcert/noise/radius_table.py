@@ -160,4 +160,4 @@ class RadiusTable:
         except KeyError as error:
             raise SmoothcertError(f"{path}: radius table lacks {error}") from None
         except (SmoothcertError, ValueError, TypeError) as error:
-            raise SmoothcertError(f"{path}: no valid radius table: {error}") from None
+            raise SmoothcertError(f"{path}: not a valid radius table: {error}") from None

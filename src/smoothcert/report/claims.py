@@ -209,7 +209,7 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
     Raises SmoothcertError for a call that names no check.
     """
     if not claim.check:
-        return not_run("no check is written for this claim")
+        return not_run("no check exists for this claim")
     importlib.import_module(f"smoothcert.papers.{PAPERS[claim.paper][0]}.claims")
     try:
         call = ast.parse(claim.check, mode="eval").body

@@ -21,7 +21,7 @@ from smoothcert.report import sampling_error
 from smoothcert.report.numbers import MEASURED, PERCENT, Metric
 
 AGREES, DIFFERS = "within sampling error", "beyond sampling error"
-OTHER, UNJUDGED = "different data or model", "no sampling error known"
+OTHER, UNJUDGED = "different data or model", "sampling error unknown"
 COLUMNS = (
     "table",
     "row",
@@ -113,7 +113,7 @@ def _difference(row: Mapping[Any, Any], told: list[str]) -> Difference:
         elif inputs is not None:
             half = sampling_error.mean_half_width((below + above) / 2, inputs, theirs)
             facing = (half, half)
-            assumed = "independent inputs; the paper's spread over inputs is ours"
+            assumed = "independent inputs; the paper's spread over inputs taken from ours"
         if facing is not None:
             # Ours above: our lower end faces the paper's upper one.
             ends = (below, facing[1]) if ours > paper else (above, facing[0])

@@ -59,12 +59,12 @@ def heat_map(cells: Sequence[Difference], title: str) -> Figure:
         if np.isfinite(values).any():
             bar = figure.colorbar(image, ax=axes, ticks=[-3, -1, 0, 1, 3])
             bar.set_label("difference, in units of\nthe sampling error (95%)")
-            note = "* beyond the sampling error of both sides' inputs (95%); ? no such error known"
+            note = " beyond the sampling error of both sides (95%); ? sampling error unknown"
         else:
-            note = "no cell is comparable: every number here is of other data or another model"
+            note = "nothing to compare: every number here is for other data or another model"
         axes.set_xlabel(note)
         if np.isnan(values).any():
-            grey = Patch(facecolor="0.85", label="no number of the paper for this data and model")
+            grey = Patch(facecolor="0.85", label="the paper has no number for this data and model")
             axes.legend(handles=[grey], loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=7)
         figure.suptitle(textwrap.fill(title, int(12 * width)), size="medium")
     return figure

@@ -62,7 +62,7 @@ def ledger(results: str | os.PathLike[str], papers: Iterable[str] = PAPERS) -> l
     """
     folder, wanted = Path(results), set(papers)
     if not folder.is_dir():
-        raise SmoothcertError(f"{folder}: no folder of results")
+        raise SmoothcertError(f"{folder}: not a results folder")
     evidence = Evidence(folder)
     return [Row(one, judge(one, evidence)) for one in read_claims() if one.paper in wanted]
 
@@ -96,9 +96,9 @@ def to_markdown(rows: Sequence[Row]) -> str:
         *(_line(row.fields) for row in rows),
         "",
         "- reproduced, not reproduced: on the paper's own data set, architecture and settings, or"
-        " where no data is needed. Different data (or model, or settings): the same comparison as"
-        " it came out here, with its direction. Not run: nothing in this folder shows it.",
-        "- papers: the claim against the papers' own tables.",
+        " where no data is needed. Different data (or model, or settings): the same comparison"
+        " here, with its direction. Not run: no result in this folder tests it.",
+        "- papers: the claim checked against the papers' own tables.",
         "",
     ]
     return "\n".join(lines)

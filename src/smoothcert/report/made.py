@@ -42,7 +42,7 @@ def made(results: Path) -> Made:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise SmoothcertError(f"{path}: no JSON record: {error}") from None
+            raise SmoothcertError(f"{path}: not a JSON record: {error}") from None
         count += 1
         for name, value in _facts(record):
             values.setdefault(name, Counter())[value] += 1

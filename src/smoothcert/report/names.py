@@ -39,7 +39,7 @@ def method(name: str) -> str:
 def variant(text: str) -> str:
     """What is not usual in a training: ``_n1`` -> " (n = 1)"; nothing for nothing."""
     samples = text.removeprefix("_n")
-    return f" (n = {samples})" if samples.isdigit() else text.replace("_ft", ", fine-tuned as long")
+    return f" (n = {samples})" if samples.isdigit() else text.replace("_ft", ", fine-tuned for as long")
 
 
 def training(slug: str) -> str:

@@ -32,7 +32,7 @@ def execute(path: Path, parameters: Mapping[str, str]) -> Any:
     try:
         notebook = nbformat.read(path, as_version=4)
     except ValueError as error:
-        raise SmoothcertError(f"{path}: no notebook: {error}") from None
+        raise SmoothcertError(f"{path}: not a notebook: {error}") from None
     tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
     if [_PARAMETERS in one for one in tags].count(True) != 1:
         raise SmoothcertError(f'{path}: expected one cell with the tag "{_PARAMETERS}"')

@@ -202,7 +202,9 @@ def read_numbers(paths: Sequence[str | os.PathLike[str]]) -> pd.DataFrame:
                 raise ValueError(f"expected the columns output, row, {', '.join(MEASURED)}")
             frames.append(text.astype(_KINDS))
         except (OSError, ValueError) as error:
-            raise SmoothcertError(f"{path}: cannot be read as numbers of a run: {error}") from None
+            raise SmoothcertError(
+                f"{path}: cannot be read as the numbers of a run: {error}"
+            ) from None
     return pd.concat(frames, ignore_index=True) if frames else frame("", [])
 
 
@@ -213,5 +215,5 @@ def read_results(folder: str | os.PathLike[str]) -> pd.DataFrame:
     """
     paths = sorted((Path(folder) / "numbers").glob("*.csv"))
     if not paths:
-        raise SmoothcertError(f"{folder}: no numbers of a run; make them with snakemake")
+        raise SmoothcertError(f"{folder}: holds no numbers of a run; make them with snakemake")
     return read_numbers(paths)

@@ -46,9 +46,9 @@ def html(run: Run, data_dir: str | None = None) -> str:
         numbers=_numbers(run, known),
         curve=_curve(run, known),
         curve_words=(
-            "Share of inputs that are certified correct at each radius"
+            "Fraction of inputs certified correctly at each radius"
             if known
-            else "Share of inputs that are certified, in whatever class, at each radius"
+            else "Fraction of inputs certified at each radius, in any class"
         ),
         unit=printing.norm(run.norm),
         heads=["radius", "certified" if known else "certified in a class", "95% interval"],
@@ -70,7 +70,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("engine", record.get("engine")),
         ("precision", record.get("precision")),
         ("inputs", f"{len(table):,}"),
-        ("samples an input", _mean_samples(run)),
+        ("samples per input", _mean_samples(run)),
         ("each certificate is wrong with probability at most", run.alpha),
     ]
     return [(name, str(value)) for name, value in told if value is not None]
@@ -171,7 +171,7 @@ def _shown(run: Run, row: int, image: NDArray, classes: Sequence[str]) -> dict[s
     """An image with what is said of it, its classes by name where they have names that are no
     numbers; raises SmoothcertError for a point."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise SmoothcertError(f"inputs of shape {image.shape} are no pictures")
+        raise SmoothcertError(f"inputs of shape {image.shape} are not images")
     values = (image.clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0)
     out = io.BytesIO()
     Image.fromarray(np.broadcast_to(values, (*values.shape[:2], 3)).copy()).save(out, format="PNG")

@@ -26,18 +26,18 @@ from smoothcert.report.render import render
 from smoothcert.report.verdict import BROKEN, HOLDS, NOT_FOUND
 
 _MEANING = {
-    REPRODUCED: "came out as stated, on the paper's own data, network and settings, or where no"
-    " data is needed",
-    NOT_REPRODUCED: "came out otherwise, under the same conditions",
-    DIFFERENT: "compared on other data, another network or other settings: the direction is shown,"
-    " nothing is concluded",
-    NOT_RUN: "nothing in this folder shows it",
+    REPRODUCED: "confirmed on the paper's own data, network and settings, or without data if the"
+    " claim needs none",
+    NOT_REPRODUCED: "contradicted under the same conditions",
+    DIFFERENT: "compared on other data, another network or other settings: shows a direction,"
+    " allows no conclusion",
+    NOT_RUN: "no result in this folder tests it",
 }
 _PROMISES = {
-    BROKEN: "a witness shows that it does not hold",
-    HOLDS: "shown, exactly or at the stated confidence",
-    NOT_FOUND: "searched for a break and found none; the evidence says how hard",
-    verdict.NOT_RUN: "the evidence says why",
+    BROKEN: "disproved by a witness",
+    HOLDS: "proved exactly or at the stated confidence",
+    NOT_FOUND: "no break found; the evidence states how hard we searched",
+    verdict.NOT_RUN: "the evidence states why",
 }
 
 
@@ -211,6 +211,6 @@ class Page:
         words = (
             f"Ours minus the paper's. {one.title};"
             f" {verdicts.count(comparison.AGREES)} of {len(verdicts)} comparable numbers"
-            " within the sampling error of both sides' inputs"
+            " within the sampling error of both sides"
         )
         return self._picture(self._heat_map(one), words, href)

@@ -51,4 +51,4 @@ def promise_counts(audited: Audited) -> Markup:
 def verdicts(audited: Audited, href: Href) -> Markup:
     """Every verdict with its evidence, broken promises first."""
     ordered = sorted(audited, key=lambda item: VERDICTS.index(item[1].verdict))
-    return part("verdicts", "Every verdict of the audits", ordered, href)
+    return part("verdicts", "All audit verdicts", ordered, href)

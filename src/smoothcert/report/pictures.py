@@ -20,7 +20,7 @@ def size(path: Path) -> tuple[int, int]:
         with Image.open(path, formats=["PNG"]) as picture:
             return picture.width // 2, picture.height // 2
     except UnidentifiedImageError:
-        raise SmoothcertError(f"{path}: no PNG picture") from None
+        raise SmoothcertError(f"{path}: not a PNG image") from None
 
 
 def title(path: Path) -> str:

@@ -78,7 +78,7 @@ def provenance(results: Folder) -> Html:
 def _file(results: Folder, name: str) -> Path:
     path = Path(results) / name
     if not path.is_file():
-        raise SmoothcertError(f"{path}: not made; make it with snakemake")
+        raise SmoothcertError(f"{path}: does not exist; make it with snakemake")
     return path
 
 

@@ -42,7 +42,7 @@ def summary(page: Page, tables: Sequence[str]) -> str:
     lines = [f"Preset {page.preset}, on {', '.join(run.data) or 'no data yet'}"]
     lines.append(f"  made      {_made(page.results)}")
     if page.made.total:
-        lines.append(f"  took      {run.time} in the jobs that are timed, several at once")
+        lines.append(f"  took      {run.time} of measured job time, several jobs in parallel")
     for name in tables:
         if chosen := _chosen(page.evidence, name):
             lines += ["", *_table(chosen), ""]
@@ -52,11 +52,10 @@ def summary(page: Page, tables: Sequence[str]) -> str:
     if run.promises:
         ours = sum(times for _, times in run.ours)
         lines.append(
-            f"  promises  {_counts(run.promises, AUDITED)}; of sound variants"
-            f" {ours or 'none'} broken"
+            f"  promises  {_counts(run.promises, AUDITED)}; sound variants broken: {ours or 'none'}"
         )
     index = page.results / "index.html"
-    missing = "not made yet: snakemake makes it"
+    missing = "not made yet; run snakemake"
     lines.append(f"  page      {index.resolve() if index.exists() else missing}")
     return "\n".join(lines)
 
@@ -152,4 +151,4 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
         yield f"  {'  '.join(padded).rstrip()}"
     if len(rows) > len(shown):
         yield f"  and {len(rows) - len(shown)} more, on the page"
-    yield "  ACR: average certified radius, in pixels of [0,1]; ≥ r: % right and certified at r"
+    yield "  ACR: average certified radius, in pixels of [0,1]; ≥ r: % correct and certified at r"

@@ -96,11 +96,11 @@ def read_verdicts(path: str | os.PathLike[str]) -> VerdictFile:
     try:
         whole = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SmoothcertError(f"{path}: no such file of verdicts") from None
+        raise SmoothcertError(f"{path}: no such verdict file") from None
     except (ValueError, OSError) as error:
-        raise SmoothcertError(f"{path}: no file of verdicts: {error}") from None
+        raise SmoothcertError(f"{path}: not a verdict file: {error}") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
-        raise SmoothcertError(f"{path}: no file of verdicts of format {FORMAT}")
+        raise SmoothcertError(f"{path}: not a verdict file of format {FORMAT}")
     known = {f.name for f in fields(Verdict)}
     needed = known - {"procedure"}
     verdicts = []

@@ -42,7 +42,9 @@ def check_scales(scales: NDArray, idx: Sequence[int] | NDArray) -> None:
     wrong = ~(np.isfinite(scales) & (scales > 0))
     if wrong.any():
         i = int(np.flatnonzero(wrong)[0])
-        raise SmoothcertError(f"idx {idx[i]}: noise scale {scales[i]:g}: expected it positive")
+        raise SmoothcertError(
+            f"idx {idx[i]}: noise scale {scales[i]:g}: expected a positive number"
+        )
 
 
 def check_look(budget: Budget, look: int) -> None:
@@ -51,7 +53,7 @@ def check_look(budget: Budget, look: int) -> None:
         raise SmoothcertError(f"look {look}: expected at least 1 sample")
     if budget.n % look:
         raise SmoothcertError(
-            f"budget {budget.slug}: n {budget.n} is no multiple of the {look} samples of a look;"
+            f"budget {budget.slug}: n = {budget.n} must be a multiple of look = {look};"
             " choose another n or look"
         )
 
@@ -124,7 +126,7 @@ def as_labels(labels: ArrayLike, n: int, n_classes: int) -> NDArray[np.int64]:
 def as_idx(idx: ArrayLike, n: int) -> NDArray[np.int64]:
     array = _whole("idx", idx, n)
     if (array < 0).any() or len(np.unique(array)) < n:
-        raise SmoothcertError("idx: expected numbers of 0 or more that differ: they name the noise")
+        raise SmoothcertError("idx: expected distinct numbers >= 0: they determine the noise")
     return array
 
 

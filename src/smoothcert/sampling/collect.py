@@ -99,7 +99,7 @@ def _known(
     known: dict[int, Known] = {}
     if top_up is not None:
         if said := difference(top_up.identity, identity):
-            raise SmoothcertError(f"the store to top up is of another specification: {said}")
+            raise SmoothcertError(f"the store to top up has another specification: {said}")
         wanted = {int(row): i for i, row in enumerate(inputs.row)}
         first = np.cumsum(top_up.looks) - top_up.looks
         for p, row in enumerate(top_up.row.tolist()):
@@ -108,7 +108,7 @@ def _known(
             i = wanted[row]
             if top_up.idx[p] != inputs.idx[i] or top_up.scale[p] != inputs.scale[i]:
                 raise SmoothcertError(
-                    f"the store to top up is of another specification: input {row} has idx"
+                    f"the store to top up has another specification: input {row} has idx"
                     f" {top_up.idx[p]}, scale {top_up.scale[p]}; expected {inputs.idx[i]},"
                     f" {inputs.scale[i]}"
                 )

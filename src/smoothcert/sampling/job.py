@@ -81,7 +81,7 @@ def read_scales(
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise SmoothcertError(f"{path}: no table of noise scales: {error}") from None
+        raise SmoothcertError(f"{path}: not a table of noise scales: {error}") from None
     names = lines[0].split("\t") if lines else []
     if not {"idx", "sigma"} <= set(names):
         raise SmoothcertError(f"{path}:1: expected the columns idx and sigma, found {names}")
@@ -231,7 +231,7 @@ def _existing(
             said = difference(store.identity, identity)
             if said and path == out:
                 raise SmoothcertError(
-                    f"{path} holds votes of another specification: {said}; give another --out"
+                    f"{path} holds votes with another specification: {said}; give another --out"
                 )
             if path == out and not np.isin(store.row, rows).all():
                 raise SmoothcertError(

@@ -38,7 +38,7 @@ def with_pairs(
     has pairs, or of other images.
     """
     if PAIRS in store.extra:
-        raise SmoothcertError("pairs: the store has some; expected one of votes alone")
+        raise SmoothcertError("pairs: the store already has pairs; expected one without")
     inputs = as_images(images)
     if list(inputs.shape) != [len(store), *store.identity["shape"]]:
         raise SmoothcertError(
@@ -51,7 +51,9 @@ def with_pairs(
         cheap = open_engine(model, shape, where, about["engine"].split()[0], about["precision"])
         dear = open_engine(model, shape, where, engine, precision)
         if cheap.identity != about["engine"]:
-            raise SmoothcertError(f"pairs: votes of {about['engine']}; here is {cheap.identity}")
+            raise SmoothcertError(
+                f"pairs: the votes are from {about['engine']}, not from {cheap.identity}"
+            )
         differ = [
             _differ(store, i, inputs[i].to(where), int(chosen[i]), (cheap, dear), m)
             for i in range(len(store))

@@ -44,7 +44,7 @@ def quantized(model: nn.Module, images: Tensor, noise: Noise, seed: int = 0) -> 
     try:
         graph = onnx.load_from_string(graph_of(model, tuple(images.shape[1:])))
     except NotExported as why:
-        raise SmoothcertError(f"model: does not export: {why}") from None
+        raise SmoothcertError(f"model: cannot be exported: {why}") from None
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:

@@ -114,7 +114,7 @@ class _Tally:
         logits = self._engine.logits(noisy)
         if logits.ndim != 2 or logits.shape[1] != self._n_classes:
             raise SmoothcertError(
-                f"the model gives an output of shape {tuple(logits.shape)};"
+                f"the model returned an output of shape {tuple(logits.shape)};"
                 f" expected (batch, {self._n_classes}) logits"
             )
         logits = logits[:size]
@@ -126,5 +126,5 @@ class _Tally:
     def counts(self) -> NDArray[np.int64]:
         """[draws, n_classes]."""
         if self._extremes and not torch.isfinite(torch.stack(self._extremes)).all():
-            raise SmoothcertError("the model gave NaN or infinite logits: nothing to count")
+            raise SmoothcertError("the model gave NaN or infinite logits: no class to count")
         return self._counts.view(self._draws, self._n_classes).cpu().numpy()

@@ -72,7 +72,7 @@ class Smooth(nn.Module):
     ) -> None:
         super().__init__()
         if (sigma is None) == (noise is None):
-            raise SmoothcertError("Smooth: expected sigma, or a noise in its place")
+            raise SmoothcertError("Smooth: expected sigma or a noise")
         if noise is None:
             noise = Gaussian(_positive(sigma))
         self.noise = NOISES.parse(noise) if isinstance(noise, str) else noise

@@ -22,21 +22,21 @@ class SamplingOptions(Rows):
 
     scaling: str = Field(
         "fixed",
-        description="which noise scales: fixed is the noise's own for every input; another, such"
-        " as ascent-K900, names rows of the table --scales",
+        description="noise scales: fixed uses the scale of --noise; others, such as ascent-K900,"
+        " use those rows of --scales",
     )
     batch: Count | None = Field(
-        None, description="samples of one forward pass; default: by the input's size and device"
+        None, description="samples per forward pass; default: from the input size and device"
     )
     engine: EngineName = Field(
         "auto",
-        description="what computes the network, part of the classifier certified; auto is"
-        " onnxruntime on a CPU for a network that it can run, else torch",
+        description="engine that runs the network (part of the certified classifier); auto is"
+        " onnxruntime on a CPU if it can run the network, else torch",
     )
     precision: Precision = Field(
         "float32",
-        description="arithmetic of the network, part of the classifier certified; a network of"
-        " your own that computes in another is not changed to the default",
+        description="arithmetic of the network (part of the certified classifier); your own"
+        " network keeps its arithmetic unless you set this",
     )
     seed: Seed = 0
 
@@ -53,9 +53,10 @@ class SampleSpec(SamplingOptions):
         f" sequential_0.02-100000; kinds: {', '.join(BUDGETS)}"
     )
     look: Count = Field(
-        1000, description="samples of one look, the unit of resuming; n is a multiple of it"
+        1000, description="samples per look, the unit of resuming; n must be a multiple of it"
     )
     purpose: Purpose = Field(
-        "certification", description="what the noise is for; the others have streams of their own"
+        "certification",
+        description="what the noise is for; each purpose has its own random streams",
     )
     code: str | None = None

@@ -135,7 +135,7 @@ def _check_reverse(model: nn.Module, x: Tensor) -> None:
     with torch.enable_grad():
         if not model(x.clone().requires_grad_()).requires_grad:
             raise SmoothcertError(
-                "model: it has no derivative by its images; expected a search that takes none,"
+                "model: it is not differentiable in its images; use a search without derivatives,"
                 " such as grid-hard-n200"
             )
 

@@ -39,7 +39,9 @@ def run(
     stores = [VoteStore.read(path) for path in levels]
     first = stores[0].identity
     if "dataset" not in first:
-        raise SmoothcertError(f"{levels[0]}: does not say its data set; expected votes of a job")
+        raise SmoothcertError(
+            f"{levels[0]}: does not state its data set; expected votes from smoothcert sample"
+        )
     sampling = SampleSpec.check(
         {
             **{key: first[key] for key in ("dataset", "split", "skip", "max") if key in first},

@@ -54,7 +54,8 @@ class DualSmoothing(Scaling):
     def find(self, problem: Problem, wanted: Sequence[Scaling]) -> list[ChosenScales]:
         """Raises SmoothcertError: the scales are no search's, they come with votes (route)."""
         raise SmoothcertError(
-            f"scaling {self.slug!r}: its scales are votes of an estimator: smoothcert router trains"
-            f" it for the levels {', '.join(map(number, self.levels(problem.sigma_0)))},"
-            " smoothcert route puts the votes together"
+            f"scaling {self.slug!r}: its scales are chosen by an estimator's votes: train it with"
+            f" smoothcert router for the levels"
+            f" {', '.join(map(number, self.levels(problem.sigma_0)))}, then combine the votes with"
+            " smoothcert route"
         )

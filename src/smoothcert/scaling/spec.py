@@ -16,19 +16,21 @@ class ScalesSpec(Rows):
     """All that decides a table of scales beside its model and data."""
 
     dataset: DatasetName
-    noise: str = Field(description="the noise at sigma_0, where the search begins: gaussian-0.25")
+    noise: str = Field(
+        description="the noise at sigma_0, where the search starts, such as gaussian-0.25"
+    )
     scalings: tuple[str, ...] = Field(
         min_length=1,
         description="slugs of one search, such as ascent-K100 ascent-K900; kinds: "
         + ", ".join(name for name in SCALINGS if name != "fixed"),
     )
     batch: Count | None = Field(
-        None, description="inputs searched together; default: by the input's size and device"
+        None, description="inputs per batch; default: from the input size and device"
     )
     engine: EngineName = Field(
         "auto",
-        description="what computes the network and its derivative; auto is onnxruntime on a CPU"
-        " for a network that it can run, else torch",
+        description="engine that runs the network and its derivative; auto is onnxruntime on a"
+        " CPU if it can run the network, else torch",
     )
     seed: Seed = 0
     code: str | None = None
@@ -37,14 +39,14 @@ class ScalesSpec(Rows):
         """The scalings; raises SmoothcertError unless they differ and are of one search."""
         parts = [SCALINGS.parse(slug) for slug in self.scalings]
         if len(set(parts)) < len(parts):
-            raise SmoothcertError(f"scalings: {', '.join(self.scalings)}: one is given twice")
+            raise SmoothcertError(f"scalings: {', '.join(self.scalings)}: one appears twice")
         for part in parts:
             if part.search is None:
                 raise SmoothcertError(f"scaling {part.slug!r}: there is no scale to search for")
             if part.search != parts[0].search:
                 raise SmoothcertError(
-                    f"scalings of one search are expected: {parts[0].slug!r} is of"
-                    f" {parts[0].search!r}, {part.slug!r} of {part.search!r}"
+                    f"expected scalings of one search: {parts[0].slug!r} belongs to"
+                    f" {parts[0].search!r}, {part.slug!r} to {part.search!r}"
                 )
         return parts
 
@@ -52,12 +54,14 @@ class ScalesSpec(Rows):
 class RouteSpec(Settings):
     """All that decides a routed store beside the estimator and the votes of its levels."""
 
-    noise: str = Field(description="of the estimator, with its scale tau, such as gaussian-0.50")
-    n: Count = Field(1000, description="votes of the estimator at an input, for its level")
-    n0: Count = Field(100, description="votes of the estimator that name the level")
-    scaling: str = Field("dual", description="what the store says of its scales: a slug")
+    noise: str = Field(
+        description="noise of the estimator, with its scale tau, such as gaussian-0.50"
+    )
+    n: Count = Field(1000, description="estimator votes per input")
+    n0: Count = Field(100, description="estimator votes that select the level")
+    scaling: str = Field("dual", description="scaling slug recorded in the store")
     of: str | None = Field(
-        None, description="what the store says of its noise; default: that of its first level"
+        None, description="noise recorded in the store; default: that of the first level"
     )
     batch: Count | None = same(SampleSpec, "batch")
     engine: EngineName = same(SampleSpec, "engine")

@@ -28,10 +28,10 @@ class Consistency(Method):
 
     reference: ClassVar[str] = "Jeong and Shin 2020, section 3"
 
-    m: Annotated[int, Field(ge=2)] = Field(2, description="noisy copies an input")
+    m: Annotated[int, Field(ge=2)] = Field(2, description="noisy copies per input")
     lam: Length = Field(10.0, description="weight of the divergence from the mean prediction")
     eta: Length = Field(0.5, description="weight of the entropy of the mean prediction")
-    attack: Attack | None = Field(None, description="of SmoothAdv, on the inputs; null: none")
+    attack: Attack | None = Field(None, description="attack of SmoothAdv on the inputs; null: none")
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         eps = batch.draw_noise(self.m)

@@ -28,11 +28,11 @@ class Macer(Method):
         "gaussian",
     )  # the term is the radius of Gaussian smoothing
 
-    k: Count = Field(16, description="noisy copies an input")
+    k: Count = Field(16, description="noisy copies per input")
     lam: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         12.0, description="weight of the robustness term"
     )
-    gamma: Positive = Field(8.0, description="gap of normal quantiles that the hinge asks for")
+    gamma: Positive = Field(8.0, description="margin of the hinge, in normal quantiles")
     beta: Positive = Field(16.0, description="inverse temperature of its softmax")
     defer: Natural = Field(0, description="epochs without the robustness term at the start")
 

@@ -49,9 +49,9 @@ def start(parts: Plan, n_classes: int) -> tuple[Classifier, Parent | None]:
     path = Path(job.parent)
     if not path.is_file():
         raise SmoothcertError(
-            f"parent {path}: not there; make it with smoothcert train --training"
-            f" {parts.parent_training}, or fetch the checkpoint that the method's authors"
-            " published and convert it with smoothcert import-checkpoint"
+            f"parent {path}: not found; make it with smoothcert train --training"
+            f" {parts.parent_training}, or convert the checkpoint published by the method's"
+            " authors with smoothcert import-checkpoint"
         )
     state = states.read(path)
     if state is not None:
@@ -59,7 +59,7 @@ def start(parts: Plan, n_classes: int) -> tuple[Classifier, Parent | None]:
         _check(parts, record, path)
         if state.epoch >= recipe.epochs:
             raise SmoothcertError(
-                f"parent {path}: a snapshot after epoch {state.epoch}, and the recipe ends after"
+                f"parent {path}: a snapshot after epoch {state.epoch}, but the recipe ends after"
                 f" {recipe.epochs}: nothing left to train"
             )
         # The weights are put in with the optimizer's state; the normalization must agree now.

@@ -60,7 +60,7 @@ def plan(job: Job) -> Plan:
             f"{where}: {method.name} needs {' or '.join(method.noises)} noise of positive scale"
         )
     if ds2 and not training.scale:
-        raise SmoothcertError(f"{where}: data-dependent scales need a positive one to start from")
+        raise SmoothcertError(f"{where}: data-dependent scales need a positive scale to start from")
     if job.parent is None and (ds2 or "ft" in variant):
         raise SmoothcertError(
             f"{where}: needs a parent, the model or a snapshot of"
@@ -68,14 +68,14 @@ def plan(job: Job) -> Plan:
         )
     info = datasets.info(job.dataset)
     if len(info.shape) != 3:
-        raise SmoothcertError(f"data set {job.dataset!r}: holds points, no images to train on")
+        raise SmoothcertError(f"data set {job.dataset!r}: holds points, not images to train on")
     channels, height, width = info.shape
     ARCHITECTURES.parse(job.arch).check((channels, height, width))
     if (recipe.augmentation == "resized-crop-flip") != (job.dataset == "imagenet") and (
         recipe.augmentation != "none"
     ):
         raise SmoothcertError(
-            f"recipe: augmentation {recipe.augmentation!r} is not for data set {job.dataset!r}"
+            f"recipe: augmentation {recipe.augmentation!r}: not for data set {job.dataset!r}"
         )
     return Plan(job, training, recipe, noise, info)
 
@@ -84,7 +84,7 @@ def _recipe(data: dict[str, Any], training: Training, n: int | None) -> Recipe:
     """The recipe of a training; ``n`` is the number of noisy copies that the slug names."""
     if training.schedule == "fs" and data.get("ds2"):
         raise SmoothcertError(
-            f"recipe: ds2: training {training.slug!r} has a fixed scale and takes none"
+            f"recipe: ds2: training {training.slug!r} has a fixed scale and does not use ds2"
         )
     whole = {"method": {}, "ds2": {}, **data}
     if n is not None and isinstance(whole["ds2"], dict):

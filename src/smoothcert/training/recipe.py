@@ -24,14 +24,14 @@ class DataDependent(Settings):
     [``clamp``, 1 - ``clamp``]. The scale stays in [``low``, ``high``] times the nominal one.
     """
 
-    n: Count = Field(1, description="noisy copies behind an estimate of the soft radius")
-    steps: Count = Field(1, description="steps of ascent a visit")
-    step_size: Positive = Field(1e-4, description="their size")
+    n: Count = Field(1, description="noisy copies per estimate of the soft radius")
+    steps: Count = Field(1, description="ascent steps per visit")
+    step_size: Positive = Field(1e-4, description="size of an ascent step")
     clamp: Annotated[float, Field(gt=0, lt=0.5)] = Field(
         0.02, description="class probabilities stay this far from 0 and 1"
     )
     low: Annotated[float, Field(gt=0, le=1)] = Field(
-        1 / 3, description="least scale, as a multiple of the nominal one"
+        1 / 3, description="smallest scale, as a multiple of the nominal one"
     )
     high: Annotated[float, Field(ge=1, allow_inf_nan=False)] = Field(
         3.0, description="largest scale, as a multiple of the nominal one"
@@ -54,30 +54,30 @@ class Recipe(Settings, Generic[M, S]):
     """
 
     epochs: Count = Field(description="passes over the training set")
-    batch: Count = Field(description="inputs of one step")
+    batch: Count = Field(description="inputs per step")
     parts: Count = Field(
         1,
-        description="pieces that a batch passes the network in, each with batch statistics of its"
-        " own: for less memory, or for several processes of torchrun",
+        description="pieces into which each batch is split, each with its own batch statistics: to"
+        " save memory, or for several torchrun processes",
     )
-    lr: Positive = Field(description="learning rate at the start")
+    lr: Positive = Field(description="initial learning rate")
     optimizer: Literal["sgd", "adam"] = Field("sgd", description="optimizer")
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="of sgd")
-    nesterov: bool = Field(False, description="Nesterov's momentum")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of sgd")
+    nesterov: bool = Field(False, description="use Nesterov momentum")
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-4, description="l2 penalty")
     schedule: Literal["constant", "step", "multistep", "cosine"] = Field(
-        "step", description="of the learning rate"
+        "step", description="learning-rate schedule"
     )
-    lr_step: Count | None = Field(None, description="epochs between the falls of schedule step")
+    lr_step: Count | None = Field(None, description="epochs between drops, for schedule step")
     lr_milestones: tuple[Count, ...] = Field(
-        (), description="epochs of the falls of schedule multistep"
+        (), description="epochs at which the rate drops, for schedule multistep"
     )
-    lr_gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="factor of each fall")
+    lr_gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.1, description="factor of each drop")
     lr_warmup: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.0, description="epochs over which the rate grows from 0 to the schedule's"
+        0.0, description="epochs of linear warm-up from 0"
     )
     augmentation: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
-        "none", description="random views of the inputs"
+        "none", description="random augmentation of the inputs"
     )
     normalization: Literal["standardize", "center", "none"] = Field(
         "standardize", description="the network's first layer"
@@ -88,10 +88,10 @@ class Recipe(Settings, Generic[M, S]):
         " bfloat16 on a GPU and float32 on a CPU",
     )
     snapshots: tuple[Count, ...] = Field(
-        (), description="epochs after which the whole state is kept, for runs that branch there"
+        (), description="epochs after which to save the full state, for runs that branch there"
     )
     method: M = Field(description="options of the method")
-    ds2: S = Field(description="options of data-dependent scales; none where the scale is fixed")
+    ds2: S = Field(description="options of data-dependent scales; none for a fixed scale")
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -99,14 +99,15 @@ class Recipe(Settings, Generic[M, S]):
             raise ValueError("nesterov: needs optimizer sgd with momentum")
         if (self.lr_step is not None) != (self.schedule == "step"):
             raise ValueError(
-                f"lr_step: needed by schedule step and only by it, not {self.schedule}"
+                f"lr_step: required by schedule step, and only by it; found {self.schedule}"
             )
         if bool(self.lr_milestones) != (self.schedule == "multistep"):
             raise ValueError(
-                f"lr_milestones: needed by schedule multistep and only by it, not {self.schedule}"
+                f"lr_milestones: required by schedule multistep, and only by it; found"
+                f" {self.schedule}"
             )
         if self.parts > self.batch:
-            raise ValueError(f"parts: {self.parts} pieces of a batch of {self.batch}")
+            raise ValueError(f"parts: {self.parts} pieces, but a batch of {self.batch}")
         for snapshot in self.snapshots:
             if snapshot > self.epochs:
                 raise ValueError(f"snapshots: {snapshot} is not in 1..{self.epochs} epochs")

@@ -63,7 +63,7 @@ def train_router(
     noises = spec.noises()
     if len(files) not in (1, len(noises)):
         raise SmoothcertError(
-            f"models: expected one, or one for each of {len(noises)} levels; found {len(files)}"
+            f"models: expected one, or one for each of the {len(noises)} levels; found {len(files)}"
         )
     every = -(-datasets.info(spec.dataset).splits["train"] // spec.inputs)
     data = datasets.load(spec.dataset, "train", data_dir, skip=every)

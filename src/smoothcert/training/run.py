@@ -68,7 +68,7 @@ def train(
         if parts.recipe.parts % ours.size:
             raise SmoothcertError(
                 f"recipe: parts: {parts.recipe.parts} pieces of a batch, which {ours.size}"
-                " processes cannot share alike; expected a multiple of them"
+                " processes cannot share equally; expected a multiple of their number"
             )
         if dataset is None:
             with ours.one_first():
@@ -106,7 +106,7 @@ def _resumed(
     if scratch is not None and (file := scratch.path(STATE)).exists():
         saved = states.read(file)
         if saved is None:
-            raise SmoothcertError(f"{file}: holds no state of a training; remove it")
+            raise SmoothcertError(f"{file}: holds no training state; remove it")
         state = saved
     elif parent is not None and parent.state is not None:
         state = parent.state

@@ -21,9 +21,9 @@ class Attack(Settings):
     the gradient.
     """
 
-    radius: Positive = Field(description="of the attack's l2 ball, in pixels")
-    steps: Count = Field(2, description="of the attack")
-    warmup: Count = Field(1, description="epochs over which the radius grows")
+    radius: Positive = Field(description="radius of the attack's l2 ball, in pixels")
+    steps: Count = Field(2, description="steps of the attack")
+    warmup: Count = Field(1, description="epochs over which the radius increases")
     gradient: Literal["backward", "none"] = Field(
         "backward", description="how the attack finds its direction"
     )
@@ -56,8 +56,8 @@ class SmoothAdv(Attack, Method):
 
     reference: ClassVar[str] = "Salman et al. 2019, Algorithm 1 and section 3"
 
-    samples: Count = Field(1, description="noisy copies an input")
-    train_on: Literal["all", "first"] = Field("all", description="of the noisy copies")
+    samples: Count = Field(1, description="noisy copies per input")
+    train_on: Literal["all", "first"] = Field("all", description="noisy copies to train on")
 
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         eps = batch.draw_noise(self.samples)

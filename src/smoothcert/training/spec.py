@@ -27,7 +27,7 @@ class Job(Settings):
 
     training: str = Field(
         description="METHOD-SCHEDULE-SCALE, such as cohen-fs-0.25 or macer-ds2-0.25; methods:"
-        f" {', '.join(METHODS)}; schedules: fs (one noise scale), ds2 (one an input)"
+        f" {', '.join(METHODS)}; schedules: fs (one noise scale), ds2 (one per input)"
     )
     dataset: DatasetName
     arch: str = Field(description=f"architecture: {', '.join(ARCHITECTURES)}")
@@ -37,8 +37,8 @@ class Job(Settings):
     seed: Seed = 0
     parent: str | None = Field(
         None,
-        description="checkpoint to start from: a model (fine-tuning), or a snapshot of a training"
-        " (epochs go on from there)",
+        description="checkpoint to start from: a model (fine-tuning), or a training snapshot"
+        " (epochs continue from there)",
     )
     code: str | None = None
 
@@ -47,17 +47,19 @@ class RouterSpec(Settings):
     """All that decides an estimator beside the models of its levels."""
 
     dataset: DatasetName
-    arch: str = Field(description=f"of the estimator: {', '.join(ARCHITECTURES)}")
-    noise: str = Field(description="of the estimator, with its scale tau, such as gaussian-0.50")
+    arch: str = Field(description=f"estimator architecture: {', '.join(ARCHITECTURES)}")
+    noise: str = Field(
+        description="noise of the estimator, with its scale tau, such as gaussian-0.50"
+    )
     levels: tuple[str, ...] = Field(
         min_length=2, description="the noise of each level, such as gaussian-0.25 gaussian-0.50"
     )
-    recipe: dict[str, Any] = Field(description="as of a training; as JSON or @FILE")
-    votes: Count = Field(100, description="of each level at a training input")
+    recipe: dict[str, Any] = Field(description="as for train; as JSON or @FILE")
+    votes: Count = Field(100, description="votes per level and training input")
     scaling: str | None = Field(
-        None, description="which rows of --scales, where it has several: ascent-K900, ..."
+        None, description="which rows of --scales, if it has several: ascent-K900, ..."
     )
-    inputs: Count = Field(6000, description="training inputs at most, evenly spread")
+    inputs: Count = Field(6000, description="maximum number of training inputs, evenly spread")
     seed: Seed = 0
     code: str | None = None
 
@@ -71,7 +73,7 @@ class RouterSpec(Settings):
         """Those of the levels; SmoothcertError unless they differ and are of one kind."""
         parts = tuple(NOISES.parse(slug) for slug in self.levels)
         if len(set(parts)) < len(parts):
-            raise SmoothcertError(f"levels: {', '.join(self.levels)}: one is given twice")
+            raise SmoothcertError(f"levels: {', '.join(self.levels)}: one appears twice")
         kind = NOISES.parse(self.noise).name
         for part in parts:
             if part.name != kind:

@@ -100,7 +100,7 @@ def read(path: Path) -> State | None:
             metadata = handle.metadata() or {}
         tensors = load_file(path)
     except SafetensorError as error:
-        raise SmoothcertError(f"{path}: not a whole checkpoint: {error}") from None
+        raise SmoothcertError(f"{path}: not a complete checkpoint: {error}") from None
     try:
         text = json.loads(metadata["smoothcert"])
     except (KeyError, ValueError):

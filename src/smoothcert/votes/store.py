@@ -266,7 +266,7 @@ class VoteStore:
             raise
         # A damaged archive can say anything: another compression, a password, a huge size.
         except Exception as error:
-            raise SmoothcertError(f"{path}: not a whole vote store: {error}") from None
+            raise SmoothcertError(f"{path}: not a complete vote store: {error}") from None
         store._check(path)
         return store
 

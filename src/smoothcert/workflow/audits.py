@@ -44,7 +44,7 @@ def of_job(config: Config, job: Job, wildcards: Run) -> list[Run]:
     if job.subject == "dataset" and len(found) != 1:
         raise SmoothcertError(
             f"configuration: audits.{job.kind.key}.runs: {len(found)} runs of"
-            f" {wildcards['dataset']}; expected one of a data set"
+            f" {wildcards['dataset']}; expected one per data set"
         )
     return found
 

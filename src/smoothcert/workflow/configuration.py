@@ -41,7 +41,7 @@ def _several(right: Callable[[Any], bool], expected: str) -> BeforeValidator:
     def check(given: Any) -> Any:
         values = given if isinstance(given, list) else [given]
         if not values or len(set(map(str, values))) < len(values) or not all(map(right, values)):
-            raise ValueError(f"expected {expected}, or a list of different ones, found {given!r}")
+            raise ValueError(f"expected {expected}, or a list of distinct ones, found {given!r}")
         return given
 
     return BeforeValidator(check)
@@ -84,7 +84,7 @@ class Inputs(Settings):
 
     skip: Count = same(SampleSpec, "skip")
     max: Count | None = same(SampleSpec, "max")
-    shards: Count = Field(1, description="jobs into which the sampling of a store is cut")
+    shards: Count = Field(1, description="number of jobs that share the sampling of a store")
 
 
 class Sampling(Settings):
@@ -109,7 +109,7 @@ class TrainResources(Resources):
     """What a training asks for; ``gpu`` is the most that one takes, a process each."""
 
     threads_of: dict[str, Count] = Field(
-        {}, description="threads for a GPU, by data set: of those whose images are decoded"
+        {}, description="threads per GPU, by data set, for data sets whose images are decoded"
     )
 
 

@@ -42,7 +42,7 @@ def preset_file(preset: Any, folder: Path) -> Path:
     if own and Path(preset).is_file():
         return Path(preset)
     raise SmoothcertError(
-        f"configuration: preset: expected one of {', '.join(known)}, or a file that is there and"
+        f"configuration: preset: expected one of {', '.join(known)}, or an existing file that"
         f" ends in .yaml; found {preset!r}"
     )
 
@@ -86,8 +86,8 @@ class Run:
             if not isinstance(value, int | float | str) or not re.fullmatch(_NAME, str(value)):
                 raise SmoothcertError(
                     f"configuration: {key}: --config changes the results of preset"
-                    f" {self.preset}; add name=NAME for the folder of these, or write it in a file"
-                    " for --configfile"
+                    f" {self.preset}; add name=NAME to name their folder, or put it in a file for"
+                    " --configfile"
                 )
             yield f"{key}{value}"
 
@@ -114,7 +114,7 @@ class Run:
 def _checked(name: Any) -> str:
     if not isinstance(name, str) or not re.fullmatch(_NAME, name):
         raise SmoothcertError(
-            "configuration: name: expected letters, digits, _ . + and -, as it names a folder of"
-            f" results; found {name!r}; give one with --config name=NAME"
+            "configuration: name: expected letters, digits, _ . + and -, as it names the results"
+            f" folder; found {name!r}; give one with --config name=NAME"
         )
     return name

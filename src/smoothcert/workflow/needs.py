@@ -49,9 +49,9 @@ def published(config: Config, need: Need) -> list[str]:
     if missing:
         raise SmoothcertError(
             f"configuration: published: {config['published']}: {len(missing)} of"
-            f" {len(wanted(need))} published certificate tables are not there, such as"
-            f" {missing[0]}.tsv.gz; expected them in {published_tables.folder()}, or"
-            " download, which fetches them"
+            f" {len(wanted(need))} published certificate tables are missing, such as"
+            f" {missing[0]}.tsv.gz; put them in {published_tables.folder()}, or set"
+            " download to fetch them"
         )
     return [paths.PUBLISHED.format(name=name) for name in wanted(need)]
 

@@ -110,6 +110,6 @@ def _axes(axes: Axes, title: str, norm: str, strict: bool, reach: float) -> None
     axes.set_yticks(range(0, 101, 20))
     # Each radius by itself, for the sampling of the inputs.
     band: dict[str, Any] = {"color": "0.5", "alpha": 0.25, "linewidth": 0}
-    axes.fill_between([], [], label="95% interval for the number of inputs", **band)
+    axes.fill_between([], [], label="95% CI (test-set sampling)", **band)
     # Below the axes: within them, the curves of easy data would run through it.
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)

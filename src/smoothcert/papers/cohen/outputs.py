@@ -11,8 +11,8 @@ SECTION = Section(
     key="cohen",
     title="Gaussian smoothing",
     claim=(
-        "Cohen, Rosenfeld and Kolter 2019: a majority vote under Gaussian noise cannot be changed"
-        " within a radius that the vote's margin gives. The baseline of all that follows."
+        "Cohen, Rosenfeld and Kolter 2019: a majority vote under Gaussian noise cannot change"
+        " within a radius given by the vote's margin. The baseline for everything below."
     ),
     notebook="cohen",
     outputs=(
@@ -29,7 +29,7 @@ SECTION = Section(
         Output(
             name="cohen_figure",
             kind="figure",
-            title="Certified accuracy against the ℓ₂ radius, one curve a noise scale",
+            title="Certified accuracy against the ℓ₂ radius, one curve per noise scale",
             make="smoothcert.papers.cohen.figure:measure",
             draw="smoothcert.papers.cohen.figure:draw",
             needs=_NEEDS,
@@ -39,14 +39,14 @@ SECTION = Section(
         Output(
             name="published_certificates",
             kind="table",
-            title="Certificates that papers' authors published: accuracy, ACR and level",
+            title="Certificates published by the papers' authors: accuracy, ACR and level",
             make="smoothcert.papers.cohen.published:records",
             needs=(Need("published"),),
         ),
         Output(
             name="published_choice",
             kind="table",
-            title="What the choice among published models is worth, and what an ACR may mean",
+            title="What choosing among published models gains, and what an ACR can mean",
             make="smoothcert.papers.cohen.published_choice:choices",
             needs=(Need("published"),),
         ),

@@ -29,18 +29,18 @@ def records(files: Files, options: Options) -> Table:
         Column("training", "training", show=names.training),
         Column("authors", "published by"),
         Column("inputs", "inputs"),
-        Column("alpha", "α of its radii"),
+        Column("alpha", "α of the radii"),
         Column("abstained", "abstain %", measured=True),
         Column("acr", "ACR", measured=True),
-        Column("stricter", "ACR at α = 0.001, less"),
+        Column("stricter", "ACR at α = 0.001, minus"),
         *(Column(accuracy_at(r), f"≥ {r:g}") for r in _RADII),
     )
     other = [row for row in rows if "stricter" in row]
     notes = (
         "Accuracy in percent, at l2 radii in pixels of [0,1]; plain counting of published rows.",
-        f"All runs state α = {ALPHA:g}. The radii of {len(other)} of them can only be of 0.01: they"
-        " lie on its lattice and not on the other's. Beside them, what 0.001 makes of their ACR.",
-        "The tables lie in the data directory, or are downloaded; none is part of this project.",
+        f"All runs state α = {ALPHA:g}. The radii of {len(other)} of them fit only α = 0.01: they"
+        " lie on its lattice, not on the other. Another column shows their ACR at 0.001.",
+        "The tables are in the data directory or downloaded; this project does not include them.",
     )
     return Table("", columns, rows, notes)
 

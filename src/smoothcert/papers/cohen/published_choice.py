@@ -28,7 +28,7 @@ from smoothcert.report.table import Column, Table
 
 _RADII = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0])
 ONE, HERE, ELSEWHERE, ORACLE = (
-    "one model: that of the largest ACR",
+    "one model: the one with the largest ACR",
     "the best at each radius, on these inputs",
     "the same, chosen on the other half of the inputs",
     "the best for each input (an oracle)",
@@ -55,10 +55,10 @@ def choices(files: Files, options: Options) -> Table:
         Column("correction", "correction"),
     )
     notes = (
-        "Published certificates, plain counting. Each choice of the best is read as an ACR by some"
-        " paper; only the first is the ACR of a classifier.",
-        "Correction: points of certified accuracy to give up for certificates that may be wrong,"
-        " at confidence 0.999 over the inputs, at the level of the radii.",
+        "Published certificates, plain counting. Some paper reports each of these choices as an"
+        " ACR; only the first is the ACR of a classifier.",
+        "Correction: points of certified accuracy to subtract for certificates that may be wrong,"
+        " with joint confidence 0.999, at the level of the radii.",
     )
     return Table("", columns, rows, notes)
 

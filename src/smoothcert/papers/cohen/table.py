@@ -130,20 +130,20 @@ def correction(inputs: int, alpha: float) -> Number:
 
 def _notes(rows: Sequence[Row], strict: bool) -> tuple[str, ...]:
     notes = [
-        "Accuracies are percent of the inputs that are classified correctly with a certified"
+        "Accuracies are percent of inputs classified correctly with a certified"
         f" radius {'>' if strict else '≥'} r, in pixels of [0,1] images; an abstention is wrong.",
-        "Brackets: 95% intervals for the number of inputs (Wilson for shares, Student's t for"
+        "Brackets: 95% CIs (test-set sampling; Wilson for proportions, Student's t for"
         " ACR, Gaffke's where few are certified). Certified radii and ACR are rounded down.",
     ]
     if any(isinstance(n, Number) and n.paper for row in rows for n in row.values()):
         notes.append(
-            "After the slash: the paper's value. Cohen's method is compared with the rows of"
+            "After the slash: the paper's value. Cohen's method is compared with the rows in"
             " DDRS (ResNet-18 on CIFAR-10, ResNet-50 on ImageNet)."
         )
     if any("different" in str(row["paper"]) or "not in" in str(row["paper"]) for row in rows):
         notes.append(
-            "The column paper says why no paper's value stands beside a row: a value is shown"
-            " only for the paper's own data, architecture and settings."
+            "The column paper states why a row has no paper's value: values are shown only for"
+            " the paper's own data, architecture and settings."
         )
     if any("envelope" in str(row["noise"]) for row in rows):
         notes.append(

@@ -87,16 +87,16 @@ def _notes(rows: list[Row], strict: bool, norms: str) -> tuple[str, ...]:
     notes = [
         f"Columns {'>' if strict else '≥'} r: percent classified correctly with a certified"
         f" {norms} radius {'>' if strict else '≥'} r, in pixels of"
-        f" [0,1] images; an abstention is wrong. Brackets: 95% interval for the number of inputs;"
-        " those of the accuracies are in the CSV file. Nothing is chosen here.",
-        "Mean scale: of the inputs' own noise scales. Changed by memory: certificates that"
-        " Algorithm 3 trimmed or relabelled; - where the memory was not applied (one scale for"
-        " all needs none).",
+        f" [0,1] images; an abstention is wrong. Brackets: 95% CI (test-set sampling);"
+        " the CSV file has those of the accuracies. No selection.",
+        "Mean scale: mean of the per-input noise scales. Changed by memory: certificates that"
+        " Algorithm 3 trimmed or relabelled; - where no memory was applied (a single scale needs"
+        " none).",
     ]
     if compared(rows):
         notes.append(
             "After the slash: the paper's value. Its appendix prints no ACR; its rows"
-            " MACER-DS2 (n=1), σ 0.25, K 200 and 300 are equal in all cells, and Cohen-DS on"
+            " MACER-DS2 (n=1), σ 0.25, K 200 and 300 are identical, and Cohen-DS on"
             " CIFAR-10 moves faster than its stated step size allows."
         )
     return tuple(notes)

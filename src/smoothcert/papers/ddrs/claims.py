@@ -44,11 +44,11 @@ _PAPER_BASES = {"cifar10": {"Cohen", "SmoothAdv", "MACER"}, "imagenet": {"Cohen"
 _GRIDS = {"1", "2", "4", "10"}  # samples of the paper's grid searches
 _TINY = 1e-9  # of percents that differ by rounding only
 _RULE = (
-    "at the paper's setting: within the sampling error of the inputs of both sides (95%,"
-    " independent) and the paper's rounding"
+    "at the paper's setting: met if within both sides' sampling error (95%, independent"
+    " inputs) and the paper's rounding"
 )
-_MISSING = "the tables here have no row of these methods (or none at this radius)"
-_NO_PAIR = "no certificates at an ascent's scales beside those at sigma_0 here"
+_MISSING = "the tables have no row for these methods (or none at this radius)"
+_NO_PAIR = "no certificates at an ascent's scales to compare with those at sigma_0"
 
 
 def table_of(method: str) -> str:
@@ -139,7 +139,7 @@ def gain(
         held = group.cell(minus(x, y), at, "acr_model", PAIRED)
         if held is not None:
             text += (
-                f"; chosen on other inputs {_words(held.value, at)},"
+                f"; selected on held-out inputs {_words(held.value, at)},"
                 f" 95% {held.low:+.3g} to {held.high:+.3g}"
             )
             ends = (held.low, held.high) if (held.value > 0) == (amount > 0) else ends
@@ -196,7 +196,7 @@ def over_best(claim: Claim, evidence: Evidence, *, at: float, on: str, training:
         agrees = own and amount > 0 and _within(claim, amount, [best, baseline])
         text = f"{amount:+.1f} points on {group.data} ({best.method} over {baseline.method})"
         measured.append(Measured(text, own, bool(agrees), toward(amount, claim.number)))
-    why = f"best over the trainings that are here, each at its best sigma and K; {_RULE}"
+    why = f"best over the available training methods, each at its best sigma and K; {_RULE}"
     return conclude(measured, _tables(evidence), why, _MISSING)
 
 
@@ -228,7 +228,7 @@ def acr_order(claim: Claim, evidence: Evidence, x: str, y: str, *, below: bool =
         gap = first.value - second.value
         text = f"{first.value:.3f} against {second.value:.3f} on {group.data}"
         measured.append(Measured(text, group.papers_own, gap * wanted > 0, toward(gap, wanted)))
-    why = "the order of the two per-input maxima, which is the ACR that the paper prints"
+    why = "order of the two per-input maxima, the ACR that the paper reports"
     return conclude(measured, _link(table_of(x)), why, _MISSING)
 
 
@@ -241,7 +241,7 @@ def methods(claim: Claim, evidence: Evidence) -> Finding:
         return not_run(_MISSING)
     return closed_form(
         f"{len(found)}: {', '.join(found)}", len(found) == claim.number, _tables(evidence),
-        "methods with a row X-DS in tables 1 to 3; needs no data",
+        "methods with an X-DS row in tables 1 to 3; needs no data",
     )  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def pixel_levels(claim: Claim, evidence: Evidence, radius: float) -> Finding:
     """The last whole level below a radius: 127/255 below 0.5."""
     below = int(radius * 255)
     return closed_form(
-        f"{below}/255 = {below / 255:.3f}, the last whole level within {radius:g}",
+        f"{below}/255 = {below / 255:.3f}, the largest whole level within {radius:g}",
         claim.value == f"{below}/255", "", "arithmetic",
     )  # fmt: skip
 
@@ -260,10 +260,10 @@ def evaluations(claim: Claim, evidence: Evidence) -> Finding:
     """The cost that the library counts for K = 100, n = 1, and a grid of it."""
     ascent, grid = Ascent(100).cost.evaluations, Grid(1, K=100).cost.evaluations
     return closed_form(
-        f"{ascent} for K = 100, n = 1; {grid} for the grid of one sample",
+        f"{ascent} for K = 100, n = 1; {grid} for the grid with one sample",
         ascent == claim.number == grid, evidence.first(_link("ddrs_times")),
-        "forward and backward passes as the library counts them; the votes for the class are left"
-        " out",
+        "forward and backward passes as counted by the library, without the votes for the"
+        " class",
     )  # fmt: skip
 
 
@@ -284,8 +284,8 @@ def seconds(claim: Claim, evidence: Evidence, how: str) -> Finding:
             more = 100 * (each.total / each.fixed - 1)
             text += f", {more.min():.0f} to {more.max():.0f}% over fixed"
         measured.append(Measured(text, False, False, LEVEL))
-    why = "seconds are of the machine; the paper's was a Quadro RTX-6000"
-    return conclude(measured, _link("ddrs_times"), why, "no run was timed here")
+    why = "times depend on the machine; the paper used a Quadro RTX-6000"
+    return conclude(measured, _link("ddrs_times"), why, "no timed run here")
 
 
 # --- every radius, every model -------------------------------------------------------------
@@ -321,12 +321,14 @@ def per_sigma(claim: Claim, evidence: Evidence, x: str, y: str, *, below: float 
         direction = SAME if agrees else OPPOSITE if lower >= above else IN_PART
         text = f"{above} cells above, {len(gaps) - above - lower} equal, {lower} below on {data}"
         measured.append(Measured(text, _all_papers(part), agrees, direction))
-    allowed = "no cell" if below == 0 else f"at most {below:.0%} of the cells"
+    allowed = "no cell is" if below == 0 else f"at most {below:.0%} of the cells are"
     why = (
-        f"{x} against {y} for each sigma and radius, the best K at each, cells where"
-        f" both are 0 left out; met if {allowed} may be below and more are above"
+        f"{x} against {y} at each sigma and radius, with the best K, without cells where"
+        f" both are 0; met if {allowed} below and more cells are above than below"
     )
-    return conclude(measured, _link("ddrs_appendix"), why, f"no {x} beside {y} per sigma here")
+    return conclude(
+        measured, _link("ddrs_appendix"), why, f"no {x} with {y} at the same sigma here"
+    )
 
 
 @check
@@ -355,10 +357,10 @@ def at_every_radius(
         direction = SAME if agrees else OPPOSITE if 2 * len(lower) >= len(gains) else IN_PART
         text = f"{text} on {group.data}"
         measured.append(Measured(text, group.papers_own, bool(agrees), direction))
-    why = "best sigma and K at each radius; met if below at none and above at some"
+    why = "best sigma and K at each radius; met if never below and above at least once"
     if most_beyond_middle:
         why += ", with the largest gain above the middle radius"
-    return conclude(measured, _link(table_of(x)), why, f"no {x} beside {y} here")
+    return conclude(measured, _link(table_of(x)), why, f"no {x} with {y} here")
 
 
 @check
@@ -385,7 +387,7 @@ def with_steps(claim: Claim, evidence: Evidence) -> Finding:
         text = f"{method}, {sigma} on {data}: {up} steps up, {down} down"
         direction = SAME if agrees else OPPOSITE if down >= up else IN_PART
         measured.append(Measured(text, _all_papers(part), agrees, direction))
-    why = "every step from one K to the next at every radius; met if none is down"
+    why = "every step from one K to the next, at every radius; met if none goes down"
     return conclude(measured, _link("ddrs_appendix"), why, "no model with several K here")
 
 
@@ -430,10 +432,10 @@ def _totals(evidence: Evidence, counts: tuple[str, str, str], words: str, why: s
 @check
 def same_prediction(claim: Claim, evidence: Evidence) -> Finding:
     """Of every input, at its own scale and at sigma_0."""
-    words = "{bad:,} of {all:,} inputs with another prediction ({extra:,} of them an abstention)"
+    words = "{bad:,} of {all:,} inputs predicted differently ({extra:,} of them abstentions)"
     why = (
-        "certified predictions at the ascent's scale (most K) against those at sigma_0, input by"
-        " input; met if none differs and none is lost to an abstention"
+        "certified predictions at the ascent's scale (largest K) against those at sigma_0, per"
+        " input; met if none differs or becomes an abstention"
     )
     return _totals(evidence, ("tested", "other_prediction", "abstains"), words, why)
 
@@ -441,10 +443,10 @@ def same_prediction(claim: Claim, evidence: Evidence) -> Finding:
 @check
 def no_loss(claim: Claim, evidence: Evidence) -> Finding:
     """A loss is proven where even the upper bound on the new radius is below the old one."""
-    words = "{bad:,} of {all:,} certificates with a proven loss ({extra:,} smaller, proven or not)"
+    words = "{bad:,} of {all:,} certificates with a proven loss ({extra:,} smaller in all)"
     why = (
-        "a loss is proven where the upper bound (same level) on the radius at the ascent's scale"
-        " is below the certified radius at sigma_0; met if there is none"
+        "a loss is proven if the upper bound (same level) on the radius at the ascent's scale"
+        " is below the certified radius at sigma_0; met if no loss is proven"
     )
     return _totals(evidence, ("certified", "proven_loss", "smaller"), words, why)
 
@@ -464,12 +466,12 @@ def overlaps(claim: Claim, evidence: Evidence) -> Finding:
                 measured.append(Measured(text, group.papers_own, changed == 0, direction))
     audits = [(path, one) for path, one in evidence.audits if "intersecting" in one.numbers]
     tables = evidence.first(*(_link(f"ddrs_table{n}") for n in TABLES.values()))
-    why = "the memory changes a certificate where its ball meets an earlier one of another class"
+    why = "the memory changes a certificate if its ball intersects an earlier one of another class"
     if audits:
         words = Counter(one.verdict for _, one in audits)
         why += f"; audits of whole tables: {', '.join(f'{n} {w}' for w, n in words.items())}"
     shown = audits[0][0] if audits else tables
-    return conclude(measured, shown, why, "the memory was not applied here")
+    return conclude(measured, shown, why, "no memory was applied here")
 
 
 @check
@@ -485,7 +487,7 @@ def beyond_reach(claim: Claim, evidence: Evidence, training: str, noise: str) ->
         text = f"fixed {fixed:.1f}, {run.scaling} {own:.1f} percent at 1.0 on {run.dataset}"
         measured.append(Measured(text, run.papers_own == "yes", agrees, direction))
     why = (
-        "certified accuracy at radius 1.0; met if 0 at the fixed scale and above 0 with the ascent"
+        "certified accuracy at radius 1.0; met if 0 at the fixed scale and positive with the ascent"
     )
     return conclude(measured, _link("ddrs_inputs"), why, "no SmoothAdv model of sigma 0.25 here")
 
@@ -501,7 +503,7 @@ def reached(claim: Claim, evidence: Evidence, start: float) -> Finding:
         inside = low <= claim.number <= high
         text = f"scales of {low:.3f} to {high:.3f} on {data} ({len(part)} models)"
         measured.append(Measured(text, False, inside, SAME if inside else OPPOSITE))
-    why = "which image it is, is not said: whether the scales found from this sigma_0 reach it"
+    why = "the paper does not identify the image; met if scales from this sigma_0 reach its value"
     return conclude(measured, _link("ddrs_inputs"), why, _NO_PAIR)
 
 
@@ -543,15 +545,15 @@ def grid_below(claim: Claim, evidence: Evidence) -> Finding:
         agrees = below == len(grids) and up > 0
         some = below > 0 or up > 0
         text = (
-            f"grid below the fixed scale in {below} of {len(grids)} n, ascent"
-            f" {up:+.4f} from it in ACR ({name})"
+            f"grid below the fixed scale for {below} of {len(grids)} n; ascent"
+            f" {up:+.4f} ACR relative to it ({name})"
         )
         direction = SAME if agrees else IN_PART if some else OPPOSITE
         measured.append(Measured(text, _papers_grids(grids), agrees, direction))
-    why = "paired differences of ACR from the fixed scale; met if every grid is below it and the"
+    why = "paired ACR differences to the fixed scale; met if every grid is below it and the"
     why += " ascent above"
     link = _link("ddrs_controls")
-    return conclude(measured, link, why, "no grid beside an ascent here")
+    return conclude(measured, link, why, "no grid with an ascent here")
 
 
 @check
@@ -575,4 +577,4 @@ def grid_samples(claim: Claim, evidence: Evidence) -> Finding:
         measured.append(Measured(text, _papers_grids(grids), agrees, direction))
     why = "ACR of the greedy grid by n; met if it never falls and ends higher"
     link = _link("ddrs_controls")
-    return conclude(measured, link, why, "no grid with two numbers of samples here")
+    return conclude(measured, link, why, "no grid with two different sample counts here")

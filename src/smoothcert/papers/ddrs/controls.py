@@ -65,7 +65,7 @@ def controls(files: Files, options: Titled) -> Table:
         Column("minus_fs", "minus σ_0", measured=True),
         Column("minus_mean", "minus one scale, its mean", measured=True),
         Column("minus_fixed", "minus best fixed scale", measured=True),
-        Column("minus_tuned", "minus fine-tuned as long", measured=True),
+        Column("minus_tuned", "minus fine-tuned for as long", measured=True),
         Column("verdict", "verdict"),
     )
     rows: list[Row] = []
@@ -77,7 +77,7 @@ def controls(files: Files, options: Titled) -> Table:
             trained = group[0].trained
             notes.append(
                 f"Left out: {data(group[0])}, {trained.slug if trained else 'unknown'},"
-                f" {group[0].budget}: no run at the fixed scale of training to compare with."
+                f" {group[0].budget}: no run at the fixed training scale to compare with."
             )
             continue
         rows += comparison.rows()
@@ -86,21 +86,21 @@ def controls(files: Files, options: Titled) -> Table:
 
 
 _NOTES = (
-    "Differences of ACR are paired: same inputs, same number of samples; brackets: 95% intervals"
-    " for the number of inputs, each by itself. An abstention counts as radius 0.",
-    "σ_0: the scale of training (λ for uniform noise), for all inputs, of the model trained at the"
+    "ACR differences are paired: same inputs, same number of samples; brackets: 95% CIs (test-set"
+    " sampling), each separately. An abstention counts as radius 0.",
+    "σ_0: the training scale (λ for uniform noise) for all inputs, of the model trained at the"
     " fixed scale. One scale, its mean: the same model with ONE scale for all inputs, the mean of"
-    " what the row's search gave them: ascent-mean of the same K, else the run of one scale that"
-    f" is nearest, if within {NEAR:.0%}. Best fixed scale: among all fixed scales of the table,"
+    " those found by the row's search: ascent-mean of the same K, else the run with the nearest"
+    f" single scale, if within {NEAR:.0%}. Best fixed scale: among all fixed scales of the table,"
     " chosen on the other half of the inputs.",
-    "Fine-tuned as long: the model that went on training at the fixed scale for as many epochs as"
-    " DS2 did; certified with the same scaling if there is such a run, else at σ_0, which is shown"
-    " and does not count as this control in the verdict.",
-    "Verdict. No gain, loss: against σ_0. Gain: above σ_0, of what is one scale for all inputs, so"
-    " that no adaptation to the input is behind it. Of the other rows that are above σ_0: beyond"
-    " controls: above each control too; as controls: not told apart from one of them; below a"
-    " control; control missing: no run of one scale at its mean, or for DS2 none that was"
-    " fine-tuned as long with the same scaling.",
+    "Fine-tuned for as long: the model trained further at the fixed scale, for as many epochs as"
+    " DS2; certified with the same scaling if there is such a run, else at σ_0, which is shown but"
+    " does not count as this control in the verdict.",
+    "Verdict. No gain, loss: relative to σ_0. Gain: above σ_0 with one scale for all inputs, so"
+    " per-input adaptation cannot explain it. Other rows above σ_0: beyond controls: also above"
+    " each control; as controls: no detectable difference to one of them; below a control;"
+    " control missing: no run with one scale at its mean, or for DS2 none fine-tuned for as long"
+    " with the same scaling.",
 )
 
 

@@ -198,15 +198,15 @@ def _measured(line: Line, table: CertificateTable, best: NDArray[np.float64]) ->
 
 
 _NOTES = (
-    "Samples: votes for the class, and of dual smoothing those for the level as well; each choice"
-    " by selection votes costs 100 more. α is that of the whole certificate; nothing of it is split"
-    " (docs/methods/dual.md). Differences are paired: same inputs; brackets: 95% intervals.",
-    "Fixed: models at the scale of their training. Best fixed: that of the largest ACR on the other"
-    " half of the inputs. The envelope takes the best model for each radius on the inputs that"
-    " measure it, and the largest radius at each input knows the label: neither is a classifier.",
-    "DDRS certifies at each input a classifier that keeps the input's scale everywhere. With a"
-    " memory (Algorithm 3) its answers hold for queries that come later; no order-free variant is"
-    " implemented. Dual smoothing: the level of an input is the vote of a smoothed estimator, the"
-    " radius the smaller of the level's and the class's. ACR, level given: without the cap of the"
-    " level, which certifies nothing; the difference is what the proof costs.",
+    "Samples: votes for the class and, for dual smoothing, for the level; each selection takes 100"
+    " more. α is that of the whole certificate and is not split (docs/methods/dual.md)."
+    " Differences are paired on the same inputs; brackets: 95% CIs.",
+    "Fixed: models at their training scale. Best fixed: the one with the largest ACR on the other"
+    " half of the inputs. The envelope takes the best model at each radius on the same inputs, and"
+    " the largest radius at each input uses the label: neither is a classifier.",
+    "DDRS certifies, at each input, a classifier that uses the input's scale everywhere. With a"
+    " memory (Algorithm 3) its answers hold for later queries; no order-free variant is"
+    " implemented. Dual smoothing: a smoothed estimator votes for the level of an input; the radius"
+    " is the smaller of the level's and the class's. ACR, level given: not capped by the level's"
+    " radius, so it certifies nothing; the difference is the cost of the proof.",
 )

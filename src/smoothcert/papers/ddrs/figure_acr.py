@@ -29,8 +29,8 @@ from smoothcert.report.style import COLOURS, PANEL, heading, style
 
 DATASETS = {"cifar10": "CIFAR-10", "imagenet": "ImageNet"}
 NOTE = (
-    "Paper: diamonds are the ACR that its tables 1 to 3 print; bars are what the accuracies of its"
-    " appendix H allow. It defines ACR as that of one model."
+    "Paper: diamonds show the ACR printed in its tables 1 to 3; bars show the range allowed by the"
+    " accuracies in its appendix H. It defines ACR for one model."
 )
 _LOOKS: dict[str, tuple[str, str, float, str]] = {  # colour, mark, place in a row, words
     "acr_model": (COLOURS[0], "o", -0.18, "best single model and K"),

@@ -44,14 +44,14 @@ WORDS = {
     "ascent-sound": "ascent, sound",
     "ascent-mean": "one σ: mean of DS",
     "ramp": "constant ramp",
-    "grid": "grid, soft",
-    "grid-hard": "grid an input, hard votes",
+    "grid": "per-input grid, soft",
+    "grid-hard": "per-input grid, hard votes",
     "grid-one": "one σ: best of a grid",
     "fixed": "fixed σ",
 }
 NOTE = (
-    "Lines: 95% intervals of the paired differences (Student's t, Gaffke's where few differ), each"
-    " by itself; * leaves out 0."
+    "Lines: 95% CIs of the paired differences (Student's t, Gaffke's where few differ), each"
+    " separately; * excludes 0."
 )
 BESIDE: dict[str, Any] = {
     "xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points",
@@ -101,7 +101,7 @@ def _panels(runs: Sequence[Run]) -> list[tuple[str, Run, list[Run]]]:
         beside = "" if lonely is None else f" beside {lonely.path}"
         raise SmoothcertError(
             "ddrs_controls: expected fixed smoothing (training fs, scaling fixed, one scale)"
-            f" and what to compare with it; found no such pair{beside}"
+            f" and runs to compare with it; found no such pair{beside}"
         )
     return panels
 
@@ -165,7 +165,7 @@ def draw(picture: Picture) -> Figure:
             for axes in cells[len(row) :]:
                 axes.set_axis_off()
         for axes in grid[-1]:
-            axes.set_xlabel("ACR minus that of fixed smoothing (pixels in [0, 1])")
+            axes.set_xlabel("ACR minus ACR of fixed smoothing (pixels in [0, 1])")
         add_notes(figure, picture.more["notes"])
         # Hung by a length, not by a share of an axis: panels differ in height.
         drop = ScaledTranslation(0, -0.5, figure.dpi_scale_trans)

@@ -56,12 +56,12 @@ from smoothcert.report.reference import Row as PaperRow
 from smoothcert.report.style import COLOURS, DASHES, PANEL, heading, style
 
 CURVE_NOTE = (
-    "One starting scale a panel, with the K of the largest ACR on these inputs (the paper does not"
-    " say which K it draws)."
+    "One starting scale per panel, with the K of the largest ACR on these inputs (the paper does"
+    " not state which K it plots)."
 )
 ENVELOPE_NOTE = "Envelope: best starting scale and K at each radius, chosen on these inputs."
-CAP_NOTE = "Dotted: the largest radius at a fixed scale, of an input whose n votes all agree."
-PASSES_NOTE = "Passes: forward and backward ones of one noisy sample, as the paper counts them."
+CAP_NOTE = "Dotted: the largest radius at a fixed scale, reached if all n votes agree."
+PASSES_NOTE = "Passes: forward and backward passes of one noisy sample, as counted by the paper."
 DIFFERENCE = "accuracy_difference"
 
 
@@ -346,7 +346,7 @@ def _panel(
     axes.set_yticks(range(0, 101, 20))
     axes.tick_params(labelbottom=False)
     band: dict[str, Any] = {"color": "0.5", "alpha": 0.25, "linewidth": 0}
-    text = "95% interval for the number of inputs (differences: paired)"
+    text = "95% CI (test-set sampling; differences paired)"
     difference.fill_between([], [], label=text, **band)
     above, below = axes.get_legend_handles_labels(), difference.get_legend_handles_labels()
     difference.legend(

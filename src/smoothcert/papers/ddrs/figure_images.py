@@ -145,8 +145,8 @@ def measure(files: Files, options: ImageOptions) -> Picture:
     })  # fmt: skip
     about = f"{data.name}, {readable.noise(noise.slug)}, σ* by {readable.scaling(scales.scaling)}"
     notes = (
-        f"{about}. σ* < σ₀ for {below} and σ* > σ₀ for {above} of {total} inputs. The same draw of"
-        " noise at both scales; pixels clipped to [0, 1] here only."
+        f"{about}. σ* < σ₀ for {below} and σ* > σ₀ for {above} of {total} inputs. Same noise"
+        " draw at both scales; pixels clipped to [0, 1] here only."
     )
     more = {"pictures": pictures, "notes": notes, "title": options.title}
     return Picture(frame("ddrs_images", rows), more)
@@ -156,12 +156,14 @@ def _identity(path: Path) -> dict[str, Any]:
     """Data, noise, split and seed of a table of scales, from its record."""
     record = sidecar(path)
     if not record.exists():
-        raise SmoothcertError(f"{record}: no such record; it says what data the scales are of")
+        raise SmoothcertError(
+            f"{record}: no such record; it states which data the scales belong to"
+        )
     identity = json_mapping(f"@{record}", str(record)).get("identity")
     known = {"seed": 0, "split": "test", **(identity if isinstance(identity, dict) else {})}
     for key in ("dataset", "noise"):
         if not isinstance(known.get(key), str):
-            raise SmoothcertError(f"{record}: lacks {key}, of which the scales are")
+            raise SmoothcertError(f"{record}: lacks {key}, to which the scales belong")
     return known
 
 
@@ -173,12 +175,12 @@ def _certificates(
     for run in runs:
         if run.scaling not in ("fixed", scaling):
             raise SmoothcertError(
-                f"{run.path}: scaling {run.scaling}; expected fixed or {scaling}, those shown"
+                f"{run.path}: scaling {run.scaling}; expected fixed or {scaling}, which are shown"
             )
         if (run.dataset, run.noise) != (identity["dataset"], identity["noise"]):
             raise SmoothcertError(
-                f"{run.path}: of {run.dataset} and {run.noise}; expected {identity['dataset']} and"
-                f" {identity['noise']}, those of the scales"
+                f"{run.path}: for {run.dataset} and {run.noise}; expected {identity['dataset']} and"
+                f" {identity['noise']}, as the scales"
             )
         if run.scaling in by_scaling:
             raise SmoothcertError(f"{run.path}: a second table of scaling {run.scaling}")

@@ -83,7 +83,7 @@ def measure(files: Files, options: Titled) -> Picture:
     everything = [run for _, _, run in pairs]
     notes = small_print(
         inputs_note(everything),
-        "Larger radius: correct, and certified farther than at the fixed scale.",
+        "Larger radius: correct, with a larger certified radius than at the fixed scale.",
         memory_note(everything),
     )
     more = {"notes": notes, "title": options.title}

@@ -62,8 +62,8 @@ LOOKS: dict[str, tuple[str, str, str, str]] = {
 }
 MOST_RADII = 4
 STEPS_NOTE = (
-    "Marks are runs (K = 0: the fixed scale); the lines between them guide the eye. Where the ramp"
-    " lies at 0, not even n equal votes reach the radius."
+    "Marks are runs (K = 0: the fixed scale); lines guide the eye. Where the ramp is 0, even n"
+    " agreeing votes do not reach the radius."
 )
 AT = "accuracy_percent_at"  # of the middle panel, beside the whole curves of the left one
 OUT_OF_REACH = "steps_out_of_reach"
@@ -106,7 +106,7 @@ def figure7(files: Files, options: AccuracyOptions) -> Picture:
     notes = small_print(
         inputs_note(everything),
         STEPS_NOTE,
-        "Upright lines: 95% intervals for the number of inputs.",
+        "Vertical lines: 95% CIs (test-set sampling).",
         memory_note(everything),
         paper_note(papers),
     )

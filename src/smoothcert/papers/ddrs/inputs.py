@@ -41,8 +41,8 @@ def inputs(files: Files, options: Titled) -> Table:
         Column("scaling", "scaling", show=readable.scaling),
         Column("budget", "budget", show=readable.budget),
         Column("tested", "inputs", measured=True),
-        Column("other_prediction", "another prediction", measured=True),
-        Column("abstains", "of them abstentions", measured=True),
+        Column("other_prediction", "different prediction", measured=True),
+        Column("abstains", "of which abstentions", measured=True),
         Column("certified", "certified at σ_0", measured=True),
         Column("smaller", "radius smaller", measured=True),
         Column("proven_loss", "proven smaller", measured=True),
@@ -52,11 +52,11 @@ def inputs(files: Files, options: Titled) -> Table:
     pairs = [(run, _fixed(run, chosen)) for run in chosen if names.scaling(run).name != "fixed"]
     rows = [_row(run, fixed) for run, fixed in pairs if fixed is not None]
     notes = (
-        "At the scales of each input against the fixed scale σ_0 of the same model, with as many"
-        " samples, before any memory. Another prediction: of the inputs that have one at σ_0;"
-        " an abstention at the own scale counts.",
-        "Proven smaller: the upper bound (same level as the lower one) on the radius at the own"
-        " scale is below the certified radius at σ_0, and the prediction is the same.",
+        "Per-input scales against the fixed scale σ_0 of the same model, with equal samples, before"
+        " any memory. Different prediction: among inputs with a prediction at σ_0; an abstention"
+        " at the per-input scale counts.",
+        "Proven smaller: the upper bound on the radius at the per-input scale (same level as the"
+        " lower one) is below the certified radius at σ_0, and the prediction is the same.",
     )
     return Table(options.title or "", columns, rows, notes)
 

@@ -12,15 +12,17 @@ class ImageOptions(Titled):
     """What a reader may choose of a figure of inputs under their noise."""
 
     rows: Count = Field(
-        3, description="inputs shown; 3 are the smallest, the nearest and the largest scale"
+        3, description="number of inputs; 3 shows the smallest, the nearest and the largest scale"
     )
-    seed: Natural | None = Field(None, description="of the noise drawn; that of the search")
+    seed: Natural | None = Field(None, description="seed of the noise; default: that of the search")
     scaling: str | None = Field(
-        None, description="of several in the table of scales; that of the certificates, or the last"
+        None,
+        description="which scaling in the table of scales; default: that of the"
+        " certificates, or the last",
     )
 
 
 class MoreImageOptions(ImageOptions):
     """The same, with more inputs."""
 
-    rows: Count = Field(8, description="inputs shown, at even ranks of their scale")
+    rows: Count = Field(8, description="number of inputs, evenly spaced in the rank of their scale")

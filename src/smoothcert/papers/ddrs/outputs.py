@@ -118,18 +118,18 @@ SECTION = Section(
         Output(
             name="ddrs_dual",
             kind="table",
-            title="Scales of the inputs' own, with a proof (dual smoothing) and without",
+            title="Per-input scales, with a proof (dual smoothing) and without",
             make=f"{_HERE}.dual:dual",
             needs=(Need("certificates", "ddrs_dual"),),
             options=AccuracyOptions,
         ),
         _table(
-            "ddrs_inputs", "Section 3.4 of DDRS: what its own scale does to an input",
+            "ddrs_inputs", "Section 3.4 of DDRS: what its scale does to each input",
             "inputs:inputs", *_TABLES_1_TO_3, "ddrs_table4", "ddrs_fig7", "ddrs_controls",
             "ddrs_grid", "training", options=Titled,
         ),
         _table(
-            "ddrs_times", "Appendix F of DDRS: seconds an input", "times:times", *_TABLES_1_TO_3,
+            "ddrs_times", "Appendix F of DDRS: seconds per input", "times:times", *_TABLES_1_TO_3,
             options=Titled,
         ),
         _table(
@@ -139,7 +139,7 @@ SECTION = Section(
         Output(
             name="ddrs_published",
             kind="table",
-            title="DDRS's baselines of one fixed scale, beside published certificates",
+            title="DDRS's fixed-scale baselines against published certificates",
             make=f"{_HERE}.published:baseline",
             needs=(Need("published", select=baselines),),
         ),
@@ -160,7 +160,7 @@ SECTION = Section(
         ),
         _images(
             "ddrs_fig6",
-            "Figure 6 of DDRS: images, under fixed noise and under noise of their own scale",
+            "Figure 6 of DDRS: images under fixed and per-input noise",
             ImageOptions,
         ),
         _figure(
@@ -170,7 +170,7 @@ SECTION = Section(
         ),
         _figure(
             "ddrs_controls",
-            "What the ascent of DDRS adds to a ramp, a shared scale, a grid: paired ACR",
+            "What DDRS's ascent adds to a ramp, a shared scale, a grid: paired ACR",
             "figure_controls:measure", "figure_controls:draw", "ddrs_controls", options=Titled,
         ),
         Output(
@@ -189,13 +189,13 @@ SECTION = Section(
         ),
         _figure(
             "ddrs_acr",
-            "The ACR that DDRS prints, beside what its appendix H allows; and ours",
+            "The ACR that DDRS prints, the bounds from its appendix H, and ours",
             "figure_acr:measure", "figure_acr:draw", *_TABLES_1_TO_3, options=Titled,
         ),
         Output(
             name="ddrs_appendix_sigma",
             kind="figure",
-            title="Appendix E of DDRS: the chosen scales, improved inputs marked",
+            title="Appendix E of DDRS: chosen scales, with improved inputs marked",
             make=f"{_HERE}.figure_sigma:measure",
             draw=f"{_HERE}.figure_sigma:draw",
             needs=(Need("certificates", "ddrs_table1", select=shown_and_fixed),),

@@ -25,7 +25,7 @@ from smoothcert.report.printing import number
 from smoothcert.report.reference import Cell, cells, inputs_behind
 from smoothcert.report.table import Column, Table
 
-DIFFERENCE = "published less DDRS"
+DIFFERENCE = "published minus DDRS"
 _NETWORKS = {"cifar10": "resnet18", "imagenet": "resnet50"}  # of DDRS, section 4
 
 
@@ -66,26 +66,26 @@ def baseline(files: Files, options: Options) -> Table:
         Column("whose", "whose"),
         Column("arch", "network"),
         Column("training", "training", show=names.training),
-        Column("among", "chosen of"),
+        Column("among", "chosen from"),
         Column("inputs", "inputs"),
         Column("acr", "ACR", measured=True),
         *accuracy_columns(radii, strict=False),
     )
     notes = (
-        "Context, no verdict. On CIFAR-10 DDRS has ResNet-18, the published models are ResNet-110."
-        " On ImageNet both are ResNet-50, and DDRS says that its SmoothAdv models are the released"
-        " ones, of the attacks shown here; of Cohen's it does not say whose they are.",
+        "Context only, no verdict. On CIFAR-10 DDRS uses ResNet-18; the published models are"
+        " ResNet-110. On ImageNet both are ResNet-50, and DDRS states that its SmoothAdv models are"
+        " the released ones, with the attacks shown here; it does not state the source of its Cohen"
+        " models.",
         "Accuracy in percent at l2 radii in pixels of [0,1], by plain counting, differences in"
-        " points; 95% intervals of the published accuracies are in the CSV file. The radii of"
-        " Cohen's own logs are of α = 0.01 but at σ = 0.12: table published_certificates.",
-        "Chosen of: SmoothAdv's authors published several models of one σ on CIFAR-10, by attack;"
-        " shown is that of the largest ACR on these inputs. DDRS trained with one attack, of"
-        " radius 0.25, which is smaller than that of most of them.",
-        "One σ: DDRS's appendix H, which prints no ACR. Best of several σ: its tables 1 to 3. There"
-        " accuracy is of the best σ at each radius, on the inputs that all models of the row have;"
-        " the published ACR is the area under that curve, which is the ACR of no one classifier."
-        " DDRS prints a larger ACR than its appendix allows any one model: figure ddrs_acr has the"
-        " bounds.",
+        " points; 95% intervals of the published accuracies are in the CSV file. The radii in"
+        " Cohen's own logs use α = 0.01 except at σ = 0.12: table published_certificates.",
+        "Chosen from: SmoothAdv's authors published several CIFAR-10 models per σ, one per attack;"
+        " we show the one with the largest ACR on these inputs. DDRS trained with one attack of"
+        " radius 0.25, smaller than most of them.",
+        "One σ: DDRS's appendix H, which prints no ACR. Best of several σ: its tables 1 to 3, with"
+        " the accuracy of the best σ at each radius, on the inputs shared by all models of the row."
+        " The published ACR is the area under that curve, which is the ACR of no single classifier."
+        " DDRS prints a larger ACR than its appendix allows for one model: see figure ddrs_acr.",
     )
     return Table("", columns, rows, notes)
 

@@ -57,7 +57,7 @@ def groups(runs: Iterable[Run], what: str, method: str | None = None) -> dict[Gr
     if not found:
         raise SmoothcertError(
             f"{what}: expected certificates of {method or 'Cohen, SmoothAdv, MACER or Yang'},"
-            " with the noise of training; found none"
+            " with the training noise; found none"
         )
     if len({group.n for group in found}) == 1:
         found = {replace(group, n=None): members for group, members in found.items()}
@@ -155,4 +155,4 @@ def paper_note(rows: Sequence[Row | NotComparable]) -> str:
     if sources:
         return f"Circles: the paper's values ({', '.join(sources)})."
     reasons = dict.fromkeys(row.reason for row in rows if isinstance(row, NotComparable))
-    return f"No values of the paper beside ours: {', '.join(reasons)}." if reasons else ""
+    return f"The paper's values are not shown: {', '.join(reasons)}." if reasons else ""

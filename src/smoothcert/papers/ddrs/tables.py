@@ -286,49 +286,47 @@ def _notes(rows: Sequence[Row], strict: bool, base: str, unit: str) -> tuple[str
     notes = [
         f"Columns {'>' if strict else '≥'} r: percent classified correctly with a certified"
         f" {unit} radius {'>' if strict else '≥'} r, in pixels of"
-        f" [0,1] images; an abstention is wrong. Brackets: 95% intervals for the number of inputs;"
-        " those of the accuracies are in the CSV file.",
-        f"Per radius, same inputs: the best {symbol} and K at each radius, chosen on the inputs"
-        " that measure it, as in the paper. Held out: chosen on one half of the inputs and"
-        " measured on the other, both ways round; the models named have the best ACR there."
-        " Optimism: the first minus the second in points, mean and largest over the radii at"
-        " which anything is certified.",
-        "ACR of one model: the mean radius (0 where wrong), as the paper defines it, of the model"
-        " with the best on the same inputs, or held out. Area under the curve: of the accuracies"
-        " in the row. Per-input maximum: an oracle takes the best model for each input, so that it"
-        " is no certificate of any classifier.",
-        "Minus rows: paired on the same inputs, in points; * where the 95% interval leaves out 0"
-        " (each by itself).",
-        "Changed by memory: certificates that Algorithm 3 trimmed or relabelled, of all that the"
-        " method's runs have; - where every input has one scale, which needs no memory.",
+        f" [0,1] images; an abstention is wrong. Brackets: 95% CIs (test-set sampling);"
+        " the CSV file has those of the accuracies.",
+        f"Per radius, same inputs: the best {symbol} and K at each radius, chosen on the same"
+        " inputs, as in the paper. Held out: chosen on one half of the inputs and measured on the"
+        " other, both ways; the models named have the best ACR there. Optimism: the first minus"
+        " the second in points, mean and maximum over the radii at which anything is certified.",
+        "ACR of one model: the mean radius (0 where wrong), as the paper defines it, of the best"
+        " model on the same inputs, or held out. Area under the curve: of the accuracies in the"
+        " row. Per-input maximum: an oracle picks the best model for each input, so it certifies"
+        " no classifier.",
+        "Minus rows: paired on the same inputs, in points; * where the 95% CI excludes 0 (each"
+        " separately).",
+        "Changed by memory: certificates that Algorithm 3 trimmed or relabelled, out of all"
+        " in the method's runs; - where all inputs share one scale, which needs no memory.",
     ]
     if base in names.TABLES:
         too_large, printed = above(names.TABLES[base])
         notes.append(
             f"The paper's ACR is the per-input maximum: {too_large} of the {printed} that its"
-            " table prints are more than any one model and K of its appendix H can have."
+            " table prints exceed what any one model and K in its appendix H can have."
         )
     if compared(rows):
         notes.append(
             "After the slash: the paper's value."
             + (
-                " Which of the three ACR table 4 prints cannot be told from its numbers."
+                " Its numbers do not show which of the three ACRs table 4 prints."
                 if base == names.YANG
                 else ""
             )
         )
     if any(row["paper"] is not None and not compared([row]) for row in rows):
         notes.append(
-            "Where the column paper gives a reason, no paper's value stands beside ours: it is"
-            " shown for the paper's own data, architecture and settings only (ResNet-18 on"
+            "Where the column paper gives a reason, the paper's value is not shown: values are"
+            " shown only for the paper's own data, architecture and settings (ResNet-18 on"
             " CIFAR-10, ResNet-50 on ImageNet, n = 100,000)."
         )
     if base == names.YANG:
         notes.append(
-            "Radius λ (2 p_A - 1) with p_A bounded from below, so that a fixed λ certifies less"
-            " than λ: at r = 1.0 a model with λ at most 1 has 0 (the paper prints 46 for Yang on"
-            " CIFAR-10, which rounding of stored radii to three digits would explain, and 0 on"
-            " ImageNet)."
+            "Radius λ (2 p_A - 1) with a lower bound on p_A, so a fixed λ certifies less than λ:"
+            " at r = 1.0 a model with λ at most 1 has 0 (the paper prints 0 on ImageNet but 46 for"
+            " Yang on CIFAR-10; rounding stored radii to three digits would explain it)."
         )
         notes += _beside_yang(rows)
     return tuple(notes)
@@ -338,15 +336,15 @@ def _beside_yang(rows: Sequence[Row]) -> list[str]:
     """What the rows that the paper has not are."""
     made = {str(row["method"]) for row in rows}
     notes = [
-        "Samples and seconds: means over inputs and models, of the votes alone, on the machine that"
+        "Samples and seconds: means over inputs and models, for the votes only, on the machine that"
         " drew them."
     ]
     if any("λ > 1" in name for name in made):
-        notes.append("λ > 1: wider noise than the paper tries, trained and certified alike.")
+        notes.append("λ > 1: wider noise than the paper tries, in training and certification.")
     if any("[0, 1]" in name for name in made):
         notes.append(
             "Inputs in [0, 1]: the same votes, read with the box constraint (Voracek and Hein"
-            " 2023); it gives more only beyond a radius of 1."
+            " 2023); this helps only beyond a radius of 1."
         )
     if any(name.startswith(names.SPLITTING) for name in made):
         notes.append(

@@ -48,7 +48,7 @@ def times(files: Files, options: Titled) -> Table:
         Column("device", "device"),
         Column("passes", "passes: search / votes"),
         Column("fixed", "votes at σ_0 (s)", measured=True),
-        Column("votes", "votes at own scales (s)", measured=True),
+        Column("votes", "votes at per-input scales (s)", measured=True),
         Column("search", "search (s)", measured=True),
         Column("memory", "memory (s)", measured=True),
         Column("overhead", "overhead (%)", measured=True),
@@ -64,15 +64,15 @@ def _notes() -> tuple[str, ...]:
         for plain, own in [printed_seconds(dataset)]
     )
     return (
-        "Seconds an input, means over the inputs, by the clock of the machine that ran it: votes"
-        " for class and radius, at the fixed scale and at the inputs' own; the search of the"
-        " scale with its votes for c_A; the memory. Overhead: search and memory in percent of the"
-        " votes at the fixed scale (of those at the own scales where there is no such run); the"
-        " two kinds of votes are the same work, so that their difference is the clock's. Without"
-        " a record of the search there is no time of it.",
-        "Passes of one noisy sample through the network, a backward pass counted as one more.",
+        "Seconds per input, averaged over inputs, measured on the machine that ran it: votes for"
+        " class and radius, at the fixed and at the per-input scales; the scale search with its"
+        " votes for c_A; the memory. Overhead: search and memory in percent of the votes at the"
+        " fixed scale (or at the per-input scales if there is no such run). Both kinds of votes are"
+        " the same work, so their difference is timing noise. Without a"
+        " record of the search, its time is missing.",
+        "Passes of one noisy sample through the network; a backward pass counts as one more.",
         f"Paper, fixed and data-dependent (search and memory included): {printed}, on a Quadro"
-        " RTX-6000; its K is lost in the text. It stands after the slash for its own networks.",
+        " RTX-6000; the text does not give its K. Shown after the slash for the paper's networks.",
     )
 
 
@@ -133,7 +133,7 @@ def scales_record(run: Run) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SmoothcertError(f"{path}: no record of a table of scales: {error}") from None
     if run.record.get("model_digest") not in (None, digest):
-        raise SmoothcertError(f"{path}: of another model than {run.path}")
+        raise SmoothcertError(f"{path}: for another model than {run.path}")
     return record
 
 

@@ -55,7 +55,7 @@ TABLES = (
     *(f"iss_table{number}" for number in (1, 4, 5)),
     *(f"iss_table{number}_published" for number in (1, 4, 5)),
 )
-_MISSING = "the tables of ISS here have no such budget"
+_MISSING = "the ISS tables here have no such budget"
 
 
 # --- the rows of the tables ------------------------------------------------------------------
@@ -200,8 +200,8 @@ def sample_share(claim: Claim, evidence: Evidence, kind: str, bound: float, on: 
     else:
         measured = [Measured(f"{b.share:.3f} on {b.model}", False, False, LEVEL) for b in chosen]
     why = (
-        "average samples, selection included, over kbar; met if the mean over the models is"
-        f" within 0.05 of {claim.value}, and our sampling error (95%)"
+        "average samples, including selection, over kbar; met if the mean over models is"
+        f" within 0.05 of {claim.value} and our sampling error (95%)"
     )
     return conclude(measured, _file(chosen), why, _MISSING)
 
@@ -233,7 +233,7 @@ def speed_up_order(claim: Claim, evidence: Evidence, high: str, low: str) -> Fin
         factors[b.kind[1], b.kbar][b.dataset.split("-")[0]].append(1 / b.share)
     both = {at: by for at, by in factors.items() if {high, low} <= by.keys()}
     if not both:
-        return not_run("no budget was run on CIFAR-10 and on ImageNet here")
+        return not_run("no budget was run on both CIFAR-10 and ImageNet here")
     own = all(b.papers_own for b in chosen if b.dataset in (high, low))
     measured = []
     for (bound, kbar), by in sorted(both.items()):
@@ -241,7 +241,7 @@ def speed_up_order(claim: Claim, evidence: Evidence, high: str, low: str) -> Fin
         text = f"U {bound:g}, kbar {kbar:,}: at least {least:.1f} against at most {most:.1f}"
         agrees = least > most
         measured.append(Measured(text, own, agrees, SAME if agrees else OPPOSITE))
-    why = "least of CIFAR-10 against largest of ImageNet at equal budget"
+    why = "smallest on CIFAR-10 against largest on ImageNet at equal budget"
     return conclude(measured, _file(chosen), why, _MISSING)
 
 
@@ -269,7 +269,7 @@ def samples_for_time(claim: Claim, evidence: Evidence, slug: str) -> Finding:
     measured = [
         Measured(f"{b.share:.2f} of the samples on {b.model}", False, False, LEVEL) for b in chosen
     ]
-    missing = f"no budget with kbar = {budget.n:,} here; the paper has it in a figure only"
+    missing = f"no budget with kbar = {budget.n:,} here; the paper shows it only in a figure"
     return conclude(measured, _file(chosen), "samples stand for time", missing)
 
 
@@ -282,22 +282,21 @@ def histogram_votes(claim: Claim, evidence: Evidence) -> Finding:
             sizes[b.model] = max(b.kbar, sizes.get(b.model, 0))
     measured = [Measured(f"{n:,} votes on {m}", False, False, LEVEL) for m, n in sizes.items()]
     link = evidence.first("figures/iss_fig4.png", "tables/iss_table1.csv")
-    return conclude(measured, link, "votes that our histogram of p_A takes", _MISSING)
+    return conclude(measured, link, "votes in our histogram of p_A", _MISSING)
 
 
 @check
 def stage_one_share(claim: Claim, evidence: Evidence) -> Finding:
     """The k0 / kbar of figure 6, lower."""
     return not_run(
-        "figure 6 (lower) is drawn here for several k0 / kbar; what performs well everywhere is"
-        " not defined"
+        "figure 6 (lower) shows several k0 / kbar; what performs well everywhere is not defined"
     )
 
 
 # --- ISS against fixed sizes of as many samples ----------------------------------------------
 
-_EQUAL = "the fixed size of as many samples is read between the fixed sizes of the same model"
-_NO_PAIR = "no fixed sizes around the average samples of an ISS budget here"
+_EQUAL = "fixed budgets of the same model, interpolated to equal samples"
+_NO_PAIR = "no fixed budgets below and above the average samples of an ISS budget here"
 
 
 @check
@@ -311,7 +310,7 @@ def above_fixed(claim: Claim, evidence: Evidence) -> Finding:
         and b.number("acr") is not None
         and (other := _fixed(every, b, lambda f: f.number("acr"))) is not None
     ]
-    measured = _by_model(pairs, "above", "{:+.4f} at the least")
+    measured = _by_model(pairs, "above", "at least {:+.4f}")
     why = f"samples stand for time; {_EQUAL}; met if every pair is above"
     return conclude(measured, _file([b for b, *_ in pairs]), why, _NO_PAIR)
 
@@ -332,9 +331,9 @@ def below_then_above_fixed(claim: Claim, evidence: Evidence) -> Finding:
         if len(gaps) > 1:
             pairs.append((b, gaps[-1], gaps[0] <= 0 < gaps[-1]))
     measured = _by_model(
-        pairs, "below first, above last", "{:+.1f} points at the last radius at the least"
+        pairs, "below first, above last", "at least {:+.1f} points at the last radius"
     )
-    why = f"accuracy at the first and the last radius that is reached; {_EQUAL}"
+    why = f"accuracy at the first and the last reached radius; {_EQUAL}"
     return conclude(measured, _file([b for b, *_ in pairs]), why, _NO_PAIR)
 
 
@@ -401,7 +400,7 @@ def budget_acr(claim: Claim, evidence: Evidence, slug: str, sigma: float) -> Fin
         for b in chosen
     ]
     why = (
-        "ACR of the budget that took this time in the paper; met within the sampling error of both"
+        "ACR of the budget with this time in the paper; met if within the sampling error of both"
         " sides"
     )
     return conclude(measured, _file(chosen), why, _MISSING)
@@ -433,10 +432,10 @@ def budget_minutes(
         for b in timed
     ]
     why = (
-        "minutes are of the machine and of its number of inputs; only votes sampled for that"
+        "times depend on the machine and the number of inputs; only votes sampled for that"
         " budget alone are timed"
     )
-    return conclude(measured, _file(timed), why, "no budget of this kind was timed here")
+    return conclude(measured, _file(timed), why, "no timed budget of this kind here")
 
 
 @check
@@ -453,10 +452,8 @@ def minutes_by_samples(claim: Claim, evidence: Evidence) -> Finding:
             model = next(b.model for b in timed if b.key == key)
             text = f"{min(each):.3g} to {max(each):.3g} min for 100,000 samples on {model}"
             measured.append(Measured(text, False, off <= 0.2, SAME if off <= 0.2 else OPPOSITE))
-    why = "budgets sampled for themselves; met if none is a fifth off the median rate"
-    return conclude(
-        measured, _file(timed), why, "fewer than two budgets of a model were timed here"
-    )
+    why = "separately sampled budgets; met if all are within a fifth of the median rate"
+    return conclude(measured, _file(timed), why, "fewer than two timed budgets of a model here")
 
 
 def _timed(evidence: Evidence) -> list[Budgeted]:
@@ -473,7 +470,9 @@ _SETTING = (
 )
 # The bound as printed, 0.0042, is anything from 0.00415 to 0.00425.
 _BOUNDS = (0.00415, BOUND, 0.00425)
-_PRINTED = f"met within the rounding of what is printed, of the bound ({BOUND}) and of the number"
+_PRINTED = (
+    f"met within the rounding of the printed values, of the bound ({BOUND}) and of the number"
+)
 # All three printed sizes (35,000, 50,000, 65,000) are multiples of 5,000.
 _HALF_SIZE = 2_500
 _SIZES = {_LOW: 35_000, _HIGH: 65_000}
@@ -495,8 +494,8 @@ def equal_decline_size(claim: Claim, evidence: Evidence, *at: float) -> Finding:
     """The size of equal decline at a class probability, or the mean of several."""
     low, middle, high = (sum(size(p, u) for p in at) / len(at) for u in reversed(_BOUNDS))
     why = f"equation 5, {_SETTING}; {_PRINTED} (sizes: multiples of 5,000)"
-    why += "" if len(at) == 1 else "; the mean of the two sizes, so that both rules cost the same"
-    text = f"{middle:,.0f} ({low:,.0f} to {high:,.0f} as the bound is rounded)"
+    why += "" if len(at) == 1 else "; the mean of the two sizes, so both rules cost the same"
+    text = f"{middle:,.0f} ({low:,.0f} to {high:,.0f} for the rounding of the bound)"
     agrees = _met((low, middle, high), claim, _HALF_SIZE)
     return closed_form(text, agrees, _figure(evidence, 3), why)
 
@@ -533,7 +532,7 @@ def radius_exchanged(claim: Claim, evidence: Evidence, which: str) -> Finding:
     half, why = claim.step / 2, f"equation 3 at the printed sizes, {_SETTING}"
     if which == "average":
         half = 0.0005
-        why += "; the paper takes it from two terms rounded to 0.001"
+        why += "; the paper computes it from two terms rounded to 0.001"
     return closed_form(f"{ours:.5f}", _met([ours], claim, half), _figure(evidence, 3), why)
 
 
@@ -543,7 +542,9 @@ def ahead_from(claim: Claim, evidence: Evidence) -> Finding:
     each = {scale: crossing(scale) for scale in (0.25, 0.5, 1.0)}
     near = any(abs(p - claim.number) <= 0.01 for p in each.values())
     text = ", ".join(f"{p:.3f} (sigma {s:g})" for s, p in each.items())
-    why = "mean radius by class probability, k0 = 1,000, alpha 0.001; met if within 0.01 at a sigma"
+    why = (
+        "mean radius by class probability, k0 = 1,000, alpha 0.001; met if within 0.01 for a sigma"
+    )
     return closed_form(text, near, _figure(evidence, 4), why)
 
 

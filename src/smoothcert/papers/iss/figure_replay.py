@@ -100,7 +100,7 @@ def draw_savings(picture: Picture) -> Figure:
         )
         axes.set_ylim(-0.7, len(points) - 0.3)
         axes.set_xlim(left=0)
-        axes.set_xlabel("average samples an input at equal decline of the average radius")
+        axes.set_xlabel("average samples per input at equal decline of the average radius")
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         figure.legend(loc="outside upper center", ncols=4)
     return figure
@@ -139,7 +139,7 @@ def draw_trade_off(picture: Picture) -> Figure:
                     ordered.samples, ordered.acr, "o", linestyle=DASHES[i % len(DASHES)],
                     markersize=3.5, color=COLOURS[i % len(COLOURS)], label=series,
                 )  # fmt: skip
-            axes.set_xlabel("average samples an input, selection included")
+            axes.set_xlabel("average samples per input, including selection")
             axes.set_ylabel(_RADIUS)
             axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
             axes.set_title(panel.model.iloc[0])

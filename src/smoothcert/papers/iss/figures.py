@@ -289,7 +289,7 @@ def draw_figure6(picture: Picture) -> Figure:
         heading(
             figure,
             f"Samples for a decline of at most U (σ = {picture.more['scale']:g}, α = {ALPHA:g});"
-            " none where U covers the radius",
+            " none where U exceeds the radius",
         )
     return figure
 

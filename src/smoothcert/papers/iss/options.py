@@ -24,17 +24,17 @@ class ScaleOptions(Options):
 class CoverageOptions(MappingOptions):
     """How the worst class probability is searched for."""
 
-    points: Count = Field(120, description="class probabilities that are searched")
+    points: Count = Field(120, description="class probabilities to search")
     rounds: Natural = Field(2, description="refinements around the worst of them")
 
 
 class PublishedOptions(Options):
     """How the votes behind a published table are drawn again."""
 
-    inputs: Count = Field(10_000, description="at most so many inputs of a table: every K-th")
+    inputs: Count = Field(10_000, description="maximum number of inputs of a table: every K-th")
     repeats: Count = Field(3, description="draws to average over")
-    look: Count = Field(200, description="granularity of sample sizes")
-    seed: Natural = Field(0, description="of the draws")
+    look: Count = Field(200, description="step between sample sizes")
+    seed: Natural = Field(0, description="seed of the draws")
 
 
 class ReplayOptions(Options):
@@ -42,6 +42,6 @@ class ReplayOptions(Options):
 
     every: Count = Field(1, description="use every K-th input")
     repeats: Count = Field(3, description="draws to average over")
-    look: Count = Field(200, description="granularity of sample sizes")
-    seed: Natural = Field(0, description="of the draws")
-    title: str | None = Field(None, description="its heading")
+    look: Count = Field(200, description="step between sample sizes")
+    seed: Natural = Field(0, description="seed of the draws")
+    title: str | None = Field(None, description="heading")

@@ -82,8 +82,8 @@ SECTION = Section(
     key="iss",
     title="Input-specific sample sizes (ISS)",
     claim=(
-        "Chen et al. 2022: most inputs need far fewer samples than the usual 100,000 for a radius"
-        " that is hardly smaller."
+        "Chen et al. 2022: most inputs need far fewer samples than the usual 100,000 for a nearly"
+        " equal radius."
     ),
     paper="iss",
     notebook="iss",
@@ -113,7 +113,7 @@ SECTION = Section(
         Output(
             name="iss_savings",
             kind="table",
-            title="What sound budgets would have saved on published models, at equal decline",
+            title="Samples that sound budgets would save on published models, at equal decline",
             make="smoothcert.papers.iss.published_tables:savings",
             needs=_PUBLISHED,
         ),
@@ -130,7 +130,7 @@ SECTION = Section(
             name="iss_fig4_published",
             kind="figure",
             title=(
-                "Figure 4 of ISS: where ISS is ahead, and the class probabilities of the paper's"
+                "Figure 4 of ISS: where ISS is better, and the class probabilities of the paper's"
                 " models, from published certificates"
             ),
             make="smoothcert.papers.iss.figures:published4",
@@ -143,7 +143,7 @@ SECTION = Section(
             name="iss_fig6_published",
             kind="figure",
             title=(
-                "Figure 6 of ISS, lower: average radius and samples by the share of stage 1, on"
+                "Figure 6 of ISS, lower: average radius and samples by the fraction of stage 1, on"
                 " published certificates"
             ),
             make="smoothcert.papers.iss.figure_replay:published6",
@@ -174,7 +174,7 @@ SECTION = Section(
         Output(
             name="iss_fig4",
             kind="figure",
-            title="Figure 4 of ISS: where ISS is ahead, and the class probabilities of one model",
+            title="Figure 4 of ISS: where ISS is better, and the class probabilities of one model",
             make="smoothcert.papers.iss.figures:figure4",
             draw="smoothcert.papers.iss.figures:draw_figure4",
             needs=_ONE_MODEL,
@@ -204,7 +204,7 @@ SECTION = Section(
         Output(
             name="iss_fig6_lower",
             kind="figure",
-            title="Figure 6 of ISS, lower: average radius and samples by the share of stage 1",
+            title="Figure 6 of ISS, lower: average radius and samples by the fraction of stage 1",
             make="smoothcert.papers.iss.figure_replay:figure6_lower",
             draw="smoothcert.papers.iss.figure_replay:draw_figure6_lower",
             needs=_ONE_MODEL,
@@ -215,7 +215,7 @@ SECTION = Section(
         Output(
             name="iss_coverage",
             kind="figure",
-            title="Failure probability of ISS, exact, for every way of reading its Algorithm 2",
+            title="Exact failure probability of ISS for every reading of its Algorithm 2",
             make="smoothcert.papers.iss.figure_coverage:measure",
             draw="smoothcert.papers.iss.figure_coverage:draw",
             options=CoverageOptions,

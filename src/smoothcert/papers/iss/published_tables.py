@@ -91,35 +91,35 @@ def _printed(number: int, files: Iterable[Path]) -> Table:
 def _notes(number: int, rows: list[Row]) -> tuple[str, ...]:
     beyond = any(row["verdict"] == "beyond the record" for row in rows)
     return (
-        "The model is another training of the same method than the paper's (by Jeong et al. 2023):"
-        " a difference may be the training's, and no verdict is given."
+        "The model is another training run of the paper's method (by Jeong et al. 2023): a"
+        " difference may come from training, so there is no verdict."
         if number == 5
-        else "The models that the paper certifies: Jeong and Shin published a row an input for"
-        " them, from which the votes are recovered.",
-        "Of the 500 validation images that the paper certifies (every 100th)."
+        else "The models that the paper certifies: Jeong and Shin published one row per input for"
+        " them, from which we recover the votes.",
+        "The 500 validation images that the paper certifies (every 100th)."
         if number != 5
-        else "Of 500 test images, as many as the paper certifies (here every 20th).",
+        else "500 test images, as many as the paper certifies (here every 20th).",
         "A replay draws these votes again without replacement: no new certificate. The certified"
-        " class is taken as chosen. An abstention's votes were not published; it costs the samples"
-        " of a class of probability 1/2"
+        " class counts as selected. Votes of abstentions were not published; they cost as many"
+        " samples as a class of probability 1/2"
         + (
-            ", to which a relative decline gives nearly all; at least: those of a smaller one, to"
-            " which it gives none."
+            ", which a relative decline gives nearly all samples; the lower bound assumes a smaller"
+            " probability, which gets none."
             if number == 4
             else "."
         ),
-        "After a slash the paper's number. Reproduced: all within the sampling error of both sides"
-        " (their inputs taken as independent, though they are the same).",
+        "After a slash: the paper's number. Reproduced: all within both sides' sampling error"
+        " (inputs treated as independent, though they are the same).",
         *(
             (
-                f"Beyond the record: more than {_BEYOND:g}% of the votes are past the 100,000 that"
-                " were published, drawn from their share; shown, not judged.",
+                f"Beyond the record: more than {_BEYOND:g}% of the votes exceed the 100,000"
+                " published ones and are drawn from their proportions; shown, not judged.",
             )
             if beyond
             else ()
         ),
-        "ACR difference: against 100,000 samples for every input, paired. ISS as published reuses"
-        " its first votes, which is no proof; fresh and sequential budgets are sound.",
+        "ACR difference: paired, relative to 100,000 samples for every input. ISS as published"
+        " reuses its first votes, so it has no proof; fresh and sequential budgets are sound.",
     )
 
 
@@ -185,12 +185,12 @@ def savings(files: Files, options: Options) -> Table:
         Column("saved_fresh", "against ISS, fresh (%)"),
     )
     notes = (
-        "Each kind at the mean decline of the ACR that ISS gives at U = 0.05 (at most 100,000"
-        " samples, level 0.001), read between replays of neighbouring bounds, prices and sizes.",
-        "Saved: samples of sequential sampling as a share that is not drawn.",
-        "Of tables of 10,000 inputs every 20th."
+        "Each kind at the mean ACR decline of ISS at U = 0.05 (at most 100,000 samples, level"
+        " 0.001), interpolated between replays of neighbouring bounds, prices and sizes.",
+        "Saved: fraction of samples that sequential sampling does not draw.",
+        "Tables of 10,000 inputs: every 20th input."
         if _thin(read_rows(files.some(), "record"))
-        else "Of all inputs of each table.",
+        else "All inputs of each table.",
     )
     return Table("", columns, savings_rows(files.some()), notes)
 

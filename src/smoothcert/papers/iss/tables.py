@@ -80,13 +80,13 @@ def budgets(files: Files, options: AccuracyOptions) -> Table:
     )
     sign = ">" if options.strict else "≥"
     notes = (
-        "samples: average noise samples an input, selection included; the paper's counts"
-        " leave out stage 1 of inputs that end without a certificate.",
-        "votes: own: sampled for this budget alone, time measured; shared: read from a store"
-        " of a larger budget, time in proportion to the samples. Minutes are of all inputs.",
-        "MAD: largest decline of a radius against the largest fixed budget, as drawn; - if"
-        " none is as large.",
-        f"accuracy (%) at radius {sign} r, with intervals for the number of inputs.",
+        "samples: average noise samples per input, including selection; the paper's counts"
+        " omit stage 1 of inputs that get no certificate.",
+        "votes: own: sampled for this budget alone, with measured time; shared: read from the"
+        " store of a larger budget, with time proportional to samples. Minutes are for all inputs.",
+        "MAD: maximum absolute decline of a radius relative to the largest fixed budget; - if"
+        " no fixed budget is as large.",
+        f"accuracy (%) at radius {sign} r, with 95% CIs (test-set sampling).",
         _comparison(rows),
     )
     return Table(options.title or "", columns, rows, notes)
@@ -121,12 +121,12 @@ def certified(radius: float) -> Metric:
 def _comparison(rows: Sequence[Row]) -> str:
     if any(isinstance(row["acr"], Number) and row["acr"].paper for row in rows):
         return (
-            "After a slash: the paper's value, of a network trained in the same way; its times are"
-            " of another machine."
+            "After a slash: the paper's value, for a network trained in the same way; its times are"
+            " from another machine."
         )
     return (
-        "Different data or training than the paper's (ImageNet ResNet-50 Consistency, CIFAR-10"
-        " ResNet-110 MACER), so that no number of it stands beside these."
+        "Data or training differ from the paper's (ImageNet ResNet-50 Consistency, CIFAR-10"
+        " ResNet-110 MACER), so its numbers are not shown."
     )
 
 

@@ -29,7 +29,7 @@ def read_task(paths: Sequence[Path]) -> Task:
     except FileNotFoundError:
         raise SmoothcertError(f"{path}: no such file; expected the record of the CSV") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise SmoothcertError(f"{path}: no record of `smoothcert lbrs image`: {error}") from None
+        raise SmoothcertError(f"{path}: not a record of `smoothcert lbrs image`: {error}") from None
 
 
 def read_rows(paths: Sequence[Path]) -> list[Row]:

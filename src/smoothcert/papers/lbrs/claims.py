@@ -31,8 +31,8 @@ from smoothcert.report.claims import (
 from smoothcert.report.numbers import each
 
 _TABLE = "lbrs_claims"
-_MISSING = f"tables/{_TABLE}.csv is not here"
-_RULE = "the rules are in smoothcert.papers.lbrs.verdicts; met if every row holds"
+_MISSING = f"tables/{_TABLE}.csv does not exist"
+_RULE = "rules: smoothcert.papers.lbrs.verdicts; met if every row holds"
 
 
 def _rows(evidence: Evidence, ids: tuple[str, ...], **labels: Any) -> list[Any]:
@@ -102,7 +102,7 @@ def lbrs_corner(claim: Claim, evidence: Evidence, method: str) -> Finding:
     labels = {"norm": "l2", "attack": "transfer", "method": method, "head": "tanh"}
     numbers = evidence.of("lbrs_fig3", **labels)
     if numbers.empty:
-        return not_run("no accuracies of the first image task here")
+        return not_run("no accuracies for the first image task here")
     settings, accuracy = curve(numbers[numbers.radius == 0], "parameter")
     means = accuracy.mean(axis=1)
     kept = means >= means[0] - 0.01
@@ -110,10 +110,10 @@ def lbrs_corner(claim: Claim, evidence: Evidence, method: str) -> Finding:
     at, after = settings[last], settings[min(last + 1, len(settings) - 1)]
     agrees = bool(at <= claim.number <= after)
     dataset, positive = numbers.dataset.iloc[0], numbers.positive.iloc[0]
-    text = f"accuracy within 0.01 of {means[0]:.3f} up to {at:g}, not at {after:g}, on"
+    text = f"accuracy within 0.01 of {means[0]:.3f} up to {at:g} but not at {after:g}, on"
     one = Measured(f"{text} {dataset}:{positive}", dataset == "mnist", agrees, LEVEL)
     why = (
-        "the corner: the last setting that costs at most 0.01 of clean accuracy; met if the stated"
+        "corner: the last setting that costs at most 0.01 clean accuracy; met if the stated"
         " value is between it and the next one measured"
     )
     return conclude([one], evidence.first("figures/lbrs_fig3.png"), why, "")
@@ -135,10 +135,10 @@ def lbrs_second_task(claim: Claim, evidence: Evidence) -> Finding:
         return not_run("no second image task here")
     equal = sum(first[key] == second[key] for key in both)
     one, two = (rows[0] for rows in tasks)
-    text = f"{equal} of {len(both)} verdicts of {_data(two)} are those of {_data(one)}"
+    text = f"{equal} of {len(both)} verdicts on {_data(two)} agree with those on {_data(one)}"
     agrees = equal == len(both)
     direction = SAME if agrees else IN_PART if equal else OPPOSITE
     own = DIFFERENT not in (one.verdict, two.verdict)
-    why = f"verdict by verdict, not by accuracy; {_RULE.split(';')[0]}"
+    why = f"compares verdicts, not accuracies; {_RULE.split(';')[0]}"
     found = [Measured(text, own, agrees, direction)]
     return conclude(found, evidence.first(f"tables/{_TABLE}.csv"), why, _MISSING)

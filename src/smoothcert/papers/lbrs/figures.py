@@ -91,11 +91,11 @@ def draw_regions(picture: Picture) -> Figure:
             for label, colour, _, marker in _CLASSES
         ]  # fmt: skip
         regions = [
-            Patch(color=pale, label=f"LBRS answers {label:+d}") for label, _, pale, _ in _CLASSES
+            Patch(color=pale, label=f"LBRS predicts {label:+d}") for label, _, pale, _ in _CLASSES
         ]
         svm = Line2D([], [], color="black", linewidth=1.8, label="boundary of the linear SVM")
         figure.legend(handles=[*points, *regions, svm], loc="outside lower center", ncols=5)
-        heading(figure, "Spiral: what LBRS answers as its bias (α in the paper) grows")
+        heading(figure, "Spiral: decisions of LBRS as its bias (α in the paper) grows")
     return figure
 
 
@@ -267,7 +267,7 @@ def _explain(figure: Figure, *more: Line2D | Patch) -> None:
     """A legend of what is not a classifier, below the panels."""
     mean = Line2D([], [], color=_BLUE, marker="o", markersize=3.2,
                   label="mean over seeds and draws")  # fmt: skip
-    band = Patch(color=_BLUE, alpha=0.25, linewidth=0, label="smallest to largest of them")
+    band = Patch(color=_BLUE, alpha=0.25, linewidth=0, label="their range")
     figure.legend(handles=[mean, band, *more], loc="outside lower center", ncols=4)
 
 

@@ -37,7 +37,7 @@ SECTION = Section(
         Output(
             name="lbrs_claims",
             kind="table",
-            title="The claims of LBRS beside the numbers that decide them",
+            title="The claims of LBRS and the numbers that decide them",
             make=f"{_FOLDER}.verdicts:verdicts",
             needs=(
                 Need("file", "lbrs/spiral.npz", group="spiral"),

@@ -58,10 +58,10 @@ def verdicts(files: Files, options: Options) -> Table:
         Column("figure", "figure"),
     )
     notes = (
-        "Each claim has its rule (smoothcert.papers.lbrs.verdicts); a verdict is about the data"
-        " of its row, under the settings that were run.",
-        "Accuracies are means over seeds and draws of the reserved points, the smallest and"
-        " largest in brackets. NS: normal smoothing; alpha: the bias.",
+        "Each claim has a rule (smoothcert.papers.lbrs.verdicts); a verdict holds for the data of"
+        " its row and the settings of the run.",
+        "Accuracies are means over seeds and draws of the reserved points, the range in"
+        " brackets. NS: normal smoothing; alpha: the bias.",
     )
     return Table("", columns, rows, notes)
 
@@ -118,7 +118,7 @@ def _spiral(out: dict[str, NDArray]) -> Iterator[Row]:
         (
             "radii_rise",
             "tight",
-            "both average radii rise with alpha (tighter form, the SVM's own at 0)",
+            "both average radii rise with alpha (tighter form, the SVM alone at 0)",
         ),
     ):
         texts, whole, part = [], [], []

@@ -26,7 +26,7 @@ from smoothcert.report.claims import (
 from smoothcert.report.numbers import wide
 
 _MODEL = ["dataset", "arch", "training"]
-_MISSING = "no run of both noises on one model here"
+_MISSING = "no model here was run with both noises"
 
 
 @check
@@ -52,9 +52,7 @@ def zhang_above(claim: Claim, evidence: Evidence, table: int) -> Finding:
             text += f"; ACR {acr.value:+.4f}, 95% {acr.low:+.4f} to {acr.high:+.4f}, paired"
         own = bool(base.paper.notna().any() or method.paper.notna().any())
         measured.append(Measured(text, own, up == len(gaps), _direction(up, down, len(gaps))))
-    why = (
-        "best run of each noise at each radius above 0, as in the paper; met if above at every one"
-    )
+    why = "best run of each noise at each positive radius, as in the paper; met if always above"
     return conclude(measured, evidence.first(f"tables/{output}.csv"), why, _MISSING)
 
 
@@ -90,8 +88,8 @@ def zhang_every_model(claim: Claim, evidence: Evidence) -> Finding:
         model = f"{part.training.iloc[0]} on {part.dataset.iloc[0]}"
         text = f"{model}: above at {up}, below at {down} of {count} radii"
         measured.append(Measured(text, False, up == count, _direction(up, down, count)))
-    why = "best run of each noise on one model, 2/255 to 12/255; which sigma_0 the paper has is"
-    why += " not in its text"
+    why = "best run of each noise on one model, 2/255 to 12/255; the paper does not state"
+    why += " its sigma_0"
     link = evidence.first("figures/nongaussian_fig4.png")
     return conclude(measured, link, why, _MISSING)
 
@@ -120,7 +118,7 @@ def zhang_toy(claim: Claim, evidence: Evidence, *pairs: tuple[int, int]) -> Find
     apart; ``pairs``: the higher and the lower one."""
     numbers = evidence.of("nongaussian_fig3", best="True")
     if numbers.empty:
-        return not_run("the toy example is not here")
+        return not_run("the toy example was not run here")
     points = wide(numbers)
     texts, agrees = [], True
     for high, low in pairs:
@@ -136,8 +134,8 @@ def zhang_toy(claim: Claim, evidence: Evidence, *pairs: tuple[int, int]) -> Find
         )
     return closed_form(
         "; ".join(texts), agrees, evidence.first("nongaussian/toy.csv"),
-        "frontiers at equal accuracy term, three standard errors; met if never below and above"
-        " somewhere (attack radii and k are ours)",
+        "frontiers at equal accuracy term, within three standard errors; met if never below and"
+        " above somewhere (attack radii and k are ours)",
     )  # fmt: skip
 
 
@@ -152,11 +150,11 @@ def zhang_moments(claim: Claim, evidence: Evidence) -> Finding:
     _, shrunk = norm_moments(d, np.array(0.0), np.array(0.5))
     kept, rest = float(variances[i] / variance), float(shrunk / variance)
     return closed_form(
-        f"the mean halved by k = {ks[i]:.0f}: variance {kept:.1%} is left; by sigma: {rest:.1%}",
+        f"mean halved by k = {ks[i]:.0f}: {kept:.1%} of the variance remains; by sigma: {rest:.1%}",
         kept > 0.9 and abs(rest - 0.25) < 1e-9,
         evidence.first("figures/nongaussian_fig1.png"),
-        f"norm of equation 11 in d = {d}; met if k keeps nine tenths of the variance and sigma a"
-        " quarter",
+        f"noise norm of equation 11 in d = {d}; met if k keeps nine tenths of the variance and"
+        " sigma a quarter",
     )  # fmt: skip
 
 
@@ -167,5 +165,5 @@ def zhang_through_l2(claim: Claim, evidence: Evidence) -> Finding:
     l2, linf = (float(n.standard_radius(p, d)) for n in (Gaussian(1.0), GaussianLinf(1.0)))
     return closed_form(
         f"{l2 / linf:.2f} times in d = {d:,}", abs(l2 / linf - d**0.5) < 1e-9, "",
-        "radii that the library certifies for p_A = 0.99 in the two norms",
+        "radii certified by the library for p_A = 0.99 in the two norms",
     )  # fmt: skip

@@ -89,5 +89,5 @@ def _panel(axes: Axes, numbers: pd.DataFrame, strict: bool, reach: float | None)
     axes.set_xlim(0, 1.03 * most if most > 0 else 1)
     axes.set_ylim(0, 102)
     band: dict[str, Any] = {"color": "0.5", "alpha": 0.25, "linewidth": 0}
-    axes.fill_between([], [], label="95% interval for the number of inputs", **band)
+    axes.fill_between([], [], label="95% CI (test-set sampling)", **band)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17))

@@ -32,7 +32,7 @@ def gain(files: Files, options: Options) -> Table:
         Column("arch", "architecture"),
         Column("training", "training", show=names.training),
         Column("noise", "noise", show=names.noise),
-        Column("matched", "baseline of equal energy", show=names.noise),
+        Column("matched", "baseline with equal energy", show=names.noise),
         Column("n", "n"),
         Column("inputs", "inputs"),
         Column("acr", "ACR", measured=True),
@@ -49,13 +49,13 @@ def gain(files: Files, options: Options) -> Table:
         for run in group["method"]
     ]
     notes = (
-        "Gain: ACR minus that of the baseline certified at its scale of training, the model"
-        " being the same. It is the sum of three parts. Certificate: the radii that the"
-        " method's own bounds on p_A give, minus those that they would give with the baseline's"
-        " noise of the same energy E‖z‖₂². p_A: the same with the baseline's own bounds at that"
-        " energy. Noise size: the baseline at that energy minus the baseline at the scale of"
-        " training. A dash: no baseline run has that scale (within 0.1%).",
-        "Brackets: 95% intervals for the number of inputs, paired.",
+        "Gain: ACR minus the ACR of the baseline certified at its training scale, on the same"
+        " model. It is the sum of three parts. Certificate: radii from the method's bounds on"
+        " p_A, minus radii from the same bounds with the baseline's noise of equal energy"
+        " E‖z‖₂². p_A: the latter minus the baseline's radii at that energy, from its own bounds."
+        " Noise size: the baseline at that energy minus the baseline at the training scale. A"
+        " dash: no baseline run has that scale (within 0.1%).",
+        "Brackets: paired 95% CIs (test-set sampling).",
     )
     return Table("", columns, rows, notes)
 
@@ -101,7 +101,7 @@ def _gain(run: Run, baselines: Sequence[Run]) -> Row:
 def _dimension(run: Run) -> int:
     shape = run.record.get("shape")
     if not shape:
-        raise SmoothcertError(f"{run.path}: its record has no shape; expected the input's")
+        raise SmoothcertError(f"{run.path}: its record has no shape; expected the input shape")
     return int(np.prod(shape))
 
 
@@ -143,13 +143,14 @@ def training(files: Files, options: Options) -> Table:
     )
     rows = [_training(run, runs) for run in runs if _own(run)]
     if not rows:
-        raise SmoothcertError("certificate tables: found none of a model trained with its noise")
+        raise SmoothcertError(
+            "certificate tables: found none for a model trained with the certified noise"
+        )
     notes = (
-        "≥ 0: percent of the inputs that are certified and right at radius 0. The models certified"
-        " in a row differ in the noise of training only, which has equal energy E‖z‖₂²; one"
-        " training each, so that a difference is of these two models, not of the methods."
-        " A dash: no such run.",
-        "Brackets: 95% intervals for the number of inputs, paired.",
+        "≥ 0: percent of inputs certified correctly at radius 0. The models in a row differ only in"
+        " their training noise, which has equal energy E‖z‖₂²; one training run each, so a"
+        " difference concerns these two models, not the methods. A dash: no such run.",
+        "Brackets: paired 95% CIs (test-set sampling).",
     )
     return Table("", columns, rows, notes)
 

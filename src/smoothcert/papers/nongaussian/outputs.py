@@ -17,7 +17,7 @@ _NORMS = ("l1", "l2", "linf")
 class AblationOptions(Options):
     """What a reader may choose of the ablation's figure."""
 
-    p: Probability = Field(DRAWN, description="the class probability that it is drawn for")
+    p: Probability = Field(DRAWN, description="class probability of the figure")
 
 
 def _table(number: int, norm: str, symbol: str) -> Output:
@@ -74,7 +74,7 @@ SECTION = Section(
         Output(
             name="nongaussian_published_energy",
             kind="table",
-            title="What centripetal noise of equal energy gives on the published p_A, exactly",
+            title="Exact effect of centripetal noise of equal energy on the published p_A",
             make="smoothcert.papers.nongaussian.published:equal_energy",
             needs=(Need("published", select=cohens),),
             parts=("noise.gaussian", "noise.centripetal-l2"),
@@ -89,11 +89,11 @@ SECTION = Section(
         Output(
             name="nongaussian_training",
             kind="table",
-            title="Models trained with the noise that certifies",
+            title="Models trained with the certification noise",
             make=f"{_FOLDER}.gain:training",
             needs=(Need("certificates", "nongaussian_training"),),
         ),
-        _figure("fig1", "Figure 1: where the noise puts its norm, in closed form as in the paper"),
+        _figure("fig1", "Figure 1: distribution of the noise norm, in closed form as in the paper"),
         _figure("fig2", "Figure 2: overlap of a density and its shift, measured"),
         _figure(
             "fig3",

@@ -67,11 +67,11 @@ def _baseline(table: str, files: Files, factor: float) -> Table:
         + ("Salman et al." if linf else "Cohen et al.")
         + " published, plain counting; in the last row of a data set the best model at each radius,"
         " and after a slash the baseline that Zhang et al. print. As printed: to the nearest whole"
-        " percent. The interval is that of the best model, without the choice.",
-        "linf radii are l2 radii over the square root of 3,072; all 10,000 inputs, where the paper"
-        " does not say how many it has."
+        " percent. The interval is for the best model and ignores the selection.",
+        "linf radii are l2 radii over the square root of 3,072; all 10,000 inputs; the paper does"
+        " not state how many it uses."
         if linf
-        else "Cohen's radii are of α = 0.01, where 0.001 is stated, but for those at σ = 0.12.",
+        else "Cohen's radii use α = 0.01 except at σ = 0.12, although 0.001 is stated.",
     )
     return Table("", columns, rows, notes)
 
@@ -156,8 +156,9 @@ def equal_energy(files: Files, options: Options) -> Table:
         "Certified accuracy (%) at l2 radii, the best of Cohen's noise scales at each, from the"
         " votes behind his published radii. Centripetal noise: the same lower bounds of p_A, the"
         " exact radius, the scale at which E||z||^2 is the Gaussian's; in points above Gaussian.",
-        "No sampling: what k itself gives where the classifier is as sure under either noise.",
-        'The paper\'s gain: its row "Ours" less its baseline, over a searched scale.',
+        "No sampling: the effect of k alone, if the classifier is equally confident under both"
+        " noises.",
+        'The paper\'s gain: its row "Ours" minus its baseline, over a searched scale.',
     )
     return Table("", columns, rows, notes)
 

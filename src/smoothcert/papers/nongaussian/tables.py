@@ -79,7 +79,7 @@ def groups(runs: Sequence[Run], norm: str) -> list[dict[str, list[Run]]]:
     chosen = sorted((run for run in runs if run.norm == norm and role(run)), key=key)
     if not chosen:
         raise SmoothcertError(
-            f"certificate tables: found none of {BASELINES[norm]} or of a non-Gaussian noise"
+            f"certificate tables: found none for {BASELINES[norm]} or a non-Gaussian noise"
             f" for {norm}"
         )
     found = []
@@ -291,19 +291,19 @@ def _radius(radius: float, norm: str) -> str:
 
 def _notes(rows: list[Row]) -> tuple[str, ...]:
     notes = [
-        "Accuracies are percent of the inputs that are classified correctly with a certified"
+        "Accuracies are percent of inputs classified correctly with a certified"
         " radius of at least r, in pixels of [0,1] images; an abstention is wrong. Brackets:"
-        " 95% intervals for the number of inputs.",
-        "Baseline: certified at the scale of training, as in the paper; any scale: with a search"
-        " for the scale, as Zhang et al. have it.",
+        " 95% CIs (test-set sampling).",
+        "Baseline: certified at the training scale, as in the paper; any scale: with a scale"
+        " search, as in Zhang et al.",
         "Best at each radius: over all scales (and k) of a row's runs and all models, chosen on"
-        " the inputs that measure it, as in the paper; its ACR is the area under it. Chosen on"
-        " the other half: the run is chosen on half of the inputs and measured on the other;"
-        " differences are between rows of this kind or of one run.",
+        " the same inputs, as in the paper; its ACR is the area under it. Chosen on the other"
+        " half: the run is chosen on half of the inputs and measured on the other; differences are"
+        " between rows of this kind or with one run.",
     ]
     if any(isinstance(n, Number) and n.paper for row in rows for n in row.values()):
         notes.append(
-            "After the slash: the paper's value. The paper certifies models that others"
-            " released; its number of samples, alpha, k and scales are not in the text at hand."
+            "After the slash: the paper's value. The paper certifies models released by"
+            " others; its text gives no number of samples, alpha, k or scales."
         )
     return tuple(notes)

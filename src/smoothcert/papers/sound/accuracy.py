@@ -45,11 +45,11 @@ def accuracies(files: Files, options: Options) -> Table:
         Column("acr", "ACR", measured=True),
     )
     notes = (
-        "Certified accuracy (% of the inputs) with 95% intervals for the number of inputs."
-        " Corrected: what is left for certificates that may be wrong: with probability 0.999 over"
-        " the noise no attack on these inputs leaves less.",
-        "p_A: votes for the class of inputs that are certified as their label, % of all inputs at"
-        " or above it.",
+        "Certified accuracy (% of inputs) with 95% CIs (test-set sampling)."
+        " Corrected for certificates that may be wrong: with probability 0.999 over the noise, no"
+        " attack on these inputs leaves less.",
+        "p_A: vote share of the class for inputs certified as their label; % of all inputs at or"
+        " above it.",
     )
     return Table("", columns, [_row(run) for run in runs], notes)
 

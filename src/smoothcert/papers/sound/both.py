@@ -17,7 +17,7 @@ from smoothcert.papers.sound.table import Pair, Pairs
 from smoothcert.report.output import Files
 from smoothcert.votes import VoteStore
 
-TOP, BOTH = "top class alone", "both bounds"
+TOP, BOTH = "top class only", "both bounds"
 
 
 def pairs(files: Files) -> Pairs:
@@ -35,7 +35,7 @@ def scales(files: Files) -> Pairs:
             apart = [axis for axis in AXES if fixed[0].axes[axis] != other[0].axes[axis]]
             if apart == ["scaling"] and fixed[0].scaling == "fixed":
                 found += [
-                    Pair(fixed[i], other[i], (f"fixed scale, {what}", f"its own scale, {what}"))
+                    Pair(fixed[i], other[i], (f"fixed scale, {what}", f"per-input scale, {what}"))
                     for i, what in enumerate((TOP, BOTH))
                 ]
     return Pairs(found, left_out)

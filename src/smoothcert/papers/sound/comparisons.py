@@ -33,7 +33,7 @@ class Comparison:
 COMPARISONS: tuple[Comparison, ...] = (
     Comparison(
         key="both",
-        question="both bounds for the top class's alone, same votes",
+        question="both bounds instead of the top class only, same votes",
         needs=(
             *(Need("certificates", name, group="both") for name in _CERTIFIED),
             *(Need("votes", name, group="both_votes") for name in _CERTIFIED),
@@ -43,7 +43,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
     Comparison(
         key="scales",
-        question="DDRS's scales for the fixed one (sound with a memory only)",
+        question="DDRS scales instead of the fixed one (sound only with a memory)",
         needs=(
             *(Need("certificates", name, group="scales") for name in _DDRS),
             *(Need("votes", name, group="scales_votes") for name in _DDRS),
@@ -52,7 +52,7 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
     Comparison(
         key="iss",
-        question="sound sample sizes for ISS's",
+        question="sound sample sizes instead of those of ISS",
         needs=(
             Need("certificates", "iss_table1", group="iss"),
             Need("certificates", "iss_table5", group="iss"),
@@ -61,19 +61,19 @@ COMPARISONS: tuple[Comparison, ...] = (
     ),
     Comparison(
         key="l1",
-        question="the box, and all copies of splitting noise, for uniform noise in l1",
+        question="box constraint, or all copies of splitting noise, instead of uniform noise in l1",
         needs=(Need("memorized", "ddrs_table4", group="l1"),),
         make=f"{_HERE}.l1:pairs",
     ),
     Comparison(
         key="grid",
-        question="noise on a grid for noise in float32",
+        question="noise on a grid instead of float32 noise",
         needs=(Need("certificates", "sound_grid", group="grid"),),
         make=f"{_HERE}.grid:pairs",
     ),
     Comparison(
         key="dual",
-        question="dual smoothing for DDRS's scales, equal samples",
+        question="dual smoothing instead of DDRS scales, equal samples",
         needs=(Need("certificates", "ddrs_dual", group="dual"),),
         make=f"{_HERE}.dual:pairs",
     ),

@@ -11,14 +11,14 @@ SECTION = Section(
     key="sound",
     title="What the sound methods change",
     claim=(
-        "Each paper's method beside one whose certificates are proved as they are used, on the same"
-        " models and inputs: certified accuracy first, then samples and average radius."
+        "Each paper's method and a sound replacement, on the same models and inputs: certified"
+        " accuracy first, then samples and average radius."
     ),
     outputs=(
         Output(
             name="sound_methods",
             kind="table",
-            title="What changes if one uses the sound method",
+            title="What changes with the sound method",
             make="smoothcert.papers.sound.table:compare",
             needs=tuple(need for one in COMPARISONS for need in one.needs),
             parts=("budget.both",),
@@ -26,14 +26,14 @@ SECTION = Section(
         Output(
             name="certified_accuracy",
             kind="table",
-            title="Certified accuracy, corrected for α, and the distribution of p_A beside the ACR",
+            title="Certified accuracy, corrected for α, the distribution of p_A, and the ACR",
             make="smoothcert.papers.sound.accuracy:accuracies",
             needs=_MAIN,
         ),
         Output(
             name="p_a_distribution",
             kind="figure",
-            title="How sure the models are: the share of inputs at or above each p_A",
+            title="How confident the models are: fraction of inputs at or above each p_A",
             make="smoothcert.papers.sound.accuracy:measure",
             draw="smoothcert.papers.sound.accuracy:draw",
             needs=_MAIN[:1],

@@ -95,11 +95,10 @@ def pairs(comparison: Comparison, files: Files) -> Pairs:
 
 
 _NOTES = (
-    "Certified accuracy (% of the inputs, correct with radius ≥ r) with 95% intervals for the"
-    " number of inputs. Gain: the sound method minus the paper's on the same inputs, paired; *"
-    " beyond chance.",
-    "Correction: points of certified accuracy to give up for certificates that may be wrong, at"
-    " confidence 0.999 over the inputs and the level of the table.",
+    "Certified accuracy (% of inputs, correct with radius ≥ r) with 95% CIs (test-set sampling)."
+    " Gain: the sound method minus the paper's on the same inputs, paired; * 95% CI excludes 0.",
+    "Correction: points of certified accuracy to subtract for certificates that may be wrong, with"
+    " joint confidence 0.999, at the level of the table.",
 )
 
 

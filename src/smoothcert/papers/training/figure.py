@@ -88,9 +88,9 @@ def read_log(path: str | os.PathLike[str]) -> Log:
         with path.open(encoding="utf-8", newline="") as handle:
             rows = list(csv.reader(handle))
     except FileNotFoundError:
-        raise SmoothcertError(f"{path}: no such log of a training") from None
+        raise SmoothcertError(f"{path}: no such training log") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SmoothcertError(f"{path}: cannot be read as the log of a training: {error}") from None
+        raise SmoothcertError(f"{path}: cannot be read as a training log: {error}") from None
     names = rows[0] if rows else []
     missing = [name for name in REQUIRED if name not in names]
     if missing:
@@ -100,7 +100,7 @@ def read_log(path: str | os.PathLike[str]) -> Log:
     values = np.array([_numbers(path, i, row, names) for i, row in enumerate(rows[1:], 2)])
     columns = {name: values[:, i] for i, name in enumerate(names)}
     if not (np.diff(columns["epoch"]) > 0).all():
-        raise SmoothcertError(f"{path}: column 'epoch': expected numbers that rise")
+        raise SmoothcertError(f"{path}: column 'epoch': expected increasing numbers")
     return Log(path, columns, *_from_path(path))
 
 
@@ -228,7 +228,7 @@ def _label(log: Log) -> str:
     if log.training is None:
         return log.name
     schedule = log.training.schedule
-    words = {"fs": "fixed σ", "ds2": "each input its own σ (DS2)"}.get(schedule, schedule)
+    words = {"fs": "fixed σ", "ds2": "per-input σ (DS2)"}.get(schedule, schedule)
     return f"{words}{names.variant(log.training.variant)}"
 
 
@@ -252,7 +252,7 @@ def draw(picture: Picture) -> Figure:
             labels |= _set(column, part)
             about = part.iloc[0]
             column[0].set_title(about.heading)
-            moved = " (fine-tuning goes on from the fixed σ)" if about.continued == "yes" else ""
+            moved = " (fine-tuning continues from the fixed σ)" if about.continued == "yes" else ""
             for axes in column if single else column[-1:]:
                 axes.set_xlabel(f"epoch{moved}")
         _logarithmic(panels[1])
@@ -260,7 +260,7 @@ def draw(picture: Picture) -> Figure:
             _same_height(panels[2])
         for axes, text in zip(
             panels[:, 0],
-            ("loss, mean of the batches", "noisy error (% of inputs)",
+            ("mean batch loss", "noisy error (% of inputs)",
              "noise scale σ\n(pixels in [0, 1])"),
             strict=False,
         ):  # fmt: skip

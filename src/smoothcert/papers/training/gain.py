@@ -37,8 +37,8 @@ def gain(files: Files, options: Options) -> Table:
         if (trained := run.trained) is not None and trained != _cohen(trained)
     ]
     notes = (
-        "In the papers: on CIFAR-10 and ImageNet, at one scale for all inputs.",
-        "Brackets: 95% intervals for the number of inputs, paired. One training each, so that a"
+        "In the papers: on CIFAR-10 and ImageNet, with one scale for all inputs.",
+        "Brackets: paired 95% CIs (test-set sampling). One training run each, so a"
         " difference is of these two models; another seed moves it. A dash: no such run.",
     )
     return Table("", columns, rows, notes)

@@ -13,10 +13,10 @@ def of_noise(runs: list[Run], variant: str) -> list[Run]:
 
 SECTION = Section(
     key="training",
-    title="Ways to train the base classifier",
+    title="Training the base classifier",
     claim=(
         "Cohen, SmoothAdv and MACER, each with one noise scale for all training inputs and with"
-        " scales of the inputs' own (DS2), and Consistency, certified at the fixed scale."
+        " per-input scales (DS2), and Consistency, certified at the fixed scale."
     ),
     outputs=(
         Output(
@@ -32,7 +32,7 @@ SECTION = Section(
         Output(
             name="training_gain",
             kind="table",
-            title="What a way of training gains over Cohen's",
+            title="Gain of each training method over Cohen's",
             make="smoothcert.papers.training.gain:gain",
             needs=(Need("certificates", "training"),),
         ),

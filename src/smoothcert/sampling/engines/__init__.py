@@ -65,7 +65,7 @@ def _checked(
         with torch.inference_mode():
             theirs, ours = found.logits(x), model(x)
         if worst := _difference(theirs, ours, precision):
-            raise NotHere(f"its logits on fixed inputs are others than torch's ({worst})")
+            raise NotHere(f"its logits on fixed inputs differ from torch's ({worst})")
     return found
 
 

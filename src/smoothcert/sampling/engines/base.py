@@ -66,6 +66,6 @@ def check_precision(model: nn.Module, precision: str) -> None:
     if precision == "float32" and own != precision:
         wanted = f"; --precision {own} keeps it" if own in PRECISIONS else ""
         raise SmoothcertError(
-            f"model: it computes in {own}, and precision float32 would certify another"
+            f"model: it computes in {own}; precision float32 would certify another"
             f" classifier{wanted}"
         )

@@ -69,7 +69,7 @@ def _benchmark(path: Path) -> tuple[float, float | None]:
         cpu = rows[-1].get("cpu_time", "NA")
         return float(rows[-1]["s"]), None if cpu in ("NA", "-", "") else float(cpu)
     except (KeyError, IndexError, ValueError) as error:
-        raise SmoothcertError(f"{path}: no benchmark of a job: {error!r}") from None
+        raise SmoothcertError(f"{path}: not a benchmark of a job: {error!r}") from None
 
 
 def _inside(job: Job, folder: Path) -> float | None:

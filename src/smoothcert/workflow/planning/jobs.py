@@ -75,7 +75,7 @@ def dry_run(
     Raises SmoothcertError with Snakemake's own last line if it refuses.
     """
     if not Path(folder, "Snakefile").is_file():
-        raise SmoothcertError(f"{Path(folder, 'Snakefile')}: not there; run this in the checkout")
+        raise SmoothcertError(f"{Path(folder, 'Snakefile')}: not found; run this in the checkout")
     with tempfile.TemporaryDirectory() as scratch:
         out, files = Path(scratch, "jobs.jsonl"), list(map(str, configfiles))
         # Locks are for writers; a plan may be made beside a run.

@@ -33,7 +33,7 @@ def makespan(
             if not left[j]:
                 order.append(j)
     if len(order) < count:
-        raise ValueError("jobs wait for each other")
+        raise ValueError("jobs depend on each other in a cycle")
     behind = list(seconds)
     for i in reversed(order):
         behind[i] += max((behind[j] for j in followers[i]), default=0.0)

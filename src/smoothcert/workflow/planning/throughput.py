@@ -224,7 +224,7 @@ class Throughput:
             return cls(**content)
         except FileNotFoundError:
             raise SmoothcertError(
-                f"{path}: no throughput was measured here; smoothcert bench --write {path}"
+                f"{path}: no throughput measured here yet; run smoothcert bench --write {path}"
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SmoothcertError(
@@ -244,7 +244,7 @@ def _nearest(entries: Iterable[E2], network: Network, what: str, fit: Any) -> E2
 
     found = min(entries, key=far, default=None)
     if found is None:
-        raise SmoothcertError(f"throughput: no {what} was measured; smoothcert bench again")
+        raise SmoothcertError(f"throughput: no {what} was measured; run smoothcert bench again")
     return found
 
 

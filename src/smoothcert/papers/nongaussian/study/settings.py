@@ -18,14 +18,14 @@ class AblationPoints(Settings):
         default=(64, 784, 3072), description="dimensions"
     )
     shares: Several[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        default=(0, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98), description="k as shares of d"
+        default=(0, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98), description="k as fractions of d"
     )
     p: Several[Annotated[float, Field(gt=0.5, lt=1)]] = Field(
         default=(0.6, 0.9, 0.99, 0.999), description="class probabilities"
     )
     numbers: Count = Field(
         default=300_000_000,
-        description="drawn numbers that a point of the mixed noise rests on, at most",
+        description="maximum number of random numbers per point of the mixed noise",
     )
 
 
@@ -38,20 +38,20 @@ class ToyPoints(Settings):
         description="values of the accuracy term",
     )
     k: Several[Annotated[float, Field(ge=0, lt=5)]] = Field(
-        default=(0, 0.25, 0.5, 1, 2, 3, 4, 4.5), description="exponents, real"
+        default=(0, 0.25, 0.5, 1, 2, 3, 4, 4.5), description="real exponents"
     )
 
 
 class AblationSettings(AblationPoints):
     """The job of the ablation."""
 
-    seed: Natural = Field(default=0, description="of all draws")
+    seed: Natural = Field(default=0, description="seed of all draws")
 
 
 class ToySettings(ToyPoints):
     """The job of the toy example."""
 
-    seed: Natural = Field(default=0, description="of all draws")
+    seed: Natural = Field(default=0, description="seed of all draws")
 
 
 class NongaussianSettings(Settings):
