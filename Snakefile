@@ -28,6 +28,9 @@ pathvars:
     logs=f"results/{chosen.name}/logs",
 
 
+report: "rules/report/workflow.rst"
+
+
 # Caps local runs where gpu=1 is set (profiles/default), never submissions to a cluster.
 resource_scopes:
     gpu="local",

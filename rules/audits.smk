@@ -35,14 +35,3 @@ for job in AUDIT_JOBS:
             "python -m smoothcert audit {params.kind} {params.files:q} --spec {params.spec:q}"
             " --out {params.base} --benchmark {params.benchmark} > {log} 2>&1"
             " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
-
-
-# A target a kind: its verdicts, and what shows them
-for key, section_outputs in audits.shown(config).items():
-
-    rule:
-        name:
-            f"audit_{key}"
-        input:
-            section_outputs,
-        localrule: True

@@ -149,9 +149,14 @@ def needed(output):
     return of
 
 
-def section_files(section):
+def about(section, title=""):
+    """Params function: what a caption says. A function of `input` is no reason to do a job again."""
+    return lambda wildcards, input: " ".join(filter(None, [title and f"{title}.", section.claim]))
+
+
+def section_files(section, report=False):
     """Input function: what a section shows, and what its notebook and claims read beside it."""
-    return lambda wildcards: one_line(needs.section_files, config, section)
+    return lambda wildcards: one_line(needs.section_files, config, section, report)
 
 
 def parent(wildcards):

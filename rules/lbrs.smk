@@ -11,7 +11,7 @@ wildcard_constraints:
 rule lbrs_spiral:
     output:
         arrays="<results>/lbrs/spiral.npz",
-        table=report("<results>/lbrs/spiral.csv", category="LBRS", labels={"what": "radii"}),
+        table="<results>/lbrs/spiral.csv",
     log:
         "<logs>/lbrs/spiral.log",
     conda:
@@ -91,9 +91,3 @@ for lbrs_task in config["lbrs"]["tasks"]:
         shell:
             "OMP_NUM_THREADS={threads} python -m smoothcert lbrs certify --spec {params.spec:q}"
             " --out {params.folder} > {log} 2>&1"
-
-
-rule lbrs_certificates:
-    input:
-        [f"<results>/{path}" for path in lbrs_plan.all_certificates(config)],
-    localrule: True
