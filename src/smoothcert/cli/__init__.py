@@ -48,6 +48,7 @@ COMMANDS = {
     "overview": "compare with the papers, judge claims, make the results page",
     "notebook": "run a report notebook and save it as HTML",
     "ship": "copy a run's tables, page and figures into the docs",
+    "crate": "a run as an RO-Crate: results, workflow, data, versions, times",
     "audit": "try to break certificates: one verdict per promise",
     "selftest": "check that this device computes what is certified",
     "bench": "measure the throughput of this device",
