@@ -116,8 +116,8 @@ def _needs(described: dict) -> list[dict]:
 def test_the_crate_is_a_valid_workflow_run_crate(crate: Path) -> None:
     assert VALIDATOR is not None
     done = subprocess.run(
-        [VALIDATOR, "-y", "validate", "--profile-identifier", "workflow-run-crate-0.5", "--no-paging",
-         "--requirement-severity", "REQUIRED", str(crate)],
+        [VALIDATOR, "-y", "validate", "--no-paging", "--requirement-severity", "REQUIRED",
+         "--profile-identifier", "workflow-run-crate-0.5", str(crate)],
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -82,16 +82,17 @@ def test_a_module_of_github_brings_its_code_and_configuration(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"inputs": {"digits": {"max": 5}}}, "inputs: --config changes the results .* add name="),
-        ({"sede": 1, "name": "mine"}, "sede"),
+        ({"inputs": {"digits": {"max": 5}}}, "configuration: inputs: .* add name=NAME"),
+        ({"sede": 1, "name": "mine"}, "configuration: sede: unknown key"),
     ],
 )
 def test_a_wrong_configuration_of_a_module_is_one_line(tmp_path: Path, config, said) -> None:
     write(tmp_path, repr(str(REPOSITORY / "Snakefile")), config)
     done = snakemake(tmp_path, "mine", "--dry-run", "--cores", "1")
+    text = done.stdout + done.stderr
     assert done.returncode == 1
-    assert re.search(said, done.stderr), done.stderr
-    assert "Traceback" not in done.stderr
+    assert re.search(said, text), text
+    assert "Traceback" not in text
 
 
 def test_a_deployed_preset_that_was_edited_is_not_passed_over(tmp_path: Path, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""A run as a Workflow Run RO-Crate: one zip file that says what made each file in it, and from what.
+"""A run as a Workflow Run RO-Crate: a zip file that says what made each file in it, and from what.
 
 The profile is https://w3id.org/ro/wfrun/workflow/0.5. Unpacked, a crate is the results where the
 workflow puts them, with the workflow's rules and configuration; the code is named by its revision.
@@ -186,12 +186,13 @@ class _Crate:
             for path in _files(self.workflow / name)
         }
         workflow["hasPart"] = [*parts.values()]
-        given = [Path(word) for word in shlex.split(self.made_by.replace("=", " "))]
-        chosen = [Path("config.yaml"), Path("config", f"{self.page.preset}.yaml"), *given]
-        settings = []
-        for path in dict.fromkeys(self.workflow / path for path in chosen):
-            if path.is_file():
-                settings.append(parts.get(path) or self._file(path, f"configuration/{path.name}"))
+        words = shlex.split(self.made_by.replace("=", " "))
+        chosen = ["config.yaml", *(f"config/{word}.yaml" for word in words), *words]
+        settings = [
+            parts.get(path) or self._file(path, f"configuration/{path.name}")
+            for path in dict.fromkeys(self.workflow / name for name in chosen)
+            if path.is_file()
+        ]
         return workflow, settings
 
     def _file(self, path: Path, where: str) -> Entity:
