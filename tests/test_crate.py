@@ -93,7 +93,7 @@ def test_the_run_says_from_what_with_what_and_when(described: dict) -> None:
     assert not any("logs" in name for name in made)
     assert run["startTime"] < run["endTime"]
     software = {one["@id"]: described[one["@id"]] for one in _needs(described)}
-    assert software["#torch"]["version"] == "2.13.0"
+    assert software["pkg:pypi/torch"]["version"] == "2.13.0"
     assert described["Snakefile"]["version"] == "0123456789ab"
     table = described["results/smoke/tables/cohen_table.html"]
     assert table["name"].startswith("Certified accuracy")

@@ -28,7 +28,7 @@ _PROFILES = {
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
-_PARAMETER = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
+_BIOSCHEMAS = "https://bioschemas.org/profiles/{}/1.0-RELEASE"
 _WORKFLOW = (
     "rules", "config.yaml", "config", "envs", "notebooks", "profiles", "slurm", "requirements.lock",
     "README.md", "LICENSE", "CITATION.cff",
@@ -169,6 +169,8 @@ class _Crate:
             "name": "smoothcert: tables and figures of papers on randomized smoothing",
             "version": ", ".join(facts.get("git revision", ("unknown",))),
             "sha256": sha256(self.workflow / "Snakefile"),
+            "encodingFormat": "text/plain",
+            "conformsTo": {"@id": _BIOSCHEMAS.format("ComputationalWorkflow")},
             "creator": self._new(
                 "#developers", "Organization", name=metadata.metadata("smoothcert")["Author"]
             ),
@@ -177,7 +179,9 @@ class _Crate:
         for key, value in names.items():
             workflow[key] = value
         workflow["softwareRequirements"] = [
-            self._new(f"#{name}", "SoftwareApplication", name=name, version=", ".join(versions))
+            self._new(
+                f"pkg:pypi/{name}", "SoftwareApplication", name=name, version=", ".join(versions)
+            )
             for name, versions in software.items()
         ]
         parts = {
@@ -243,7 +247,10 @@ class _Crate:
         """A parameter of the workflow, and what stood for it in this run."""
         parameter = self._new(
             f"#parameter-{name.replace(' ', '-')}", "FormalParameter",
-            name=name, additionalType=kind, conformsTo={"@id": _PARAMETER}, workExample=examples,
+            name=name,
+            additionalType=kind,
+            conformsTo={"@id": _BIOSCHEMAS.format("FormalParameter")},
+            workExample=examples,
         )  # fmt: skip
         for one in examples:
             one["exampleOfWork"] = parameter
@@ -283,7 +290,8 @@ class _Crate:
 
         entity = ContextEntity(self.crate, own, properties={"@type": kind})
         for name, value in properties.items():
-            entity[name] = value
+            single = isinstance(value, list) and len(value) == 1
+            entity[name] = value[0] if single else value
         return self.crate.add(entity)
 
 
