@@ -134,7 +134,7 @@ def test_one_scale_for_all_is_not_broken_and_would_be_ours():
 
 
 def test_a_scaling_that_needs_the_whole_data_set_is_refused():
-    with pytest.raises(SmoothcertError, match="all inputs together"):
+    with pytest.raises(SmoothcertError, match="jointly for all inputs"):
         Deployed.of(Planted(), NOISE, SCALINGS.parse("ascent-mean-K30"), images(2))
 
 

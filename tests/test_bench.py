@@ -165,7 +165,7 @@ def test_the_command_writes_what_a_plan_reads(
     command = ["bench", "cohen_table", "--seconds", "0.1", "--limit", "600", "--write", out]
     assert main(command) == 0
     text = capsys.readouterr().out
-    assert re.search(r"votes of tiny_cnn: [\d,]+ samples a second", text)
+    assert re.search(r"votes of tiny_cnn: [\d,]+ samples per second", text)
     assert main(["plan", "cohen_table", "--throughput", out, "--all", "--jobs", "2"]) == 0
     text = capsys.readouterr().out
     assert "scaled" not in text

@@ -246,5 +246,5 @@ def test_a_simulated_radius_table_takes_its_share_of_alpha(halfspaces):
     np.testing.assert_allclose(shared.columns["p_lower"], expected, rtol=1e-12)
     assert (shared.radius <= plain.radius).all()
     assert (shared.columns["alpha"] == 1e-3).all()
-    with pytest.raises(SmoothcertError, match="can fail"):
+    with pytest.raises(SmoothcertError, match="failure probability of"):
         certify(store, BUDGETS.parse("fixed_a0.0001_s30-500"), Simulated(SIGMA))

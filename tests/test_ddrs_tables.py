@@ -517,7 +517,7 @@ def test_the_overhead_is_search_and_memory_over_the_votes_at_one_scale(tmp_path)
     assert "overhead" not in row
     assert row["device"] == "cpu; search: cuda"
     scales_file(tmp_path, "cohen-fs-0.25", {"ascent-K900": 6.0}, digest="another")
-    with pytest.raises(SmoothcertError, match="of another model"):
+    with pytest.raises(SmoothcertError, match="for another model"):
         made("ddrs_times", paths)
     printed = {name: [c.value for c in printed_seconds(name)] for name in ("cifar10", "imagenet")}
     assert printed == {"cifar10": [1.6, 1.8], "imagenet": [109.5, 136.0]}

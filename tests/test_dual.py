@@ -201,7 +201,7 @@ def jobs(tmp_path_factory):
     own = ["certify", "--votes", str(folder / "dual.npz"), "--budget", "fixed-200"]
     with contextlib.redirect_stderr(io.StringIO()) as said:
         assert cli.main([*own, "--out", str(folder / "certificates.tsv")]) == 0
-    assert "drawn after" not in said.getvalue()  # the level's votes are no later samples
+    assert "drawn later" not in said.getvalue()  # the level's votes are no later samples
     return folder, routing, stores
 
 

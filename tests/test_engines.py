@@ -186,4 +186,4 @@ def test_a_quantized_network_is_a_classifier_of_its_own(tmp_path, capsys):
     assert digests[0] != digests[1]
     sampling[-1] = str(path)
     assert cli.main(["sample", *about, *sampling, "--out", str(votes), "--quiet"]) == 2
-    assert "of another specification: " in capsys.readouterr().err
+    assert "with another specification: " in capsys.readouterr().err

@@ -77,7 +77,7 @@ def test_random_copies_and_all_of_them_are_not_taken_for_each_other():
     ("budget", "noise", "said"),
     [
         ("exhaustive-15", NOISE, "splitting_q8 has 16 noisy copies at scale 1$"),
-        ("exhaustive-16", Gaussian(0.5), "gaussian has no end of noisy copies"),
+        ("exhaustive-16", Gaussian(0.5), "gaussian has infinitely many noisy copies"),
     ],
 )
 def test_another_number_of_copies_ends_in_one_line(budget, noise, said):

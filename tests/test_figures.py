@@ -108,7 +108,7 @@ def test_files_are_deterministic_and_settings_stay(tmp_path, capsys):
         assert first == second
     assert b"CreationDate" not in (tmp_path / "a.pdf").read_bytes()
     assert dict(mpl.rcParams) == before
-    title = "Certified accuracy against the ℓ₂ radius, one curve a noise scale"
+    title = "Certified accuracy against the ℓ₂ radius, one curve per noise scale"
     assert pictures.title(tmp_path / "a.png") == title  # for who cannot see it
 
 

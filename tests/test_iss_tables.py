@@ -240,7 +240,7 @@ def test_figure_4_says_where_iss_is_ahead_as_the_claim_does(votes: Path) -> None
     drawn = figures.draw_figure4(figures.figure4(Files({"": (votes,)}), ReplayOptions()))
     assert fits(drawn)
     assert f"{closed_form.crossing(0.5):.3f}" == "0.994"  # what the claim prints
-    assert {"σ = 0.5: ahead from 0.994", "the paper: ahead from 0.94"} <= set(words(drawn))
+    assert {"σ = 0.5: better from 0.994", "the paper: better from 0.94"} <= set(words(drawn))
     left, right = drawn.axes
     assert left.get_xlim() == right.get_xlim()
 

@@ -199,7 +199,7 @@ def test_a_truncated_checkpoint_is_refused_with_its_name(tmp_path, keep):
 def test_a_foreign_file_is_refused(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"no tensors here, only a sentence of some length")
-    with pytest.raises(SmoothcertError, match="no safetensors file"):
+    with pytest.raises(SmoothcertError, match="not a safetensors file"):
         load(path)
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(SmoothcertError, match="import-checkpoint"):

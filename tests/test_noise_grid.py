@@ -96,7 +96,7 @@ def test_an_input_off_the_grid_ends_in_one_line(slug):
     x = torch.full((3, 1, 2, 2), 0.5)
     with pytest.raises(SmoothcertError, match=r"multiples of 1/255.*found 0\.5$"):
         noise.noisy(x, noise.scale, generator(0, "t"))
-    with pytest.raises(SmoothcertError, match="no multiple of a standard noise"):
+    with pytest.raises(SmoothcertError, match="not a multiple of a standard noise"):
         noise.sample((3, 4), generator(0, "t"))
 
 

@@ -61,7 +61,7 @@ def test_gaussian_votes_certify_linf_and_the_record_says_how_they_were_drawn(tmp
 @pytest.mark.parametrize(
     ("noise", "arguments", "message"),
     [
-        ("gaussian-0.50", ["--noise", "gaussian-linf-0.25"], "votes are of gaussian-0.50"),
+        ("gaussian-0.50", ["--noise", "gaussian-linf-0.25"], "votes were drawn with gaussian-0.50"),
         ("gaussian-0.50", ["--noise", "laplace-0.50"], "another distribution"),
         ("gaussian-0.50", ["--radius-table", "TABLE"], "uses no radius table"),
         ("centripetal-l2_k8-0.50", ["--radius-table", "TABLE"], "is for centripetal-l2_k48"),

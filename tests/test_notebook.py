@@ -71,7 +71,7 @@ def notebook(path: Path, *cells: tuple[str, list[str]]) -> Path:
         ([("preset = 1", ["parameters"]), ("1 / 0", [])], r"code cell 3: ZeroDivisionError: div"),
         ([("preset = 1", ["parameters"]), ("1 +", [])], r"code cell 3: SyntaxError"),
         ([("preset = 1", [])], 'expected one cell with the tag "parameters"'),
-        (None, r"no notebook"),
+        (None, r"not a notebook"),
     ],
 )
 def test_one_that_cannot_be_run_ends_with_one_line(tmp_path, capsys, cells, expected):

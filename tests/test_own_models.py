@@ -111,7 +111,7 @@ def test_functions_of_tensors_and_of_arrays_give_logits_or_labels():
     for function, said in (
         (lambda x: arrays(x).argmax(1), "give the number of classes"),
         (lambda x: arrays(x).max(1), r"has shape \(16,\); expected \(16, classes\)"),
-        (lambda x: {"a": 1, "b": 2}, "outputs a, b; say which"),
+        (lambda x: {"a": 1, "b": 2}, "outputs a, b; choose"),
         (lambda x: "cat", "found str"),
         (lambda x: 1 / 0, "ZeroDivisionError"),
     ):
@@ -207,7 +207,7 @@ def test_what_is_declared_becomes_part_of_the_graph(tmp_path):
     torch.testing.assert_close(engine.logits(X), expected, rtol=1e-4, atol=1e-3)
     for change, said in (
         ({"layout": "nchw"}, "takes images 5x4x3; the data has 3x5x4; give layout nhwc"),
-        ({"output": None}, "outputs sum, scores; say which"),
+        ({"output": None}, "outputs sum, scores; choose"),
         ({"output": 2}, "output 2: expected less than 2"),
         ({"output": "z"}, "choose the logits"),
     ):
@@ -293,7 +293,7 @@ def test_the_words_of_a_model_are_checked(tmp_path):
         ('{"path": "x", "wite": 1}', "wite: unknown key"),
         ('{"path": "x", "white": -1}', "white: expected more than 0"),
         ('{"white": 1}', "path: missing"),
-        ("{", "no JSON"),
+        ("{", "not valid JSON"),
     ):
         with pytest.raises(SmoothcertError, match=said):
             given(text)
@@ -360,7 +360,7 @@ def shades(tmp_path, monkeypatch):
 def test_one_class_for_all_and_a_low_accuracy_are_warned_of_with_what_helps(shades, capsys):
     assert shades() == 0
     said = capsys.readouterr().err
-    assert "its answer is class 0 for all 40 images without noise; likely causes: the range" in said
+    assert "it predicts class 0 for all 40 clean images; likely causes: the range" in said
     assert '{"white": 255.0} gives 100.0% of 40' in said
     assert shades("u.tsv", white=255, accuracy=0.98) == 0
     shown = capsys.readouterr()

@@ -125,7 +125,9 @@ def test_votes_of_another_network_of_the_same_name_and_weights_are_not_taken_ove
     assert cli.main(certifying()) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "t.votes.npz holds votes with another specification: answers: on the same inputs" in said
+    assert (
+        "t.votes.npz holds votes with another specification: answers: the network's outputs" in said
+    )
     assert Path("t.votes.npz").read_bytes() == before
     # Nor are its shards joined with the other's.
     store = VoteStore.read("t.votes.npz")
@@ -179,7 +181,7 @@ def batch_norm(network):
 
 
 NONE = {
-    "one output": (Forward(lambda x: x.flatten(1).sum(1, keepdim=True)), "at least two classes"),
+    "one output": (Forward(lambda x: x.flatten(1).sum(1, keepdim=True)), "per class, at least two"),
     "one answer a batch": (Forward(lambda x: x.flatten(1).mean(0)[:5]), r"has shape \(5,\)"),
     "one answer for all": (
         Forward(lambda x: x.flatten(1).mean(0)[:5].expand(len(x), 5)),
@@ -205,7 +207,7 @@ NONE = {
     "NaN": (Forward(lambda x: x.flatten(1)[:, :2] * float("nan")), "NaN or infinite logits"),
     "another shape": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten()), "fails on a batch"),
     "mixed arithmetic": (
-        flat(nn.Linear(64, 4), nn.Linear(4, 4).double()), "holds float32 and float64; expected one"
+        flat(nn.Linear(64, 4), nn.Linear(4, 4).double()), "types float32 and float64; expected one"
     ),
 }  # fmt: skip
 
@@ -244,7 +246,7 @@ def test_a_function_that_fails_or_gives_another_number_of_classes_is_one_line(ne
 
 def test_votes_of_one_class_certify_and_predict_nothing():
     store = make_store([[[100]]], selection=[[100]], n_classes=1)
-    with pytest.raises(SmoothcertError, match="votes of 1 class: expected at least two"):
+    with pytest.raises(SmoothcertError, match="votes for 1 class: expected at least two"):
         certify(store, BUDGETS.parse("fixed-100"))
     with pytest.raises(SmoothcertError, match="at least two classes, found shape"):
         predict([[1000]], 0.001)
@@ -333,7 +335,7 @@ def test_votes_are_certified_as_draws_of_their_own_noise_alone():
     votes = sample(Lin(), x, budget, NOISES.parse("gaussian-0.25"))
     for slug in ("laplace-0.25", "uniform-5.00", "gaussian-1.00", "centripetal-l1_k1-0.25"):
         with pytest.raises(
-            SmoothcertError, match=rf"noise {slug}: the votes are of gaussian-0\.25"
+            SmoothcertError, match=rf"noise {slug}: the votes were drawn with gaussian-0\.25"
         ):
             certify(votes, budget, NOISES.parse(slug))
     own = certify(votes, budget, NOISES.parse("gaussian-0.25"))

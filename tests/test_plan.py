@@ -242,7 +242,7 @@ def test_a_plan_names_what_it_cannot_count_and_what_is_over_its_limit(
     assert re.search(r"^sample +2 +67.2 k samples", text, re.M)
     long = Estimate([sampling(0, 1, "fixed-100000")], throughput)
     assert [job.rule for job, _ in long.over_limit()] == ["sample"]
-    assert "longer than its limit of run time" in plan_text(long, "x", 1, 1)
+    assert "exceeds its run-time limit" in plan_text(long, "x", 1, 1)
 
 
 def test_nothing_to_do_is_a_plan_too(throughput: Throughput) -> None:

@@ -207,7 +207,7 @@ def test_a_column_says_scale_n_or_alpha_and_a_flag_that_differs_is_refused(tmp_p
     assert (store.scale == 0.25).all()
     assert store.look == 5000
     assert store.identity["published"]["alpha"] == 0.0123
-    with pytest.raises(SmoothcertError, match=r"column sigma says 0.25, --scale 0.5"):
+    with pytest.raises(SmoothcertError, match=r"column sigma has 0.25, --scale 0.5"):
         import_certificates(path, 0.5)
 
 
@@ -251,7 +251,9 @@ def test_counts_instead_of_radii_are_the_votes(tmp_path):
 
     assert table.radius[:2] == pytest.approx(0.25 * norm.ppf(bound))
     assert store.extra["count_low"][:2].tolist() == [990, 700]
-    with pytest.raises(SmoothcertError, match=r"sigma_0\.25\.tsv:2: count 990 of n 500"):
+    with pytest.raises(
+        SmoothcertError, match=r"sigma_0\.25\.tsv:2: count 990: expected 0 to n = 500"
+    ):
         import_certificates(path, n=500)
 
 

@@ -234,7 +234,7 @@ def test_figure_4_has_the_class_probabilities_of_the_papers_models(folder: Path)
     figure = figures.draw_figure4(picture)
     assert fits(figure)
     said = words(figure)
-    assert "the paper: ahead from 0.94" in said
+    assert "the paper: better from 0.94" in said
     for sigma in ("0.50", "1.00"):
         assert any(f"imagenet, Consistency, σ = {sigma}: " in word for word in said)
 

@@ -115,6 +115,6 @@ def test_a_mapping_is_read_from_text_or_from_a_file(tmp_path):
     path = tmp_path / "spec.json"
     path.write_text('{"n": 1}')
     assert json_mapping('{"n": 1}', "--spec") == json_mapping(f"@{path}", "--spec") == {"n": 1}
-    for text, message in (("{n", "--spec: no JSON"), ("[1]", "--spec: expected a mapping")):
+    for text, message in (("{n", "--spec: not valid JSON"), ("[1]", "--spec: expected a mapping")):
         with pytest.raises(SmoothcertError, match=message):
             json_mapping(text, "--spec")

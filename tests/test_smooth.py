@@ -190,8 +190,8 @@ def test_what_answers_with_labels_or_bytes_is_smoothed_too():
 WRONG = {
     "sigma": (lambda: Smooth(Two(), 2, "x"), "sigma 'x'"),
     "a negative sigma": (lambda: Smooth(Two(), 2, -1), "sigma -1: expected a positive"),
-    "no sigma": (lambda: Smooth(Two(), 2), "expected sigma, or a noise"),
-    "both": (lambda: Smooth(Two(), 2, 0.5, noise="gaussian-0.50"), "expected sigma, or a noise"),
+    "no sigma": (lambda: Smooth(Two(), 2), "expected sigma or a noise"),
+    "both": (lambda: Smooth(Two(), 2, 0.5, noise="gaussian-0.50"), "expected sigma or a noise"),
     "zero": (lambda: Smooth(Two(), 2, 0.0), "sigma 0.0"),
     "a key": (lambda: Smooth(Two(), 2, 0.5, wite=1), "unknown key"),
     "classes": (lambda: Smooth(Two(), 3, 0.5).certify(torch.rand(1, 4, 4), n=100), "2 outputs"),
@@ -266,10 +266,10 @@ def test_a_whole_set_is_tried_without_noise_first(out):
     told = {"n": 100, "out": out, "progress": False}
     blank = model()
     nn.init.zeros_(blank.fc.weight)
-    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 images without noise"):
+    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 clean images"):
         Smooth(blank, 10, 0.25).certify_all(images, labels, **told)
     told["out"] = out and "v.tsv"
-    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 images without noise"):
+    with pytest.warns(SmoothcertWarning, match="class 0 for all 30 clean images"):
         Smooth(blank, 10, 0.25, white=255).certify_all(images, labels, **told)
     told["out"] = out and "u.tsv"
     with pytest.warns(SmoothcertWarning, match=r"of 30 images\); stated is 90.0%"):

@@ -187,7 +187,7 @@ def test_settings_come_from_the_record_the_path_or_a_published_name(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--spec", "{"], "--spec: no JSON"),
+        (["--spec", "{"], "--spec: not valid JSON"),
         (["--spec", "[1]"], "expected a mapping"),
         (["--spec", '{"radius": 1}'], "radius: unknown key; expected one of options"),
         (["--spec", '{"strict": "yes"}'], "strict"),

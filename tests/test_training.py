@@ -238,7 +238,7 @@ def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
         ({"training": "cohen-fs_x3-0.25"}, "unknown variant _x3; known: _ft"),
         ({"training": "cohen-fs-cauchy-0.25"}, "noise 'cauchy-0.25': unknown"),
         ({"dataset": "digit"}, "data set 'digit': unknown"),
-        ({"dataset": "spiral"}, "no images"),
+        ({"dataset": "spiral"}, "training needs images"),
         ({"arch": "small_cnn"}, "takes 28x28 or 32x32 images, not 8x8"),
         ({"recipe": {"epochs": 2, "lr": 0.1}}, "recipe: batch: missing"),
         ({"recipe": RECIPE | {"epoch": 3}}, "epoch: unknown key; expected one of epochs, batch"),
@@ -283,7 +283,7 @@ def test_flags_override_the_specification(tmp_path, capsys):
     assert "cohen-fs-0.25 tiny_cnn on digits, 1 epochs" in capsys.readouterr().out
     assert load(out)[1]["seed"] == 4
     assert main(["train", "--spec", "{", "--out", str(out)]) == 2
-    assert "--spec: no JSON" in capsys.readouterr().err
+    assert "--spec: not valid JSON" in capsys.readouterr().err
 
 
 def test_an_output_that_is_no_safetensors_name_or_a_missing_device_is_refused(tmp_path):

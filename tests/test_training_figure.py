@@ -83,7 +83,7 @@ def test_a_branch_begins_where_it_left_and_a_fine_tuned_run_where_its_parent_end
     }
     assert starts == {1: 10, 5: 10}
     assert sum(line.get_xdata()[0] == 11 for line in lines(figure.axes[0])) == 2
-    assert all("goes on" in axes.get_xlabel() for axes in figure.axes)
+    assert all("continues" in axes.get_xlabel() for axes in figure.axes)
     alone = training_curves(branch)
     assert lines(alone.axes[0])[0].get_xdata()[0] == 1
 

@@ -209,7 +209,7 @@ def test_the_command_keeps_its_state_when_it_is_asked_to_end(tmp_path, name, cap
 
 
 def test_pieces_that_processes_cannot_share_are_refused_in_one_line(tmp_path, monkeypatch, capsys):
-    with pytest.raises(SmoothcertError, match="parts: 65 pieces of a batch of 64"):
+    with pytest.raises(SmoothcertError, match="parts: 65 pieces, but a batch of 64"):
         train(job(parts=65), tmp_path / "m.safetensors", quiet=True)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr("torch.distributed.init_process_group", lambda *_: None)

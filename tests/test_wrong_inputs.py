@@ -97,7 +97,7 @@ WRONG = {
     "list for a text": (sample(noise=["gaussian-0.50"]), "--spec: noise: expected a text, found ["),
     "missing key": (sample(noise=None), "noise is missing: give --noise or --spec"),
     "no JSON": (["sample", "--spec", "{noise", "--model", "m.safetensors", "--out", "out.npz"],
-                "--spec: no JSON"),
+                "--spec: not valid JSON"),
     "JSON list": (["sample", "--spec", "[1]", "--model", "m.safetensors", "--out", "out.npz"],
                   "--spec: expected a mapping, found list"),
     "missing specification file": ([*sample()[:2], "@none.json", *sample()[3:]], "none.json"),

@@ -107,8 +107,8 @@ def verdict(found: Robust, promise: str, subject: str, ours: bool) -> Verdict:
     }  # fmt: skip
     evidence = (
         f"at most {worst} of the inputs certified at a radius are misclassified within it (radius"
-        f" {found.radii[at]:.3g}; alpha explains at most {most}); between certified accuracy and"
-        f" accuracy under attack lie at most {gap.max():.1f} points, at radius"
+        f" {found.radii[at]:.3g}; alpha explains at most {most}); certified accuracy and"
+        f" accuracy under attack differ by at most {gap.max():.1f} points, at radius"
         f" {found.radii[gap.argmax()]:.3g}"
     )
     word = BROKEN if worst > most else NOT_FOUND

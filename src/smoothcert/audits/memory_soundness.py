@@ -263,7 +263,7 @@ class Attack:
         return Verdict(
             promise, self.name, word,
             f"of the {len(witnesses)} attacking inputs, {int(lost.sum())} are predicted as"
-            f" another class at the scale of the ball they lie in"
+            f" another class at the scale of their ball"
             f" (at most {expected:.2g} expected by chance)",
             ours=True, numbers={"inputs": len(witnesses), "other_class": int(lost.sum())},
         )  # fmt: skip

@@ -52,8 +52,8 @@ def recheck(
         print(
             f"idx {old.idx[i]}: {'BROKEN' if held[i] else 'does not hold'};"
             f" class {new.predict_1[i]} certified again to {new.again_radius[i]:.4f} at scale"
-            f" {new.sigma_1[i]:.4f}; at distance {distance[i]:.4f} its own scale"
-            f" {new.sigma_2[i, 0]:.4f}{'' if same[i] else ' (another class here before)'} gives"
+            f" {new.sigma_1[i]:.4f}; at distance {distance[i]:.4f} the query's scale"
+            f" {new.sigma_2[i, 0]:.4f}{'' if same[i] else ' (differs from the recorded one)'} gives"
             f" {new.predict_2[i].tolist()}; at the frozen scale class {new.frozen[i]}"
         )
     print(f"{path}: {int(held.sum())} of {len(old)} witnesses hold")

@@ -37,7 +37,7 @@ def effort(search: Search) -> str:
     """How hard a search is, in words."""
     runs = len(search.starts) * len(LOSSES)
     return (
-        f"{runs} runs of {search.steps} steps with {search.copies} noises each,"
+        f"{runs} runs of {search.steps} steps with {search.copies} noise samples each,"
         f" {search.directions} random directions, lines to {search.inputs} other inputs"
     )
 

@@ -96,7 +96,7 @@ def same_network(about: Mapping[str, Any], made: Mapping[str, Any], what: str, m
     if wanted != made["digest"]:
         raise SmoothcertError(f"{what} the model {wanted[:12]}; {model} is {made['digest'][:12]}")
     if said := difference({ANSWERS: about.get(ANSWERS)}, {ANSWERS: made.get(ANSWERS)}):
-        raise SmoothcertError(f"{what} another model than {model}: {said}")
+        raise SmoothcertError(f"{what} a model other than {model}: {said}")
 
 
 def engine_of(record: Mapping[str, Any]) -> str:

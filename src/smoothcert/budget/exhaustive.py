@@ -42,7 +42,7 @@ class Exhaustive(Budget):
     def check(self, noise: Noise, scale: float) -> None:
         """Raise SmoothcertError unless ``noise`` has ``n`` copies at ``scale``."""
         if noise.outcomes(scale) != self.n:
-            has = noise.outcomes(scale) or "no end of"
+            has = noise.outcomes(scale) or "infinitely many"
             raise SmoothcertError(
                 f"budget {self.slug}: noise {noise.shape_slug} has {has} noisy copies at scale"
                 f" {scale:g}"

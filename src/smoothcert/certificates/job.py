@@ -77,10 +77,10 @@ def _warning(votes: Path, budget: Budget, late: dict[str, int]) -> str:
     if not late:
         return ""
     return (
-        f"{votes} was read at {late['read_at']:,} samples an input, and {budget.slug} needs some"
-        " that were drawn after that: if the look is why, a certificate can be wrong with nearly"
-        f" twice alpha; anytime-{budget.n} holds whenever one looks, and a sequential budget stops"
-        " by itself"
+        f"{votes} was read at {late['read_at']:,} samples per input, and {budget.slug} needs"
+        " samples drawn later: if you drew them because of what you saw, a certificate can be wrong"
+        f" with nearly twice alpha; anytime-{budget.n} holds at any time, and a sequential budget"
+        " stops by itself"
     )
 
 

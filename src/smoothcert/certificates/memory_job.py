@@ -117,7 +117,7 @@ def _data(certificates: Run, spec: MemorySpec, data_dir: Path | None) -> Dataset
     if name is None:
         raise SmoothcertError(f"{path}: does not state its data set; give --dataset")
     if certificates.dataset not in (None, name):
-        raise SmoothcertError(f"dataset {name!r}: {path} is of {certificates.dataset}")
+        raise SmoothcertError(f"dataset {name!r}: {path} was certified on {certificates.dataset}")
     if len(np.unique(table.idx)) != len(table):
         raise SmoothcertError(f"{path}: expected each idx once, found a duplicate")
     size = datasets.info(name).splits.get(spec.split)

@@ -205,7 +205,7 @@ def _scale(path: Path, given: float | None, column: NDArray[np.float64] | None) 
     """The scale that is given or that the table says; SmoothcertError if none or they differ."""
     if given is not None and column is not None and len(column) and (column != given).any():
         raise SmoothcertError(
-            f"{path}: column sigma says {find_scale(path, column):g}, --scale {given:g}"
+            f"{path}: column sigma has {find_scale(path, column):g}, --scale {given:g}"
         )
     scale = find_scale(path, column) if given is None else given
     if scale is None:

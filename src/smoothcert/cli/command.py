@@ -62,7 +62,7 @@ def model_place(default: Any = ...) -> Any:
     """``--model``."""
     meaning = (
         f"{Given.model_fields['path'].description}; or JSON (or @FILE) with a path and how it"
-        " takes its images (docs/your-model.md)"
+        " reads its images (docs/your-model.md)"
     )
     return place(default, meaning, "FILE")
 

@@ -160,7 +160,7 @@ class Journal:
 
 
 def _corrupt(where: str, reason: str) -> SmoothcertError:
-    return SmoothcertError(f"{where}: corrupt ({reason}); delete the file to make it anew")
+    return SmoothcertError(f"{where}: corrupt ({reason}); delete the file to make it again")
 
 
 def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ dataclass whose fields are declared with :func:`main` and :func:`arg`.
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
@@ -186,6 +186,7 @@ _TRAINING = re.compile(
     r"(?P<method>[a-z0-9]+)-(?P<schedule>[a-z0-9]+)(?P<variant>(?:_[a-z]+[0-9.]*)*)-"
     r"(?:(?P<noise>[a-z][a-z0-9_-]*)-)?(?P<scale>\d+\.\d+)"
 )
+_NAMED_SEED = re.compile(r"_seed(0|[1-9]\d*)(?![0-9.])")
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,8 @@ class Training:
 
     ``method`` is cohen, smoothadv, macer, ...; ``schedule`` is fs (fixed noise scale) or ds2
     (data-dependent, DDRS Algorithm 2); ``noise`` is the slug of the training noise without
-    its scale, left out of the slug when Gaussian; ``variant`` holds further ``_KEYvalue``.
+    its scale, left out of the slug when Gaussian; ``variant`` holds further ``_KEYvalue``:
+    ``cohen-fs_seed1-0.25`` is cohen-fs-0.25 with seed 1 in place of the run's.
     """
 
     method: str
@@ -212,6 +214,23 @@ class Training:
     def noise_slug(self) -> str:
         """The slug of the noise of training, scale included."""
         return f"{self.noise}-{number(self.scale)}"
+
+    @property
+    def named_seed(self) -> int | None:
+        """The seed that a variant ``_seed1`` names, which replaces the run's; None: the run's."""
+        match = _NAMED_SEED.search(self.variant)
+        return int(match[1]) if match else None
+
+    @property
+    def seedless(self) -> Training:
+        """The training whose seed is the run's."""
+        return replace(self, variant=_NAMED_SEED.sub("", self.variant))
+
+    @property
+    def ancestor(self) -> Training:
+        """The training at the fixed scale, with the same seed: what fine-tuning starts from."""
+        match = _NAMED_SEED.search(self.variant)
+        return replace(self, schedule="fs", variant=match[0] if match else "")
 
     def __str__(self) -> str:
         return self.slug

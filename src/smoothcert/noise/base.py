@@ -92,7 +92,7 @@ class Noise(Part):
         SmoothcertError for noise that is not a scale times a standard noise.
         """
         raise SmoothcertError(
-            f"noise {self.slug}: on a grid, no multiple of a standard noise; expected one of"
+            f"noise {self.slug}: on a grid, so not a multiple of a standard noise; expected one of"
             " another kind here"
         )
 

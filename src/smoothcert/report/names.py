@@ -38,8 +38,8 @@ def method(name: str) -> str:
 
 def variant(text: str) -> str:
     """What is not usual in a training: ``_n1`` -> " (n = 1)"; nothing for nothing."""
-    samples = text.removeprefix("_n")
-    return f" (n = {samples})" if samples.isdigit() else text.replace("_ft", ", fine-tuned for as long")
+    words = re.sub(r"_n(\d+)", r" (n = \1)", text.replace("_ft", ", fine-tuned for as long"))
+    return re.sub(r"_seed(\d+)", r" (seed \1)", words)
 
 
 def training(slug: str) -> str:

@@ -23,7 +23,7 @@ from smoothcert.report.reference import Cell, inputs_behind
 
 # What the numbers are counted in; it decides how they are printed.
 RADIUS, PERCENT, POINTS, GAIN = "radius", "percent", "points", "gain"
-DECLINE = "decline"
+DECLINE, SPREAD = "decline", "spread"
 SECONDS, MINUTES, SAMPLES, PLAIN = "seconds", "minutes", "samples", ""
 
 # The columns of the frame after the labels (which differ between outputs).
@@ -56,8 +56,8 @@ class Number:
 
     ``unit`` is RADIUS (pixels of [0,1] in the certificate's norm; an ACR too), PERCENT (of the
     inputs), POINTS (a difference of percents), GAIN (a difference of radii), DECLINE (a radius
-    that is given up), SECONDS, MINUTES, SAMPLES or PLAIN. ``brief``: printed without its interval,
-    which the CSV has.
+    that is given up), SPREAD (a standard deviation of radii), SECONDS, MINUTES, SAMPLES or PLAIN.
+    ``brief``: printed without its interval, which the CSV has.
     """
 
     value: float

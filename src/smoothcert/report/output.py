@@ -45,13 +45,16 @@ class Need:
     - ``file``: the path ``of`` below the results, such as ``nongaussian/toy.csv``
     - ``paths``: what "module:function" ``of`` makes of the configuration, paths below the results
 
-    ``group`` is their name in :class:`Files`; None: a dependency that is not passed on.
+    ``group`` is their name in :class:`Files`; None: a dependency that is not passed on. ``seeds``:
+    the output tells seeds of training apart (the runs of its section may be of
+    cohen-fs_seed1-0.25), and is not made where the section has no runs.
     """
 
     kind: str
     of: str = ""
     group: str | None = ""
     select: Callable[..., list[Any]] | None = None  # of a list of runs, or names
+    seeds: bool = False
 
 
 @dataclass(frozen=True)

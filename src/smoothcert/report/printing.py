@@ -21,6 +21,7 @@ from smoothcert.report.numbers import (
     RADIUS,
     SAMPLES,
     SECONDS,
+    SPREAD,
     Number,
 )
 
@@ -112,6 +113,6 @@ def _value(number: Number) -> str:
         return f"{value:,.0f}"
     if number.unit in (SECONDS, MINUTES):
         return f"{value:.3g}"
-    if number.unit == DECLINE:
-        return fixed(value, 3)
+    if number.unit in (DECLINE, SPREAD):
+        return fixed(value, 3 if number.unit == DECLINE else 4)
     return f"{value:g}"

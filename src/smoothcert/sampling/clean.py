@@ -64,7 +64,7 @@ def doubts(
     """What looks wrong about the answers to clean images, at most one thing."""
     one_label = len(np.unique(labels)) == 1 and labels[0] >= 0
     if len(found) >= _ENOUGH and len(np.unique(found)) == 1 and not one_label:
-        yield f"its answer is class {found[0]} for all {len(found)} images without noise"
+        yield f"it predicts class {found[0]} for all {len(found)} clean images"
         return
     if stated is None or not len(found) or (labels < 0).any():
         return

@@ -38,7 +38,7 @@ class _Steps(Scaling):
     clamp: float = arg("clamp", 0.02)
     bound: float = arg("bound", 4.0)
     n_sel: int = arg("sel", 100, int)
-    released: bool = arg("released", False, bool, title="classes anew at each step")
+    released: bool = arg("released", False, bool, title="classes recomputed at each step")
 
     def __post_init__(self) -> None:
         check_ascent(self.K, self.step, self.clamp, self.bound)

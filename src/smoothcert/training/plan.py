@@ -68,7 +68,7 @@ def plan(job: Job) -> Plan:
         )
     info = datasets.info(job.dataset)
     if len(info.shape) != 3:
-        raise SmoothcertError(f"data set {job.dataset!r}: holds points, not images to train on")
+        raise SmoothcertError(f"data set {job.dataset!r}: holds points; training needs images")
     channels, height, width = info.shape
     ARCHITECTURES.parse(job.arch).check((channels, height, width))
     if (recipe.augmentation == "resized-crop-flip") != (job.dataset == "imagenet") and (

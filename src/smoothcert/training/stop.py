@@ -16,7 +16,7 @@ class Stopped(Exception):
 
     def __init__(self, number: int, where: str) -> None:
         super().__init__(
-            f"stopped by {signal.Signals(number).name} {where}; the same command goes on from there"
+            f"stopped by {signal.Signals(number).name} {where}; run the same command to resume"
         )
         self.number = number
 

@@ -24,13 +24,13 @@ def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     if first == second:
         return ""
     if first is None or second is None:
-        return "answers: what the network answers on fixed inputs is known of one of them only"
+        return "answers: the network's outputs on fixed inputs are known for only one of them"
     a, b = np.asarray(first), np.asarray(second)
     if a.shape == b.shape:
         allowed = 1e-3 * (a.max(0) - a.min(0)).max() + 1e-6 * np.abs(a).max()
         if np.abs(a - b).max() <= allowed:
             return ""
     return (
-        "answers: on the same inputs the network answers otherwise, though its class and its"
+        "answers: the network's outputs on fixed inputs differ, although its class and its"
         " weights are the same"
     )

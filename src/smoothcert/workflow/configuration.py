@@ -128,6 +128,11 @@ def _sections(kinds: Iterable[str]) -> dict[str, None]:
     )
 
 
+def _of_seeds() -> set[str]:
+    """The sections whose runs may name seeds of training; they may be empty."""
+    return {need.of for output in outputs() for need in output.needs if need.seeds}
+
+
 _OF_RUNS = ("certificates", "memorized", "votes", "scales", "logs", "data", "radius_tables")
 
 
@@ -230,7 +235,11 @@ Configuration = _model(
     "Configuration",
     {
         "experiments": (
-            _model("Experiments", dict.fromkeys(_sections(_OF_RUNS), (Grids, ...))),
+            _model(
+                "Experiments",
+                dict.fromkeys(_sections(_OF_RUNS), (Grids, ...))
+                | dict.fromkeys(_of_seeds(), (tuple[Grid, ...], ...)),
+            ),
             ...,
         ),
         "inputs": (dict[str, Inputs], ...),
@@ -289,6 +298,7 @@ def _check_choices(config: Config) -> None:
         (f"iss.live.{name}", experiments.live_runs(config, name)) for name in config["iss"]["live"]
     ]
     known: set[tuple[str, ...]] = set()  # slugs and runs that are right
+    of_seeds = [f"experiments.{name}" for name in _of_seeds()]
     for section, members in sections:
         for run in members:
             for axis, parse in parsers.items():
@@ -299,11 +309,17 @@ def _check_choices(config: Config) -> None:
                     parse(run[axis])
                 except SmoothcertError as error:
                     raise SmoothcertError(f"configuration: {section}.{axis}: {error}") from None
+            training = Training.parse(run["training"])
+            if training.named_seed is not None and section not in of_seeds:
+                raise SmoothcertError(
+                    f"configuration: {section}.training: {training}: its tables and figures do not"
+                    f" tell seeds apart; expected {training.seedless}, or the section"
+                    f" {' or '.join(of_seeds)}"
+                )
             store = tuple(run[axis] for axis in experiments.STORE)
             if store in known:
                 continue
             known.add(store)
-            training = Training.parse(run["training"])
             try:
                 recipe = experiments.settings(config, "train", run)["recipe"]
                 recipe_model(training.method, training.schedule).check(

@@ -194,8 +194,11 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
     """
     cell = {axis: wildcards[axis] for axis in AXES if axis in wildcards}
     if stage == "train":
-        keep = {axis: cell[axis] for axis in ("dataset", "arch", "training")}
-        return {**keep, "seed": config["seed"], "recipe": recipe(config, cell)}
+        return {
+            **{axis: cell[axis] for axis in ("dataset", "arch")},
+            **_training_and_seed(config, cell["training"]),
+            "recipe": recipe(config, cell),
+        }
     if stage == "scales":
         inputs = _inputs(config, cell["dataset"])
         return {
@@ -228,6 +231,21 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
     raise ValueError(f"no stage {stage!r}")
 
 
+def _training_and_seed(config: Config, slug: str) -> Config:
+    """A training and its seed: the run's, or the one that its slug names (cohen-fs_seed1-0.25).
+
+    Raises SmoothcertError for a slug that names the run's own.
+    """
+    training = Training.parse(slug)
+    seed = config["seed"] if training.named_seed is None else training.named_seed
+    if training.named_seed == config["seed"]:
+        raise SmoothcertError(
+            f"training {slug!r}: {seed} is the seed of the whole run (key seed); expected"
+            f" {training.seedless.slug}, or another seed"
+        )
+    return {"training": training.seedless.slug, "seed": seed}
+
+
 def _estimator(config: Config, stage: str, cell: Run) -> Config:
     """The settings of an estimator (router), trained as Cohen's models are, or of its votes."""
     from smoothcert.scaling import SCALINGS, DualSmoothing
@@ -258,7 +276,7 @@ def recipe(config: Config, cell: Mapping[str, str]) -> Config:
     scale (``macer-fs-0.50``), as far as there are such; and in each, ``default`` overridden by the
     data set, and that by DATASET/ARCHITECTURE. The keys of :func:`parent` are left out.
     """
-    training = Training.parse(cell["training"])
+    training = Training.parse(cell["training"]).seedless
     merged = _recipe(config, training, cell)
     epochs = set()
     if (training.schedule, training.variant) == ("fs", ""):
@@ -288,10 +306,11 @@ def parent(config: Config, cell: Mapping[str, str]) -> tuple[str, str | int] | N
     starts from none, ``published`` says that the checkpoint takes its place: :func:`model`.)
     """
     training = Training.parse(cell["training"])
-    if (training.schedule, training.variant) == ("fs", ""):
+    if training == training.ancestor:
         return None
-    origin = replace(training, schedule="fs", variant="").slug
-    return origin, _recipe(config, training, cell).get("parent", "model")
+    of = _recipe(config, training.seedless, cell).get("parent", "model")
+    origin = training.seedless if of == "published" else training  # published with one seed
+    return origin.ancestor.slug, of
 
 
 def parent_flag(config: Config, cell: Mapping[str, str], files: Mapping[str, str]) -> str:

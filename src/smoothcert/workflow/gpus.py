@@ -92,7 +92,7 @@ def inside_a_job(job: str = _JOB) -> str:
     if not job:
         return ""
     return (
-        f"started inside Slurm job {job}: without --profile slurm all is computed in this job, with"
-        " its cores and GPUs; with it Snakemake ends when this job ends, and what it submitted runs"
-        " on (start it on a login node)"
+        f"started inside Slurm job {job}: without --profile slurm everything runs in this job, with"
+        " its cores and GPUs; with it Snakemake ends with this job, while submitted jobs keep"
+        " running (start it on a login node)"
     )

@@ -36,7 +36,13 @@ def resolve(config: Config, need: Need) -> list[str]:
         return [f"{paths.RESULTS}/{path}" for path in function(need.of)(config)]
     if need.kind == "radius_tables":
         return radius_tables(runs(config, need))
-    return list(dict.fromkeys(_path(need.kind, run) for run in runs(config, need)))
+    chosen = runs(config, need)
+    if need.seeds and not chosen:
+        raise SmoothcertError(
+            f"configuration: experiments.{need.of}: no runs; expected trainings of several seeds,"
+            " as in config/smoke.yaml"
+        )
+    return list(dict.fromkeys(_path(need.kind, run) for run in chosen))
 
 
 def published(config: Config, need: Need) -> list[str]:
@@ -143,15 +149,21 @@ def code_of(config: Config, output: Output) -> Config:
 
 
 def available(config: Config, output: Output) -> bool:
-    """False for what needs published certificates that are not there: it is a target, not more."""
+    """False for what needs published certificates that are not there, or runs of several seeds
+    where the configuration has none: it is a target, not more."""
+    empty = any(need.seeds and not runs(config, need) for need in output.needs)
+    return not empty and not _lacks_published(config, output)
+
+
+def _lacks_published(config: Config, output: Output) -> bool:
     names = {name for need in output.needs for name in wanted(need)}
-    return not names or names <= set(experiments.published(config))
+    return not names <= set(experiments.published(config))
 
 
 def left_out(config: Config) -> list[Output]:
     """The tables and figures that are not made, for want of published certificates."""
     every = [o for section in SECTIONS for o in expanded(config, section)]
-    return [output for output in every if not available(config, output)]
+    return [output for output in every if _lacks_published(config, output)]
 
 
 def left_out_words(config: Config) -> str:

@@ -132,7 +132,7 @@ class Progress:
             more = f" and {len(self.failed) - 3} more" if len(self.failed) > 3 else ""
             return (
                 f"{len(self.failed)} failed ({names}{more}), {self.done} of {self.total} jobs done"
-                f" in {duration(self.elapsed)}. What is done is kept: the same command goes on."
+                f" in {duration(self.elapsed)}. Finished work is kept; run it again to resume."
             )
         if self.done < self.total:
             return f"stopped: {self.done} of {self.total} jobs done in {duration(self.elapsed)}"

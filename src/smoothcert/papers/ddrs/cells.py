@@ -92,6 +92,6 @@ def data_note(runs: Sequence[Run], inputs: int) -> str:
     seeds = ", ".join(sorted({str(run.record["seed"]) for run in runs if "seed" in run.record}))
     seed = f", seed {seeds}" if seeds else ""
     return (
-        f"{data(runs[0])}: {inputs:,} test inputs that all runs have, {sizes or 'unknown'} samples"
-        f" an input, α {alphas or 'unknown'}{seed}."
+        f"{data(runs[0])}: {inputs:,} test inputs common to all runs, {sizes or 'unknown'} samples"
+        f" per input, α {alphas or 'unknown'}{seed}."
     )

@@ -1,10 +1,10 @@
-"""Options of the figures that show images."""
+"""Options of the figures that show images, and of the comparison of seeds."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from smoothcert.core.settings import Count, Natural
+from smoothcert.core.settings import Count, Length, Natural
 from smoothcert.papers.cohen.options import Titled
 
 
@@ -26,3 +26,9 @@ class MoreImageOptions(ImageOptions):
     """The same, with more inputs."""
 
     rows: Count = Field(8, description="number of inputs, evenly spaced in the rank of their scale")
+
+
+class SeedOptions(Titled):
+    """What a reader may choose of the comparison of seeds."""
+
+    radius: Length = Field(0.5, description="at which certified accuracy is compared")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smoothcert.papers.cohen.options import AccuracyOptions, Titled
-from smoothcert.papers.ddrs.options import ImageOptions, MoreImageOptions
+from smoothcert.papers.ddrs.options import ImageOptions, MoreImageOptions, SeedOptions
 from smoothcert.papers.ddrs.published_models import baselines
 from smoothcert.report.output import Need, Options, Output, Run, Section
 
@@ -82,6 +82,8 @@ def _images(name: str, title: str, options: type[Options]) -> Output:
     )
 
 
+_SEEDS = (Need("memorized", "ddrs_seeds", seeds=True),)
+
 _TABLES_1_TO_3 = ("ddrs_table1", "ddrs_table2", "ddrs_table3")
 
 SECTION = Section(
@@ -122,6 +124,14 @@ SECTION = Section(
             make=f"{_HERE}.dual:dual",
             needs=(Need("certificates", "ddrs_dual"),),
             options=AccuracyOptions,
+        ),
+        Output(
+            name="ddrs_seeds",
+            kind="table",
+            title="The central comparisons, for each seed of training",
+            make=f"{_HERE}.seeds:seeds",
+            needs=_SEEDS,
+            options=SeedOptions,
         ),
         _table(
             "ddrs_inputs", "Section 3.4 of DDRS: what its scale does to each input",
@@ -181,6 +191,15 @@ SECTION = Section(
             draw=f"{_HERE}.figure_dual:draw",
             needs=(Need("certificates", "ddrs_dual"),),
             options=AccuracyOptions,
+        ),
+        Output(
+            name="ddrs_seeds",
+            kind="figure",
+            title="What training with another seed does to the central comparisons",
+            make=f"{_HERE}.figure_seeds:measure",
+            draw=f"{_HERE}.figure_seeds:draw",
+            needs=_SEEDS,
+            options=SeedOptions,
         ),
         _figure(
             "ddrs_appendix_grid",

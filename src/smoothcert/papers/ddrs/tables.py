@@ -169,8 +169,8 @@ def _table(files: Files, options: AccuracyOptions, base: str) -> Table:
 
 # What the votes of an input cost, where methods differ in it.
 _COST = (
-    Column("samples", "samples an input", measured=True),
-    Column("seconds", "votes of an input (s)", measured=True),
+    Column("samples", "samples per input", measured=True),
+    Column("seconds", "votes per input (s)", measured=True),
 )
 
 

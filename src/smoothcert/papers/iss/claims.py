@@ -270,7 +270,7 @@ def samples_for_time(claim: Claim, evidence: Evidence, slug: str) -> Finding:
         Measured(f"{b.share:.2f} of the samples on {b.model}", False, False, LEVEL) for b in chosen
     ]
     missing = f"no budget with kbar = {budget.n:,} here; the paper shows it only in a figure"
-    return conclude(measured, _file(chosen), "samples stand for time", missing)
+    return conclude(measured, _file(chosen), "samples as a proxy for time", missing)
 
 
 @check
@@ -311,7 +311,7 @@ def above_fixed(claim: Claim, evidence: Evidence) -> Finding:
         and (other := _fixed(every, b, lambda f: f.number("acr"))) is not None
     ]
     measured = _by_model(pairs, "above", "at least {:+.4f}")
-    why = f"samples stand for time; {_EQUAL}; met if every pair is above"
+    why = f"samples as a proxy for time; {_EQUAL}; met if every pair is above"
     return conclude(measured, _file([b for b, *_ in pairs]), why, _NO_PAIR)
 
 

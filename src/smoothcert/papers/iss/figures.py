@@ -167,7 +167,7 @@ def draw_figure4(picture: Picture) -> Figure:
         left, right = figure.subplots(1, 2)
         curves = numbers[numbers.series == "curve"].groupby("scale")
         for (scale, curve), colour, dash in zip(curves, COLOURS, DASHES, strict=False):
-            label = f"σ = {scale:g}: ahead from {starts[scale]:.3f}"
+            label = f"σ = {scale:g}: better from {starts[scale]:.3f}"
             left.plot(
                 _normal(curve.p.astype(float)),
                 curve.value,
@@ -177,7 +177,7 @@ def draw_figure4(picture: Picture) -> Figure:
             )
             left.plot(_normal(starts[scale]), 0, "o", color=colour, markersize=4)
         left.axhline(0, color="0.4", linewidth=0.9)
-        text = f"the paper: ahead from {PRINTED_CROSSING:g}"
+        text = f"the paper: better from {PRINTED_CROSSING:g}"
         left.axvline(_normal(PRINTED_CROSSING), color="black", linestyle=":", label=text)
         left.set_ylabel(f"mean radius of ISS minus that of IAS\n{_PIXELS}")
         left.set_title(f"ISS ({KBAR:,} desired, U = 0.05) against IAS ({_FIXED:,})")
@@ -205,12 +205,12 @@ def _inputs(axes: Axes, numbers: pd.DataFrame) -> None:
         looks.append(colours.get(float(part.sigma.iloc[0]), _BLUE))
         labels.append(
             f"{model}: {known} inputs;\n{printed:.0f}% of all from {PRINTED_CROSSING:g} on,"
-            f" {ours:.0f}% where ISS is ahead"
+            f" {ours:.0f}% where ISS is better"
         )
     axes.hist(found, bins=40, color=looks, label=labels)
     axes.axvline(_normal(PRINTED_CROSSING), color="black", linestyle=":")
     axes.set_ylabel("inputs")
-    axes.set_title("Where the inputs are")
+    axes.set_title("Distribution of the inputs")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=1)
 
 

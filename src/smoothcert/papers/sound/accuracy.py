@@ -128,7 +128,7 @@ def draw(picture: Picture) -> Figure:
             axes.plot(ndtri(part.radius), part.value, label=text, **look)
         axes.set_xticks(ndtri(np.array(_TICKS)), [f"{p:g}" for p in _TICKS])
         axes.set_xlabel("$p_A$")
-        axes.set_ylabel("certified and right, with at least $p_A$ (% of inputs)")
+        axes.set_ylabel("certified correctly, with at least $p_A$ (% of inputs)")
         axes.set_ylim(0, 102)
         axes.legend(loc="lower left", fontsize=7)
     return figure

@@ -151,7 +151,7 @@ class _Bench:
         each, first = self.cost(looks)
         entry = Sampling(_network(need), kind(noise), precision, batch, each / unit, first)
         self.throughput.sampling.append(entry)
-        return f"{unit / each:,.0f} samples a second ({kind(noise)}, {precision}, batch {batch})"
+        return f"{unit / each:,.0f} samples per second ({kind(noise)}, {precision}, batch {batch})"
 
     def drawing(self, need: Needs, slug: str) -> str:
         noise, d = NOISES.parse(slug), int(np.prod(need.shape))
@@ -166,7 +166,7 @@ class _Bench:
 
         each = self.cost(draw)[0] / batch
         self.throughput.drawing.append(Drawing(kind(slug), d, each))
-        return f"{1 / each:,.0f} samples a second"
+        return f"{1 / each:,.0f} samples per second"
 
     def training(self, need: Needs, spec: dict[str, Any]) -> str:
         """An epoch of a training job; its work is a batch of images."""
@@ -189,7 +189,7 @@ class _Bench:
         entry = Training(_network(need), name, passes, batch, precision, each)
         self.throughput.training.append(entry)
         return (
-            f"{1 / each:,.1f} images a second (batch {batch},"
+            f"{1 / each:,.1f} images per second (batch {batch},"
             f" {passes.forward:g} forward and {passes.backward:g} backward passes)"
         )
 
@@ -235,7 +235,7 @@ class _Bench:
         entry = Search(_network(need), kind(noise), batch, derivative, vote)
         self.throughput.search.append(entry)
         return (
-            f"{1 / derivative:,.0f} steps of ascent and {1 / vote:,.0f} votes a second"
+            f"{1 / derivative:,.0f} steps of ascent and {1 / vote:,.0f} votes per second"
             f" ({kind(noise)}, {batch} inputs at once)"
         )
 
@@ -255,7 +255,7 @@ class _Bench:
                 random_view(Image.open(file).convert("RGB"), stream)
 
         self.throughput.decoding = self.cost(read)[0]
-        return f"{1 / self.throughput.decoding:,.0f} images a second on one core"
+        return f"{1 / self.throughput.decoding:,.0f} images per second on one core"
 
     def cost(self, work: Callable[[int], None]) -> tuple[float, float]:
         """(seconds of one unit, seconds of the first beside it), where ``work(n)`` does n units.

@@ -35,7 +35,7 @@ def plan_text(estimate: Estimate, title: str, devices: int, jobs: int) -> str:
         ]
         for target, (alone, only) in estimate.by_target().items()
     ]
-    head = ["target", "jobs", unit, "at most", "of them its own", unit]
+    head = ["target", "jobs", unit, "at most", "only for it", unit]
     parts += ["", *_aligned([head, *targets]), "", *_totals(estimate, total, devices, jobs)]
     return "\n".join([*parts, *_notes(estimate, total)]) + "\n"
 
@@ -61,11 +61,11 @@ def _notes(estimate: Estimate, total: Cost) -> list[str]:
     lines = []
     works, jobs = estimate.works, estimate.jobs
     if estimate.throughput.clock == "cpu":
-        lines.append("seconds are of one CPU thread without other work on its core")
+        lines.append("seconds of one CPU thread on an otherwise idle core")
     if any(work.adaptive for work in works):
         lines.append(
-            "samples of adaptive budgets are expected ones, for the class probabilities of"
-            " published certificates; at most: every input takes all samples"
+            "samples of adaptive budgets are expectations for the class probabilities of"
+            " published certificates; at most: every input uses all samples"
         )
     sources: dict[str, set[str]] = {}
     for job, work in zip(jobs, works, strict=True):
@@ -89,12 +89,12 @@ def _notes(estimate: Estimate, total: Cost) -> list[str]:
             f"{rule} ({len(limits)}{f', each at most {max(limits):g} min' if max(limits) else ''})"
             for rule, limits in uncounted.items()
         )
-        lines.append(f"not counted, for their work is not known before they run: {names}")
+        lines.append(f"not counted, because their work is unknown before they run: {names}")
     over: dict[str, float] = {}
     for job, seconds in estimate.over_limit():
         over[job.rule] = max(over.get(job.rule, 0.0), seconds - 60 * (job.runtime or 0.0))
     for rule, seconds in over.items():
-        lines.append(f"longer than its limit of run time by up to {_time(seconds)}: {rule}")
+        lines.append(f"exceeds its run-time limit by up to {_time(seconds)}: {rule}")
     return [f"- {line}" for line in lines]
 
 

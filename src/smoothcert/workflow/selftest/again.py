@@ -51,7 +51,7 @@ def votes(place: Place) -> Iterator[Check]:
     )
     yield Check(
         "votes after a kill", one == resumed and went_on,
-        f"killed after its first looks and gone on with: {_words(one == resumed)}"
+        f"killed after its first looks and resumed: {_words(one == resumed)}"
         if went_on else "could not be killed before it was done",
     )  # fmt: skip
 
@@ -75,9 +75,9 @@ def weights(place: Place) -> Iterator[Check]:
     yield Check("weights again", one == other, "two trainings " + _words(one == other))
     yield Check(
         "weights after a stop", one == resumed,
-        "from the state after an epoch on: " + _words(one == resumed),
+        "resumed after an epoch: " + _words(one == resumed),
     )  # fmt: skip
 
 
 def _words(same: bool) -> str:
-    return "gave the same bits" if same else "gave other bits"
+    return "gave the same bits" if same else "gave different bits"

@@ -36,7 +36,7 @@ def laws(place: Place) -> Iterator[Check]:
             f"noise {noise.slug}", max(gaps.values()) <= most and far <= 6 and again,
             f"Kolmogorov-Smirnov distance to the CPU's at most {gaps[worst]:.3f} ({worst}; allowed"
             f" {most:.3f}), moments within {far:.1f} standard errors (6)"
-            + ("" if again else "; the same stream gave other noise"),
+            + ("" if again else "; the same stream gave different noise"),
             {"distance": gaps[worst], "moments": far},
         )  # fmt: skip
 

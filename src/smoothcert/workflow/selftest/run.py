@@ -64,7 +64,7 @@ def selftest(
     line = (
         f"selftest FAILED on {about}: {len(failed)} of {asked}: {', '.join(failed)}"
         if failed
-        else f"selftest passed on {about}: {asked} of {asked} as they must be, {took:.0f} s"
+        else f"selftest passed on {about}: {asked} of {asked} checks, {took:.0f} s"
     )
     return {
         "format": FORMAT,

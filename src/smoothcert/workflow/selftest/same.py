@@ -93,8 +93,8 @@ def votes(place: Place) -> Iterator[Check]:
         differ = share(found, expected)
         yield Check(
             f"votes in {name}", differ <= VOTES[name],
-            f"{100 * differ:.3g}% of {len(noisy):,} votes on the same noise are not the CPU's in"
-            f" float32 (at most {100 * VOTES[name]:g}%)",
+            f"{100 * differ:.3g}% of {len(noisy):,} votes on the same noise differ from the CPU's"
+            f" in float32 (at most {100 * VOTES[name]:g}%)",
             {"differ": differ},
         )  # fmt: skip
 

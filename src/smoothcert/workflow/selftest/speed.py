@@ -58,7 +58,7 @@ def rates(place: Place) -> Iterator[Check]:
             goal = f"; goal {GOAL:.0%}" if place.gpu and name in ("float16", "bfloat16") else ""
             yield Check(
                 f"votes of {arch} in {name}", None,
-                f"{rate:,.0f} a second, {part:.0%} of the products{goal}",
+                f"{rate:,.0f} per second, {part:.0%} of the products{goal}",
                 {"rate": rate, "share": part},
             )  # fmt: skip
 
@@ -84,7 +84,7 @@ def memory(place: Place) -> Iterator[Check]:
     """The peak of the largest piece that an audit takes of the deepest network."""
     arch, shape, copies = "resnet110", (3, 32, 32), 64
     if not place.gpu:
-        yield Check("memory of an audit", None, "asked of GPUs only")
+        yield Check("memory of an audit", None, "only for GPUs")
         return
     model = settled(arch, shape, 10).requires_grad_(False).to(place.device)
     inputs = at_once(model, shape, copies, place.device)
@@ -100,7 +100,7 @@ def memory(place: Place) -> Iterator[Check]:
     yield Check(
         "memory of an audit", whole and peak <= MOST and bool(torch.cat(pieces).isfinite().all()),
         f"{inputs} inputs of {arch} with {copies} copies: {peak / 1e9:.1f} GB at the peak, of which"
-        f" {counted / 1e9:.1f} GB were counted before (at most {MOST / 1e9:.0f} GB)"
+        f" {counted / 1e9:.1f} GB were predicted (at most {MOST / 1e9:.0f} GB)"
         + ("" if whole else "; it did not fit in one piece"),
         {"peak": peak, "counted": counted},
     )  # fmt: skip
@@ -126,7 +126,7 @@ def loader(place: Place) -> Iterator[Check]:
             assert x.shape[1:] == (3, 224, 224)
 
     given = files / place.timed(epoch)
-    said = f"{given:,.0f} images a second by {cores()} cores"
+    said = f"{given:,.0f} images per second with {cores()} cores"
     numbers: dict[str, float] = {"rate": given, "cores": cores()}
     if place.gpu:
         taken = _training_rate(place)

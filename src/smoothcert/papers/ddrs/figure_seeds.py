@@ -1,0 +1,88 @@
+"""The central comparisons for each seed of training: a dot a seed, and their mean.
+
+One row of panels a data set, scale and budget; ACR left, certified accuracy right. A dot's line is
+the interval for other test inputs, the diamond's that for other seeds: where dots lie further apart
+than their lines are long, the seed decides more than the inputs do.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from smoothcert.certificates.runs import read_runs
+from smoothcert.papers.ddrs.options import SeedOptions
+from smoothcert.papers.ddrs.seeds import compare, seeds_of
+from smoothcert.papers.ddrs.series import add_notes, small_print
+from smoothcert.report.numbers import each, frame
+from smoothcert.report.output import Files, Picture
+from smoothcert.report.style import COLOURS, heading, style
+
+_NOTE = (
+    "Dots: one seed of training each, with the 95% interval for other test inputs (paired)."
+    " Diamonds: their mean, with the 95% interval for other seeds (Student's t)."
+)
+_PANEL = ["dataset", "arch", "sigma", "budget"]
+
+
+def measure(files: Files, options: SeedOptions) -> Picture:
+    """The rows of the table of the same name."""
+    rows, notes = compare(read_runs(files.some()), options.radius)
+    more = {"notes": small_print(*notes, _NOTE), "title": options.title, "seeds": seeds_of(rows)}
+    return Picture(frame("ddrs_seeds", rows), more)
+
+
+def draw(picture: Picture) -> Figure:
+    """Differences for each seed, and their mean, around the zero line."""
+    rows = [part for _, part in picture.numbers.groupby(_PANEL, sort=False)]
+    counts = [part.comparison.nunique() for part in rows]
+    seeds = picture.more["seeds"]
+    with style():
+        figure = Figure(figsize=(11.2, sum(0.42 * n + 0.7 for n in counts) + 1.1))
+        grid = figure.subplots(len(rows), 2, squeeze=False, sharey="row", height_ratios=counts)
+        for cells, part in zip(grid, rows, strict=True):
+            for axes, (what, numbers) in zip(
+                cells, part.groupby("measure", sort=False), strict=True
+            ):
+                _panel(axes, numbers, seeds)
+                axes.set_xlabel("points certified" if what != "ACR" else "pixels in [0, 1]")
+                about = numbers.iloc[0]
+                where = f"{about.dataset}, {about.arch}, σ = {about.sigma}"
+                axes.set_title(
+                    f"{what}: {where}" if what == "ACR" else f"certified accuracy, {what}"
+                )
+        handles = [
+            Line2D([], [], color=COLOURS[i % 6], marker="o", markersize=4, label=f"seed {seed}")
+            for i, seed in enumerate(seeds)
+        ]
+        handles.append(Line2D([], [], color="black", marker="D", linewidth=2.2, label="their mean"))
+        add_notes(figure, picture.more["notes"])
+        figure.legend(handles=handles, loc="outside right upper")
+        heading(figure, picture.more["title"])
+    return figure
+
+
+def _panel(axes: Axes, numbers: pd.DataFrame, seeds: list[int]) -> None:
+    """A row a comparison: the seeds above each other, their mean below."""
+    comparisons = list(numbers.comparison.unique())
+    step = 0.6 / (len(seeds) + 1)
+    for y, comparison in enumerate(comparisons):
+        for one in each(numbers[numbers.comparison == comparison]):
+            if one.metric == "mean_seeds":
+                place, colour, width, marker = len(seeds), "black", 2.2, "D"
+            elif one.metric.startswith("seed_"):
+                place = seeds.index(int(one.metric.removeprefix("seed_")))
+                colour, width, marker = COLOURS[place % 6], 1.0, "o"
+            else:
+                continue
+            at = y - 0.3 + step * (place + 0.5)
+            axes.hlines(at, one.low, one.high, color=colour, linewidth=width)
+            axes.plot([one.value], [at], color=colour, marker=marker, markersize=4)
+    axes.axvline(0, color="0.3", linewidth=1.0)
+    axes.set_yticks(range(len(comparisons)), comparisons, fontsize="small")
+    axes.set_ylim(len(comparisons) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
