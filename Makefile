@@ -1,5 +1,6 @@
 # make smoke   the default workflow, from nothing to its page        make test   the tests
 # make lint    formatting, types, floors, workflow                   make lock   new pins
+# make dist    the wheel and the source archive, tried out           make container   one image
 # make test-slurm   the workflow through `snakemake --profile slurm` on a private Slurm (Debian)
 # On a machine with only Python (3.11 or newer) each of these first makes .venv and installs.
 
@@ -13,7 +14,7 @@ RESULTS := results/smoke
 export PATH := $(abspath $(BIN)):$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install smoke test test-all test-slurm lint format lock clean
+.PHONY: install smoke test test-all test-slurm lint format dist container lock clean
 
 install: $(INSTALLED)
 
@@ -56,6 +57,31 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules
+
+# The wheel is installed in an environment of its own and tried from an empty folder.
+CLEAN := build/clean
+dist:
+	rm -rf dist build/tools $(CLEAN)
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install --quiet build twine
+	build/tools/bin/python -m build
+	build/tools/bin/twine check --strict dist/*
+	$(PYTHON) -m venv $(CLEAN)
+	$(CLEAN)/bin/python -m pip install --quiet --constraint requirements.lock dist/*.whl
+	$(CLEAN)/bin/python -m pip check
+	mkdir $(CLEAN)/empty
+	cd $(CLEAN)/empty && unset PYTHONPATH && \
+		OMP_NUM_THREADS=1 ../bin/python -I $(CURDIR)/tests/wheel.py $(CURDIR)/README.md
+	rm -rf build/tools $(CLEAN)
+
+# With docker, or make container BUILDER=podman: an image of what is committed (envs/Containerfile).
+BUILDER ?= docker
+IMAGE ?= smoothcert
+CUDA ?= 13
+container:
+	git archive HEAD | $(BUILDER) build --file envs/Containerfile --tag $(IMAGE) \
+		--build-arg CUDA=$(CUDA) --build-arg PIP_EXTRA_INDEX_URL -
+	$(BUILDER) run --rm $(IMAGE) --dry-run --quiet all -- cohen_table
 
 # Run it with the oldest Python that is supported, so that the pins install on every newer one.
 # torch's local version (+cpu, +cu126) depends on where it came from: the pin leaves it out.

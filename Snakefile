@@ -19,6 +19,11 @@ given = config
 config = laid_over(given)
 check(config)
 
+
+# With --sdm apptainer all jobs run in it.
+container: config["container"]
+
+
 # What differs from a preset has a folder of its own.
 chosen = chosen_run(config, given)
 

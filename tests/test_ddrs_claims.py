@@ -116,7 +116,7 @@ def test_single_inputs_are_summed_over_the_ascents_of_most_steps(
     found = findings(tmp_path)
     of = {claim[:15]: finding for claim, finding in found.items()}
     same, loss = of["data-dependent "], of["optimized sigma"]
-    assert f"{changed} of 100 inputs predicted differently ({2 * lost} of them" in same.ours
+    assert f"{changed} of 100 inputs predicted differently (abstentions: {2 * lost})" in same.ours
     assert (same.verdict, same.direction) == (DIFFERENT, direction)
     assert "0 of 80 certificates with a proven loss (14 smaller" in loss.ours
     assert loss.direction == SAME

@@ -56,7 +56,7 @@ def test_seeds_that_would_be_taken_for_one_another_are_refused():
         check(config)
     config["seed"] = 0
     config["experiments"]["ddrs_grid"] = [grid]
-    with pytest.raises(SmoothcertError, match=r"ddrs_grid.training.*do not tell seeds apart"):
+    with pytest.raises(SmoothcertError, match=r"ddrs_grid.training.*do not distinguish seeds"):
         check(config)
 
 
@@ -126,7 +126,7 @@ def test_the_scale_of_all_inputs_is_told_from_what_is_beyond_it(tmp_path):
 def test_one_seed_is_no_comparison_and_an_unknown_one_is_named(tmp_path):
     with pytest.raises(SmoothcertError, match="two or more seeds"):
         by_row(runs(tmp_path / "one", seed_of=lambda k: 0))
-    with pytest.raises(SmoothcertError, match="does not say the seed"):
+    with pytest.raises(SmoothcertError, match="does not state the training seed"):
         by_row(runs(tmp_path / "none", seed_of=lambda k: None))
 
 

@@ -260,7 +260,7 @@ def test_the_second_task_is_compared_verdict_by_verdict(tmp_path):
     ]  # fmt: skip
     rows[3]["direction"] = claims.SAME
     finding = judged(tmp_path, rows, "lbrs_second_task")
-    assert finding.ours.startswith("1 of 2 verdicts of digits:8 are those of digits:8")
+    assert finding.ours.startswith("1 of 2 verdicts on digits:8 agree with those on digits:8")
     assert (finding.verdict, finding.direction) == (claims.DIFFERENT, claims.IN_PART)
 
 

@@ -163,7 +163,7 @@ def test_an_audit_is_not_made_with_another_network_than_was_certified(network):
     same_network(about, made, "t.tsv: certified for", "own_network:make")
     network(lambda: Signed(-1.0))
     other = load_model("own_network:make", info)[1]
-    with pytest.raises(SmoothcertError, match="another model than own_network:make: answers"):
+    with pytest.raises(SmoothcertError, match="a model other than own_network:make: answers"):
         same_network(about, other, "t.tsv: certified for", "own_network:make")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY, WORKFLOW
+from conftest import REPOSITORY
 
 BIN = REPOSITORY / "slurm/bin"
 ONE_GPU = REPOSITORY / "profiles/local-gpu/one-gpu.sh"
@@ -418,32 +418,3 @@ def test_an_orphan_keeps_its_gpu(tmp_path: Path) -> None:
         second.wait(1.5)
     os.kill(orphan, 9)
     assert second.wait(20) == 0
-
-
-# --- envs -----------------------------------------------------------------------------------
-
-
-def lock() -> list[str]:
-    text = (REPOSITORY / "requirements.lock").read_text()
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-def test_the_conda_environment_has_the_pins_of_the_lock_file() -> None:
-    environment = yaml.safe_load((REPOSITORY / "envs/smoothcert.yaml").read_text())
-    *conda, pip = environment["dependencies"]
-    assert pip == {"pip": lock()}
-    assert all("==" in pin for pin in lock())
-    (python,) = (name.partition("=")[2] for name in conda if name.startswith("python="))
-    assert tuple(map(int, python.split("."))) >= (3, 11)
-
-
-def test_the_container_installs_the_lock_file_and_has_what_the_workflow_needs() -> None:
-    text = (REPOSITORY / "envs/smoothcert.def").read_text()
-    environment = yaml.safe_load((REPOSITORY / "envs/smoothcert.yaml").read_text())
-    (python,) = (d[7:] for d in environment["dependencies"] if str(d).startswith("python="))
-    assert re.search(rf"^From: python:{re.escape(python)}-slim", text, re.M)
-    assert "--requirement requirements.lock" in text
-    files = text.partition("%files")[2].partition("%post")[0].split()
-    for name in (*WORKFLOW, "src", "pyproject.toml", "requirements.lock"):
-        assert name in files, name
-        assert (REPOSITORY / name).exists()

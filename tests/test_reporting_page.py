@@ -135,7 +135,7 @@ def test_it_begins_in_words_with_what_was_run_what_held_and_what_did_not(results
     for row in rows:
         if row.finding.verdict == NOT_REPRODUCED:
             assert row.claim.claim in said
-    assert "Of 2 promises that the certificates make, 1 proved exactly" in said
+    assert "Of 2 promises that the certificates make, 1 is proved exactly" in said
     assert "soundness for it: a ball <keeps> its class (ISS printed)" in said
     assert "although this project" not in said  # no alarm: nobody here called it sound
 

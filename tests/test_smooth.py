@@ -112,7 +112,7 @@ def test_certify_all_gives_the_same_rows_in_memory_and_on_disk_and_goes_on():
     other = model()
     with torch.no_grad():
         other.fc.weight.neg_()
-    with pytest.raises(SmoothcertError, match="votes of another specification: model_digest"):
+    with pytest.raises(SmoothcertError, match="votes with another specification: model_digest"):
         Smooth(other, 10, 0.25).certify_all(loader, out="t.tsv", **told)
 
 

@@ -193,7 +193,7 @@ def test_settings_come_from_the_record_the_path_or_a_published_name(tmp_path):
         (["--spec", '{"strict": "yes"}'], "strict"),
         (["--spec", '{"name": "other"}'], "--spec: name: give it on the command line"),
         (["--options", '{"radius": 1}'], "cohen_table: radius: unknown key; expected one of"),
-        (["--radii", "1,0"], "rising"),
+        (["--radii", "1,0"], "increasing"),
     ],
 )
 def test_wrong_specifications_end_with_one_line_and_no_file(tmp_path, capsys, arguments, message):

@@ -15,12 +15,12 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import NoReturn, TextIO
 
 from smoothcert.cli.command import Command, add_arguments, parsed
 from smoothcert.core.errors import SmoothcertError, SmoothcertWarning
+from smoothcert.core.provenance import version
 
 COMMANDS = {
     "data": "fetch or verify a data set",
@@ -144,8 +144,7 @@ def _words(argv: list[str], prog: str, what: str, known: Mapping[str, str]) -> N
         description=f"{(__doc__ or '').splitlines()[0]}\n\n{what}:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--version", action="version", version=f"smoothcert {metadata.version('smoothcert')}"
-    )
+    shown = f"smoothcert {version('smoothcert') or 'is not installed: no version'}"
+    parser.add_argument("--version", action="version", version=shown)
     parser.add_argument("word", choices=list(known), metavar=what, help=argparse.SUPPRESS)
     parser.parse_args(argv)

@@ -25,16 +25,17 @@ def record(device: str | None = None) -> dict[str, Any]:
     (with the model of the GPU where it is one). Never fails for want of git.
     """
     return {
-        "smoothcert": _version("smoothcert"),
+        "smoothcert": version("smoothcert"),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES},
         "git": dict(_git() or ()) or None,
         "platform": platform.platform(),
         "device": _device(device),
     }
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """The version of an installed package; None where it runs without having been installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

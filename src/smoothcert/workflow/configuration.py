@@ -219,6 +219,7 @@ class _Base(Settings):
     datasets: dict[str, Any]  # of one's own, by name: their model is that of datasets.own
     data_dir: str | None
     checkpoints_dir: str | None
+    container: str  # for --sdm apptainer
     seed: Natural
     target: str | None = None  # of snakemake plan
     recipes: dict[str, dict[str, Config]]  # their models depend on the keys
@@ -313,7 +314,7 @@ def _check_choices(config: Config) -> None:
             if training.named_seed is not None and section not in of_seeds:
                 raise SmoothcertError(
                     f"configuration: {section}.training: {training}: its tables and figures do not"
-                    f" tell seeds apart; expected {training.seedless}, or the section"
+                    f" distinguish seeds; expected {training.seedless}, or the section"
                     f" {' or '.join(of_seeds)}"
                 )
             store = tuple(run[axis] for axis in experiments.STORE)

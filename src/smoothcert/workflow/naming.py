@@ -17,8 +17,11 @@ from smoothcert.core.errors import SmoothcertError
 
 # What says where files lie and what jobs ask for: no result depends on it.
 PLACES = frozenset(
-    {"preset", "name", "target", "data_dir", "published", "checkpoints_dir", "resources"}
-)
+    {
+        "preset", "name", "target", "data_dir", "published", "checkpoints_dir", "resources",
+        "container",
+    }
+)  # fmt: skip
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 
 

@@ -424,7 +424,7 @@ def _totals(evidence: Evidence, counts: tuple[str, str, str], words: str, why: s
     if bad:
         worst = shown.iloc[int((shown[counts[1]] / shown[counts[0]].clip(lower=1)).argmax())]
         name = f"{worst.dataset} {worst.training} {worst.scaling}"
-        text += f"; most {int(worst[counts[1]]):,}, {name}"
+        text += f"; largest: {int(worst[counts[1]]):,}, {name}"
     measured = [Measured(text, not own.empty, bad == 0, OPPOSITE if bad else SAME)]
     return conclude(measured, _link("ddrs_inputs"), why, _NO_PAIR)
 
@@ -432,7 +432,7 @@ def _totals(evidence: Evidence, counts: tuple[str, str, str], words: str, why: s
 @check
 def same_prediction(claim: Claim, evidence: Evidence) -> Finding:
     """Of every input, at its own scale and at sigma_0."""
-    words = "{bad:,} of {all:,} inputs predicted differently ({extra:,} of them abstentions)"
+    words = "{bad:,} of {all:,} inputs predicted differently (abstentions: {extra:,})"
     why = (
         "certified predictions at the ascent's scale (largest K) against those at sigma_0, per"
         " input; met if none differs or becomes an abstention"

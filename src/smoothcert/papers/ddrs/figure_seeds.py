@@ -22,8 +22,8 @@ from smoothcert.report.output import Files, Picture
 from smoothcert.report.style import COLOURS, heading, style
 
 _NOTE = (
-    "Dots: one seed of training each, with the 95% interval for other test inputs (paired)."
-    " Diamonds: their mean, with the 95% interval for other seeds (Student's t)."
+    "Dots: one training seed each, with the paired 95% CI (test-set sampling). Diamonds: their"
+    " mean, with the 95% CI over training seeds (Student's t)."
 )
 _PANEL = ["dataset", "arch", "sigma", "budget"]
 

@@ -128,7 +128,7 @@ SECTION = Section(
         Output(
             name="ddrs_seeds",
             kind="table",
-            title="The central comparisons, for each seed of training",
+            title="The central comparisons, per training seed",
             make=f"{_HERE}.seeds:seeds",
             needs=_SEEDS,
             options=SeedOptions,
@@ -195,7 +195,7 @@ SECTION = Section(
         Output(
             name="ddrs_seeds",
             kind="figure",
-            title="What training with another seed does to the central comparisons",
+            title="Effect of the training seed on the central comparisons",
             make=f"{_HERE}.figure_seeds:measure",
             draw=f"{_HERE}.figure_seeds:draw",
             needs=_SEEDS,

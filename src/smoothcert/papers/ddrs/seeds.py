@@ -49,8 +49,8 @@ def seeds(files: Files, options: SeedOptions) -> Table:
         Column("comparison", "comparison"),
         Column("measure", "of"),
         *(Column(f"seed_{k}", f"seed {k}", measured=True) for k in seeds_of(rows)),
-        Column("mean_inputs", "mean [95% of test inputs]", measured=True),
-        Column("mean_seeds", "mean [95% of seeds]", measured=True),
+        Column("mean_inputs", "mean [95% CI, test inputs]", measured=True),
+        Column("mean_seeds", "mean [95% CI, seeds]", measured=True),
         Column("spread", "spread of seeds (sd)", measured=True),
         Column("verdict", "for every seed"),
     )
@@ -58,14 +58,14 @@ def seeds(files: Files, options: SeedOptions) -> Table:
 
 
 NOTES = (
-    "Differences are paired: the same inputs, the same seed of training on both sides. DS: each"
-    " input has its own scale (Algorithm 1). DS's mean σ: the same model with ONE scale for all"
-    " inputs, the mean of DS's. DS2: trained with such scales as well.",
-    "Mean: over the seeds; once with the 95% interval for other test inputs (these trainings), once"
-    " with that for other seeds (these inputs; Student's t on as many differences as seeds). The"
-    " intervals of single seeds are in the CSV.",
-    "For every seed: above 0, or below, for each of them; else the sign differs. Of two methods"
-    " that are alike, three seeds agree in sign once in four times.",
+    "Differences are paired: same inputs and same training seed on both sides. DS: per-input"
+    " scales (Algorithm 1). DS's mean σ: the same model with ONE scale for all inputs, the mean"
+    " of DS's. DS2: also trained with per-input scales.",
+    "Mean over seeds: with a 95% CI for test-set sampling (these trainings) and one for training"
+    " seeds (these inputs; Student's t, one difference per seed). The CSV file has the CIs of"
+    " single seeds.",
+    "For every seed: above 0, or below, for all of them; else the sign differs. For two equal"
+    " methods, three seeds agree in sign with probability 1/4.",
 )
 
 
@@ -85,8 +85,7 @@ def compare(runs: Sequence[Run], radius: float) -> tuple[list[Row], list[str]]:
         rows += found
     if not rows:
         raise SmoothcertError(
-            "ddrs_seeds: expected runs to compare, each with two or more seeds of training;"
-            " found none"
+            "ddrs_seeds: expected runs to compare, each with two or more training seeds; found none"
         )
     return rows, list(dict.fromkeys(notes))
 
@@ -139,7 +138,7 @@ def _arms(runs: Sequence[Run]) -> list[Arm]:
         arm = arms.setdefault(key, Arm(training, names.scaling(run), {}))
         seed = find(run.record.get("votes", {}).get("model", {}), "seed")
         if not isinstance(seed, int):
-            raise SmoothcertError(f"{run.path}: its record does not say the seed of the training")
+            raise SmoothcertError(f"{run.path}: its record does not state the training seed")
         arm.runs[seed] = run
     return list(arms.values())
 
