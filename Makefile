@@ -1,6 +1,7 @@
 # make smoke   the default workflow, from nothing to its page        make test   the tests
 # make lint    formatting, types, floors, workflow                   make lock   new pins
 # make dist    the wheel and the source archive, tried out           make container   one image
+# make docs    the manual as a site, in build/docs
 # make test-slurm   the workflow through `snakemake --profile slurm` on a private Slurm (Debian)
 # On a machine with only Python (3.11 or newer) each of these first makes .venv and installs.
 
@@ -10,11 +11,13 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 RESULTS := results/smoke
+PRESET := smoke
+SHIPPED = docs/results/$(PRESET)
 
 export PATH := $(abspath $(BIN)):$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install smoke test test-all test-slurm lint format dist container lock clean
+.PHONY: install smoke tables test test-all test-slurm lint format docs dist container lock clean
 
 install: $(INSTALLED)
 
@@ -31,6 +34,13 @@ $(INSTALLED): $(VENV)/.lock pyproject.toml
 smoke: $(INSTALLED)
 	@$(BIN)/snakemake --cores $(JOBS) --rerun-incomplete
 	@$(BIN)/smoothcert overview summary $(RESULTS)
+
+tables: $(INSTALLED)
+	@$(BIN)/smoothcert unpack $(SHIPPED)/votes.tar.xz --out results/$(PRESET)-shipped
+	@$(BIN)/snakemake --cores $(JOBS) --config preset=$(PRESET) name=$(PRESET)-shipped
+	@for table in $(SHIPPED)/tables/*; do \
+		cmp $$table results/$(PRESET)-shipped/tables/$${table##*/} || exit 1; done
+	@echo "The tables of results/$(PRESET)-shipped are those of $(SHIPPED), to the bit."
 
 # One thread a process, one process a core.
 test: smoke
@@ -57,6 +67,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules
+
+docs: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning docs build/docs
+	@echo "The manual: $(abspath build/docs/index.html)"
 
 # The wheel is installed in an environment of its own and tried from an empty folder.
 CLEAN := build/clean
@@ -89,7 +103,7 @@ lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
 	$(VENV)-lock/bin/pip-compile --quiet --extra onnx --extra openvino --extra crate --extra workflow \
-		--extra dev --strip-extras \
+		--extra docs --extra dev --strip-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --no-header \
 		--output-file $(VENV)-lock/lock pyproject.toml
 	{ grep '^#' requirements.lock; grep -v -e '^#' -e '^nvidia-' -e '^cuda-' -e '^triton=' \

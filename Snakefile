@@ -26,6 +26,8 @@ container: config["container"]
 
 # What differs from a preset has a folder of its own.
 chosen = chosen_run(config, given)
+# Nothing is sampled or trained into a folder that came from a bundle (docs/regenerate.md).
+shipped = one_line(bundle.opened, Path("results", chosen.name), config)
 
 
 pathvars:
@@ -55,18 +57,24 @@ shown = [
     (section, entry)
     for section in catalogue.SECTIONS
     for entry in catalogue.expanded(config, section)
+    if not (shipped and entry.outside)
 ]
 
 
-include: "rules/data.smk"
-include: "rules/selftest.smk"
-include: "rules/training.smk"
-include: "rules/certification.smk"
-include: "rules/live.smk"
-include: "rules/lbrs.smk"
-include: "rules/published.smk"
-include: "rules/nongaussian.smk"
-include: "rules/audits.smk"
+# What gives the files of a bundle
+if not shipped:
+
+    include: "rules/data.smk"
+    include: "rules/selftest.smk"
+    include: "rules/training.smk"
+    include: "rules/certification.smk"
+    include: "rules/live.smk"
+    include: "rules/lbrs.smk"
+    include: "rules/published.smk"
+    include: "rules/nongaussian.smk"
+    include: "rules/audits.smk"
+
+
 include: "rules/outputs.smk"
 include: "rules/overview.smk"
 include: "rules/plan.smk"
@@ -78,6 +86,7 @@ onstart:
     # where published certificates are wanted and not there, or inside a job of Slurm
     for words in filter(None, (needs.left_out_words(config), gpus.inside_a_job())):
         print(words, file=sys.stderr)
+    bundle.keep(Path("results", chosen.name), config)
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
         # Only a long run, with Snakemake's own Python, is worth a process that has imported all.

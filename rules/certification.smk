@@ -1,4 +1,4 @@
-"""Noise scales, votes of a classifier under noise, certificates, and their memory."""
+"""Noise scales, votes of a classifier under noise, and the memory of certificates."""
 
 
 # One search gives all the scalings that experiments want of it: a sweep over K is one job.
@@ -129,33 +129,11 @@ rule radius_table:
         " --benchmark {params.benchmark} > {log} 2>&1"
 
 
-# The votes are those of the noise whose draws certify for it: Gaussian noise for linf.
-rule certify:
-    input:
-        drawn("votes.json"),
-        votes=drawn("votes.npz"),
-        table=lambda wildcards: needs.radius_tables([dict(wildcards)]),
-    output:
-        table=paths.CERTIFICATES,
-        record=str(Path(paths.CERTIFICATES).with_suffix(".json")),
-    log:
-        "<logs>/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
-    localrule: True
-    conda:
-        "../envs/smoothcert.yaml"
-    params:
-        spec=spec("certify"),
-        table=lambda wildcards, input: f"--radius-table {input.table}" if input.table else "",
-    shell:
-        "python -m smoothcert certify --spec {params.spec:q} --votes {input.votes} {params.table}"
-        " --out {output.table} > {log} 2>&1"
-
-
 rule memory:
     input:
         rules.data.output,
-        rules.certify.output.record,
-        table=rules.certify.output.table,
+        paths.CERTIFICATES.replace(".tsv", ".json"),
+        table=paths.CERTIFICATES,
     output:
         table=paths.MEMORY,
         record=str(Path(paths.MEMORY).with_suffix(".json")),

@@ -40,9 +40,8 @@ from smoothcert.audits.catalogue import JOBS as AUDIT_JOBS
 from smoothcert.core import warm
 from smoothcert.core.errors import SmoothcertError
 from smoothcert import datasets
-from smoothcert.datasets import published
-from smoothcert.workflow import audits, catalogue, configuration, experiments, gpus
-from smoothcert.workflow import naming, needs, paths
+from smoothcert.workflow import audits, bundle, catalogue, configuration, experiments, gpus
+from smoothcert.workflow import naming, needs, paths, stand_ins
 from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
@@ -101,12 +100,12 @@ def measured(path):
 
 
 def check(config):
-    """End with one line that names the key if it is wrong; export data_dir and data sets."""
-    os.environ.update(one_line(configuration.own_datasets, config))
+    """End with one line that names the key if it is wrong; find and export the data sets."""
+    os.environ.update(one_line(configuration.environment, config))
+    config.update(one_line(stand_ins.available, config))
     if workflow.is_main_process:
         one_line(configuration.check, config)
-    if config["data_dir"]:
-        os.environ.update(SMOOTHCERT_DATA=os.path.abspath(config["data_dir"]))
+        sys.stderr.writelines(f"{line}\n" for line in stand_ins.words(config))
 
 
 SOURCE = Source(SRC)
@@ -203,15 +202,15 @@ def radius_table_spec(wildcards):
 
 def published_spec(wildcards):
     """The specification of what is measured of a published table."""
-    one = published.table(wildcards.name)
+    one = datasets.published.table(wildcards.name)
     made_by = f"{code(**experiments.code_of('published', {}, {}))} of {one.sha256}"
-    settings = {"seed": config["seed"], **config["iss"]["published"]}
+    settings = experiments.settings(config, "published", {})
     return json.dumps({**settings, "name": one.name, "code": made_by}, sort_keys=True)
 
 
 def nongaussian_study(part):
     """The specification of what is computed without a classifier."""
-    settings = {"seed": config["seed"], **config["nongaussian"][part]}
+    settings = experiments.settings(config, part, {})
     return stamped(settings, {"entries": f"smoothcert.papers.nongaussian.study.{part}"})
 
 

@@ -1,7 +1,4 @@
-"""Votes that are sampled for one budget alone, so that sampling stops where the budget does.
-
-The votes of the other runs are sampled for the largest budget that reads them.
-"""
+"""Votes that are sampled for one budget alone, so that sampling stops where the budget does."""
 
 
 use rule sample as iss_sample with:
@@ -26,15 +23,3 @@ use rule gather as iss_gather with:
         record=f"{paths.LIVE_STORE}/votes.json",
     log:
         "<logs>/live/gather/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
-
-
-use rule certify as iss_certify with:
-    input:
-        rules.iss_gather.output.record,
-        votes=rules.iss_gather.output.votes,
-        table=lambda wildcards: needs.radius_tables([dict(wildcards)]),
-    output:
-        table=paths.LIVE_CERTIFICATES,
-        record=paths.LIVE_CERTIFICATES.replace(".tsv", ".json"),
-    log:
-        "<logs>/live/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",

@@ -1,4 +1,39 @@
-"""Tables, figures and reports: one rule each, and a target for every entry of the catalogue."""
+"""What votes give: certificates, and a target for every table, figure and report."""
+
+
+# The votes are those of the noise whose draws certify for it: Gaussian noise for linf.
+rule certify:
+    input:
+        drawn("votes.json"),
+        votes=drawn("votes.npz"),
+        table=lambda wildcards: needs.radius_tables([dict(wildcards)]),
+    output:
+        table=paths.CERTIFICATES,
+        record=str(Path(paths.CERTIFICATES).with_suffix(".json")),
+    log:
+        "<logs>/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
+    localrule: True
+    conda:
+        "../envs/smoothcert.yaml"
+    params:
+        spec=spec("certify"),
+        table=lambda wildcards, input: f"--radius-table {input.table}" if input.table else "",
+    shell:
+        "python -m smoothcert certify --spec {params.spec:q} --votes {input.votes} {params.table}"
+        " --out {output.table} > {log} 2>&1"
+
+
+use rule certify as iss_certify with:
+    input:
+        f"{paths.LIVE_STORE}/votes.json",
+        votes=f"{paths.LIVE_STORE}/votes.npz",
+        table=lambda wildcards: needs.radius_tables([dict(wildcards)]),
+    output:
+        table=paths.LIVE_CERTIFICATES,
+        record=paths.LIVE_CERTIFICATES.replace(".tsv", ".json"),
+    log:
+        "<logs>/live/certify/{dataset}/{arch}/{training}/{noise}/{scaling}/{budget}.log",
+
 
 for section, entry in shown:
 

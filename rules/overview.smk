@@ -41,7 +41,7 @@ rule claims:
             category="The papers' numbers and claims beside ours",
             labels={"what": "Every claim of the papers, with its verdict"},
         ),
-        "<results>/tables/claims.md",
+        [f"<results>/tables/{n}" for n in ("claims.md", "claims_by_data.csv", "promises.csv")],
     log:
         "<logs>/tables/claims.log",
     localrule: True
@@ -50,7 +50,7 @@ rule claims:
     params:
         results=subpath(output[0], ancestor=2),
         base=subpath(output[0], strip_suffix=".csv"),
-        code=code(("smoothcert.report.ledger", *CHECKS)),
+        code=code(("smoothcert.report.ledger", "smoothcert.report.by_data", *CHECKS)),
     shell:
         "python -m smoothcert overview claims {params.results} --out {params.base} > {log} 2>&1"
 
@@ -64,6 +64,7 @@ rule page:
             for _, entry in shown
             if entry.compared and needs.available(config, entry)
         ],
+        needs.certificates(config),
         rules.claims.output,
     output:
         page="<results>/index.html",

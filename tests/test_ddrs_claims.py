@@ -86,7 +86,7 @@ def test_a_gain_that_the_paired_interval_does_not_tell_from_none_has_no_directio
         table1(tmp_path, "digits", "different data", paired=paired)
         found = findings(tmp_path)[GAIN_AT_HALF]
         assert found.direction == direction
-        assert "+7.7 points on digits, net; chosen on other inputs +7.7 points" in found.ours
+        assert "+7.7 points on digits, net; selected on held-out inputs +7.7 points" in found.ours
 
 
 def test_a_best_of_fewer_methods_than_the_papers_is_no_verdict(tmp_path):

@@ -51,8 +51,8 @@ def test_people_read_the_seed():
 def test_seeds_that_would_be_taken_for_one_another_are_refused():
     config = preset("smoke")
     grid = config["experiments"]["ddrs_seeds"][0]
-    config["seed"] = 1
-    with pytest.raises(SmoothcertError, match=r"ddrs_seeds.*1 is the seed of the whole run"):
+    config["seed"] = 101
+    with pytest.raises(SmoothcertError, match=r"ddrs_seeds.*101 is the seed of the whole run"):
         check(config)
     config["seed"] = 0
     config["experiments"]["ddrs_grid"] = [grid]
@@ -124,7 +124,7 @@ def test_the_scale_of_all_inputs_is_told_from_what_is_beyond_it(tmp_path):
 
 
 def test_one_seed_is_no_comparison_and_an_unknown_one_is_named(tmp_path):
-    with pytest.raises(SmoothcertError, match="two or more seeds"):
+    with pytest.raises(SmoothcertError, match="two or more training seeds"):
         by_row(runs(tmp_path / "one", seed_of=lambda k: 0))
     with pytest.raises(SmoothcertError, match="does not state the training seed"):
         by_row(runs(tmp_path / "none", seed_of=lambda k: None))

@@ -212,7 +212,7 @@ def test_the_parts_of_a_gain_add_up_to_it(tmp_path):
 
 
 def test_tables_without_a_run_of_their_norm_say_so(runs):
-    with pytest.raises(SmoothcertError, match="found none of laplace or of a non-Gaussian"):
+    with pytest.raises(SmoothcertError, match="found none for laplace or a non-Gaussian"):
         table1(files(runs[:2]), LOOK)
 
 

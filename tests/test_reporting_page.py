@@ -16,6 +16,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from reporting import certificates
+from test_config import preset
 
 from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
@@ -27,6 +28,7 @@ from smoothcert.report.page import Page
 from smoothcert.report.ship import ship
 from smoothcert.report.style import save
 from smoothcert.report.verdict import BROKEN, HOLDS, Verdict, write_verdicts
+from smoothcert.workflow import bundle
 from smoothcert.workflow.catalogue import SECTIONS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -53,6 +55,7 @@ def results(tmp_path_factory):
     assert main(["overview", "compare", str(numbers), "--out", str(out)]) == 0
     assert main(["overview", "claims", str(folder), "--out", str(folder / "tables/claims")]) == 0
     assert main(["overview", "page", str(folder), "--out", str(folder / "index.html")]) == 0
+    bundle.keep(folder, preset("smoke"))
     return folder
 
 
@@ -164,7 +167,7 @@ def test_sections_open_and_every_claim_and_verdict_stands_in_its_own(results):
     assert "failure at most alpha (ours)" in text
     assert '<span class="ours">ours</span>' in text
     assert "audits/deep/a.json" in text
-    assert "report on Gaussian smoothing" in text
+    assert "Full report: Gaussian smoothing" in text
 
 
 def test_a_table_says_once_what_is_the_same_in_every_row(results):
@@ -262,6 +265,7 @@ def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp
     assert shipped == {
         "README.md",
         "index.html",
+        "votes.tar.xz",
         "tables/claims.csv",
         "tables/claims.md",
         "tables/cohen_table.csv",
@@ -304,7 +308,7 @@ def test_a_notebook_shows_what_the_page_shows(results):
     assert "a ball" not in show.audits(results, "shallow").text
     assert "Claims of DDRS" in show.claims(results, "ddrs").text
     assert "Claims of ISS" not in show.claims(results, "ddrs").text
-    with pytest.raises(SmoothcertError, match=r"absent\.html: not made"):
+    with pytest.raises(SmoothcertError, match=r"absent\.html: does not exist"):
         show.table(results, "absent")
 
 

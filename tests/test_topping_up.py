@@ -43,7 +43,7 @@ def test_reading_at_a_larger_n_after_having_looked_is_said_in_one_line(capsys):
     sampled("fixed-2000")
     before = Path("v.npz").read_bytes(), Path("v.json").read_bytes()
     said, record = certified(capsys, "fixed-2000")
-    assert said.startswith("warning: v.npz was read at 1,000 samples an input, and fixed-2000")
+    assert said.startswith("warning: v.npz was read at 1,000 samples per input, and fixed-2000")
     assert said.count("\n") == 1
     assert "anytime-2000" in said
     assert "sequential" in said

@@ -83,6 +83,7 @@ class Output:
     compared: bool = False  # a table whose differences from the paper's are shown as a heat map
     page: bool = True  # shown on the page
     target: str | None = None  # its name to Snakemake, where that is not its own
+    outside: bool = False  # no run decides it alone: it reads a data set, published files, a clock
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def published(config: Config, need: Need) -> list[str]:
     missing = [name for name in wanted(need) if name not in here]
     if missing:
         raise SmoothcertError(
-            f"configuration: published: {config['published']}: {len(missing)} of"
+            f"configuration: published: {len(missing)} of"
             f" {len(wanted(need))} published certificate tables are missing, such as"
             f" {missing[0]}.tsv.gz; put them in {published_tables.folder()}, or set"
             " download to fetch them"
@@ -169,7 +169,7 @@ def left_out(config: Config) -> list[Output]:
 def left_out_words(config: Config) -> str:
     """One line where published certificates are wanted and not there; else nothing."""
     missing = left_out(config)
-    if not missing or config["published"] == "none":
+    if not missing or config["published"] != "found":
         return ""
     return (
         f"Without the published certificates ({published_tables.folder()}) these are left out:"
@@ -197,6 +197,12 @@ def _file(output: Output, ending: str) -> str:
     return f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}"
 
 
+def made(output: Output) -> list[str]:
+    """All files of an output."""
+    numbers = f"{paths.RESULTS}/numbers/{target(output)}.csv"
+    return [shown(output), *formats(output), numbers]
+
+
 def section_files(config: Config, section: Section, report: bool = False) -> list[str]:
     """What a section shows: its tables and figures, and what its notebook and claims read.
 
@@ -206,6 +212,12 @@ def section_files(config: Config, section: Section, report: bool = False) -> lis
     if report and section.notebook:
         files.append(f"{paths.RESULTS}/reports/{section.notebook}.html")
     return files + [path for need in section.needs for path in resolve(config, need)]
+
+
+def certificates(config: Config) -> list[str]:
+    """The certificates of every run."""
+    found = (run for section in config["experiments"] for run in experiments.runs(config, section))
+    return list(dict.fromkeys(_path("certificates", run) for run in found))
 
 
 def words(groups: Mapping[str, Any]) -> list[str]:

@@ -48,6 +48,7 @@ SECTION = Section(
             kind="table",
             title="What choosing among published models gains, and what an ACR can mean",
             make="smoothcert.papers.cohen.published_choice:choices",
+            outside=True,
             needs=(Need("published"),),
         ),
     ),

@@ -73,6 +73,7 @@ def _images(name: str, title: str, options: type[Options]) -> Output:
         title=title,
         make=f"{_HERE}.figure_images:measure",
         draw=f"{_HERE}.figure_images:draw",
+        outside=True,
         needs=(
             Need("data", "ddrs_table1", group=None, select=shown),
             Need("scales", "ddrs_table1", group="scales", select=shown),
@@ -122,6 +123,7 @@ SECTION = Section(
             kind="table",
             title="Per-input scales, with a proof (dual smoothing) and without",
             make=f"{_HERE}.dual:dual",
+            outside=True,
             needs=(Need("certificates", "ddrs_dual"),),
             options=AccuracyOptions,
         ),
@@ -151,6 +153,7 @@ SECTION = Section(
             kind="table",
             title="DDRS's fixed-scale baselines against published certificates",
             make=f"{_HERE}.published:baseline",
+            outside=True,
             needs=(Need("published", select=baselines),),
         ),
         _figure(
@@ -189,6 +192,7 @@ SECTION = Section(
             title="Certified accuracy of fixed scales, DDRS and dual smoothing at equal samples",
             make=f"{_HERE}.figure_dual:measure",
             draw=f"{_HERE}.figure_dual:draw",
+            outside=True,
             needs=(Need("certificates", "ddrs_dual"),),
             options=AccuracyOptions,
         ),

@@ -76,6 +76,7 @@ SECTION = Section(
             kind="table",
             title="Exact effect of centripetal noise of equal energy on the published p_A",
             make="smoothcert.papers.nongaussian.published:equal_energy",
+            outside=True,
             needs=(Need("published", select=cohens),),
             parts=("noise.gaussian", "noise.centripetal-l2"),
         ),
