@@ -1,6 +1,7 @@
 # make smoke   the default workflow, from nothing to its page        make test   the tests
 # make lint    formatting, types, floors, workflow                   make lock   new pins
 # make dist    the wheel and the source archive, tried out           make container   one image
+# make docs    the manual as a site, in build/docs
 # make test-slurm   the workflow through `snakemake --profile slurm` on a private Slurm (Debian)
 # On a machine with only Python (3.11 or newer) each of these first makes .venv and installs.
 
@@ -16,7 +17,7 @@ SHIPPED = docs/results/$(PRESET)
 export PATH := $(abspath $(BIN)):$(PATH)
 export PYTHONNOUSERSITE := 1
 
-.PHONY: install smoke tables test test-all test-slurm lint format dist container lock clean
+.PHONY: install smoke tables test test-all test-slurm lint format docs dist container lock clean
 
 install: $(INSTALLED)
 
@@ -67,6 +68,10 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/snakefmt Snakefile rules
 
+docs: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning docs build/docs
+	@echo "The manual: $(abspath build/docs/index.html)"
+
 # The wheel is installed in an environment of its own and tried from an empty folder.
 CLEAN := build/clean
 dist:
@@ -98,7 +103,7 @@ lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
 	$(VENV)-lock/bin/pip-compile --quiet --extra onnx --extra openvino --extra workflow \
-		--extra dev --strip-extras \
+		--extra docs --extra dev --strip-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --no-header \
 		--output-file $(VENV)-lock/lock pyproject.toml
 	{ grep '^#' requirements.lock; grep -v -e '^#' -e '^nvidia-' -e '^cuda-' -e '^triton=' \

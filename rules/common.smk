@@ -21,7 +21,7 @@ from smoothcert.core import warm
 from smoothcert.core.errors import SmoothcertError
 from smoothcert import datasets
 from smoothcert.workflow import audits, bundle, catalogue, configuration, experiments, gpus
-from smoothcert.workflow import naming, needs, paths
+from smoothcert.workflow import naming, needs, paths, stand_ins
 from smoothcert.workflow.fingerprint import Source
 
 # Jobs run the library of this checkout with Snakemake's own Python, also where its environment
@@ -74,12 +74,12 @@ def measured(path):
 
 
 def check(config):
-    """End with one line that names the key if it is wrong; export data_dir and data sets."""
-    os.environ.update(one_line(configuration.own_datasets, config))
+    """End with one line that names the key if it is wrong; find and export the data sets."""
+    os.environ.update(one_line(configuration.environment, config))
+    config.update(one_line(stand_ins.available, config))
     if workflow.is_main_process:
         one_line(configuration.check, config)
-    if config["data_dir"]:
-        os.environ.update(SMOOTHCERT_DATA=os.path.abspath(config["data_dir"]))
+        sys.stderr.writelines(f"{line}\n" for line in stand_ins.words(config))
 
 
 SOURCE = Source(SRC)

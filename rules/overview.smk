@@ -36,7 +36,7 @@ rule claims:
             category="Papers beside ours",
             labels={"what": "claims"},
         ),
-        "<results>/tables/claims.md",
+        [f"<results>/tables/{n}" for n in ("claims.md", "claims_by_data.csv", "promises.csv")],
     log:
         "<logs>/tables/claims.log",
     localrule: True
@@ -45,7 +45,7 @@ rule claims:
     params:
         results=subpath(output[0], ancestor=2),
         base=subpath(output[0], strip_suffix=".csv"),
-        code=code(("smoothcert.report.ledger", *CHECKS)),
+        code=code(("smoothcert.report.ledger", "smoothcert.report.by_data", *CHECKS)),
     shell:
         "python -m smoothcert overview claims {params.results} --out {params.base} > {log} 2>&1"
 

@@ -23,7 +23,7 @@ TARGETS = (
     "audit_memory_soundness", "audit_falsification", "audit_coverage", "audit_honesty",
     "audit_numerics", "audit_radii", "audit_report", "audits",
 )  # fmt: skip
-PRESETS = ("smoke", "laptop", "paper")
+PRESETS = ("smoke", "laptop", "cifar", "paper")
 NOTEBOOK = REPOSITORY / "notebooks" / "audits.ipynb"
 
 

@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.workflow import experiments, gpus
-from smoothcert.workflow.configuration import check, own_datasets
+from smoothcert.workflow import experiments, gpus, stand_ins
+from smoothcert.workflow.configuration import check, environment
 
 Config = dict[str, Any]
 REPOSITORY = Path(__file__).resolve().parent.parent
-PRESETS = ("smoke", "laptop", "paper")
+PRESETS = sorted(path.stem for path in (REPOSITORY / "config").glob("*.yaml"))
+OVERLAYS = {"bfloat16": "cifar", "cifar_minute": "cifar", "mnist_100k": "laptop"}
 
 
 def merged(base: Config, over: Config) -> Config:
@@ -56,6 +57,46 @@ def test_every_preset_is_accepted_and_names_itself(name: str) -> None:
     config = preset(name)
     check(config)
     assert config["preset"] == name
+
+
+@pytest.mark.parametrize(("overlay", "name"), OVERLAYS.items())
+def test_an_overlay_fits_its_preset(overlay: str, name: str) -> None:
+    check(merged(preset(name), read(f"config/overlays/{overlay}.yaml")))
+
+
+@pytest.mark.parametrize("data", ["cifar10", "cifar10-jpeg"])
+def test_preset_cifar_has_the_same_runs_and_recipes_on_either_data_set(
+    data: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("SMOOTHCERT_DATA", str(tmp_path))
+    (tmp_path / stand_ins.DATASETS[data].places[0]).touch()
+    config = stand_ins.available(preset("cifar"))
+    check(config)
+    runs = list(experiments.all_runs(config))
+    assert {run["dataset"] for run in runs} == {data}
+    assert config["lbrs"]["tasks"]["second"]["task"]["dataset"] == data
+    for run in runs:
+        twin = {**run, "dataset": "cifar10"}
+        assert experiments.recipe(config, run) == experiments.recipe(config, twin)
+
+
+def test_stores_of_many_samples_have_fewer_inputs() -> None:
+    config = preset("cifar")
+    (store,) = experiments.runs(config, "iss_table1")[:1]
+    many, few = ({**store, "training": t} for t in ("consistency-fs-0.50", "cohen-fs-0.50"))
+    assert experiments.settings(config, "sample", many)["max"] == 200
+    assert experiments.settings(config, "sample_alone", many)["max"] == 200
+    few.pop("budget")
+    assert experiments.settings(config, "sample", few)["max"] is None
+    config["inputs"]["cifar10"]["max"] = 100
+    assert experiments.settings(config, "sample", many)["max"] == 100
+
+
+def test_a_stand_in_must_have_known_file_names() -> None:
+    with pytest.raises(
+        SmoothcertError, match="stand_ins: expected data sets among cifar10, cifar10-"
+    ):
+        stand_ins.available({"stand_ins": {"cifar10": "digits"}})
 
 
 def test_the_base_configuration_has_the_settings_of_the_paper() -> None:
@@ -350,7 +391,7 @@ def test_a_data_set_of_ones_own_is_known_by_its_name(
         SmoothcertError, match=r"experiments\.cohen\.dataset: data set 'lab': unknown"
     ):
         check(config)
-    for key, value in own_datasets(config).items():
+    for key, value in environment(config).items():
         monkeypatch.setenv(key, value)
     check(config)
     run = experiments.runs(config, "cohen")[0]
@@ -360,4 +401,4 @@ def test_a_data_set_of_ones_own_is_known_by_its_name(
     with pytest.raises(SmoothcertError, match=r"recipes\.cohen\.other: unknown key"):
         check(merged(config, {"recipes": {"cohen": {"other": {}}}}))
     with pytest.raises(SmoothcertError, match="datasets: expected a mapping"):
-        own_datasets({"datasets": ["lab"]})
+        environment({"datasets": ["lab"]})

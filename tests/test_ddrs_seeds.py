@@ -124,7 +124,7 @@ def test_the_scale_of_all_inputs_is_told_from_what_is_beyond_it(tmp_path):
 
 
 def test_one_seed_is_no_comparison_and_an_unknown_one_is_named(tmp_path):
-    with pytest.raises(SmoothcertError, match="two or more seeds"):
+    with pytest.raises(SmoothcertError, match="two or more training seeds"):
         by_row(runs(tmp_path / "one", seed_of=lambda k: 0))
     with pytest.raises(SmoothcertError, match="does not state the training seed"):
         by_row(runs(tmp_path / "none", seed_of=lambda k: None))

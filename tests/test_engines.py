@@ -18,7 +18,12 @@ from smoothcert.sampling.library import sample
 from smoothcert.votes import VoteStore
 
 CPU = torch.device("cpu")
-ARCHITECTURES = {"tiny_cnn": (1, 8, 8), "mlp": (1, 28, 28), "resnet20": (3, 32, 32)}
+ARCHITECTURES = {
+    "tiny_cnn": (1, 8, 8),
+    "mlp": (1, 28, 28),
+    "resnet20": (3, 32, 32),
+    "small_resnet": (3, 32, 32),
+}
 
 
 def opened(name, arch="tiny_cnn", precision=None):

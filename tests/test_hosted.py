@@ -1,7 +1,9 @@
 """What hosting services, builders of containers and pip are told is there and fits together."""
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import product
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY
+from conftest import REPOSITORY, copy_workflow
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
@@ -52,7 +54,7 @@ def test_hosted_checks_call_targets_of_make_and_all_that_ci_runs() -> None:
     targets = re.search(r"^\.PHONY: (.*)$", (REPOSITORY / "Makefile").read_text(), re.M)
     assert targets is not None
     called = {path.stem: set[str]().union(*map(made, steps(path))) for path in WORKFLOWS}
-    assert called["checks"] | called["release"] <= set(targets[1].split())
+    assert set[str]().union(*called.values()) <= set(targets[1].split())
     ours = made((REPOSITORY / ".ci/run").read_text())
     assert ours - {"test-slurm"} <= called["checks"]  # which needs root
     assert called["release"] == {"dist", "container"}
@@ -119,3 +121,39 @@ def test_the_container_ends_where_torch_is_built_for_another_cuda(built: str) ->
     with pytest.raises(AssertionError, match=f"built for CUDA 13, expected {built}"):
         exec(code, {})
     exec(code.replace(f"'{built}'", "'13'"), {})
+
+
+# Runs the words after the image; says which image it was.
+APPTAINER = """#!/bin/sh
+[ "$1" = --version ] && exec echo apptainer version 1.4.0
+while [ "$1" != exec ]; do shift; done
+while [ "$1" != "${1%.sif}.sif" ]; do shift; done
+echo "$1" >> images
+shift
+exec "$@"
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "image"), [([], "smoothcert.sif"), (["container=own.sif"], "own.sif")]
+)
+def test_jobs_run_in_the_image_that_the_configuration_names(
+    given: list[str], image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_workflow(tmp_path / "checkout")
+    program = tmp_path / "bin" / "apptainer"
+    program.parent.mkdir()
+    program.write_text(APPTAINER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    command = [sys.executable, "-m", "snakemake", "--sdm", "apptainer", "--cores", "1"]
+    made = "results/smoke/data/digits.json"
+    done = subprocess.run(
+        [*command, made, "--config", "preset=smoke", *given],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / made).is_file()
+    assert [Path(line).name for line in (folder / "images").read_text().split()] == [image]

@@ -22,11 +22,13 @@ from smoothcert.models import (
     read_record,
     save,
 )
+from smoothcert.models.activations import operations
 
 SHAPES = {
     "tiny_cnn": (1, 8, 8),
     "small_cnn": (1, 28, 28),
     "small_cnn_softplus": (3, 32, 32),
+    "small_resnet": (3, 32, 32),
     "resnet20": (3, 32, 32),
     "resnet18": (3, 32, 32),
     "resnet18_stem7": (3, 32, 32),
@@ -60,6 +62,14 @@ def test_small_cnn_is_three_convolutions_with_relu_and_one_linear_layer(arch, lo
             module.register_forward_hook(count)
     model(torch.rand(1, 1, 28, 28))
     assert low < flop < high
+
+
+@pytest.mark.parametrize(
+    ("arch", "millions"), [("small_resnet", 12.7), ("small_resnet_b121", 17.4), ("resnet20", 40.8)]
+)
+def test_the_multiply_adds_of_residual_networks_are_those_that_are_documented(arch, millions):
+    model = build(arch, 10, (3, 32, 32))
+    assert round(operations(model, (3, 32, 32)) / 2e6, 1) == millions
 
 
 def test_resnet110_has_the_depth_and_the_parameters_of_the_paper():

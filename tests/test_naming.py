@@ -17,7 +17,7 @@ def run(preset="smoke", overlays=(), given=None, chosen=None) -> Run:
     return Run(preset, preset_file(preset, PRESETS), presets(PRESETS), files, given, chosen)
 
 
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "cifar", "paper"])
 def test_a_preset_has_the_folder_of_its_name(preset: str) -> None:
     assert run(preset, given={"preset": preset}).name == preset
 
@@ -49,7 +49,7 @@ def test_where_files_lie_and_what_jobs_ask_for_changes_no_folder() -> None:
         ({"chosen": "a/b"}, "name: expected letters, .* found 'a/b'"),
         ({"chosen": ""}, "name: expected letters"),
         ({"overlays": [("my file.yaml", {"seed": 3})]}, "name: .* found 'smoke-my file'"),
-        ({"preset": "huge"}, "preset: expected one of laptop, paper, smoke, or a file"),
+        ({"preset": "huge"}, "preset: expected one of cifar, laptop, paper, smoke, or an exist"),
         ({"preset": "absent.yaml"}, "preset: expected one of .* found 'absent.yaml'"),
         ({"preset": 3}, "preset: expected one of"),
     ],

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from smoothcert.cli import main
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHIPPED = sorted((REPOSITORY / "docs" / "results").glob("*/tables/*.csv"))
 # What a run measures or a machine decides is no label of a row
@@ -28,3 +30,20 @@ def test_a_shipped_table_has_the_columns_and_rows_of_todays_code(path: Path) -> 
     if not today.exists():
         pytest.skip(f"no results of preset {path.parts[-3]} here: snakemake ship makes them")
     assert read(path) == read(today)
+
+
+def test_the_page_about_the_shipped_results_is_what_its_command_makes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    folders = sorted(Path("docs/results").glob("*/tables/claims_by_data.csv"))
+    runs = [str(path.parent.parent) for path in folders]
+    made = tmp_path / "docs/results"
+    made.mkdir(parents=True)
+    for run in runs:  # the page links to them
+        (made / Path(run).name).symlink_to(Path(run).resolve())
+    monkeypatch.chdir(tmp_path)
+    words = ["--out", "docs/results/ledger", "--page", "docs/results/README.md"]
+    assert main(["overview", "ledger", *runs, *words]) == 0
+    for name in ("README.md", "ledger.md", "ledger.csv"):
+        assert (made / name).read_text() == (REPOSITORY / "docs/results" / name).read_text()

@@ -23,7 +23,8 @@ from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.datasets.lazy_images import LazyImages
 from smoothcert.models import build, digest, load, normalization
-from smoothcert.training import Cohen, Job
+from smoothcert.training import METHODS, Cohen, Job
+from smoothcert.training import state as states
 from smoothcert.training.augmentation import crop_flip
 from smoothcert.training.inputs import Decoded, random_part
 from smoothcert.training.recipe import FixedScales, Recipe
@@ -223,6 +224,31 @@ def test_sigkill_and_running_again_gives_the_weights_of_a_run_never_killed(tmp_p
 # What is refused
 
 
+def test_a_residual_network_killed_within_an_epoch_goes_on_to_the_same_weights(
+    tmp_path, monkeypatch
+):
+    """The network and the recipe of preset cifar: running averages, both sides in turn."""
+    monkeypatch.setattr("smoothcert.training.keeper.SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("smoothcert.training.loop.CHECK_EVERY", 2)
+    images, rows_ = torch.rand(64, 3, 32, 32), np.arange(64)
+    data = datasets.Dataset(
+        "cifar10", "train", images, rows_ % 10, rows_, datasets.info("cifar10").classes, "",
+        (3, 32, 32),
+    )  # fmt: skip
+    recipe = RECIPE | {"epochs": 3, "batch": 8, "augmentation": "crop-flip", "flip": "alternate"}
+    spec = Job(training="cohen-fs-0.25", dataset="cifar10", arch="small_resnet_w2", recipe=recipe)
+    whole = train(spec, tmp_path / "whole.safetensors", device="cpu", quiet=True, dataset=data)
+    restore = interrupted(monkeypatch, 13)  # in the second epoch, after its fifth step of eight
+    with pytest.raises(Killed):
+        train(spec, tmp_path / "m.safetensors", device="cpu", quiet=True, dataset=data)
+    restore()
+    (kept,) = tmp_path.glob(".m.*.partial/state.safetensors")
+    state = states.read(kept)
+    assert (state.epoch, state.within["steps"]) == (1, 4)
+    again = train(spec, tmp_path / "m.safetensors", device="cpu", quiet=True, dataset=data)
+    assert again["digest"] == whole["digest"]
+
+
 def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
     with pytest.raises(SmoothcertError, match=r"the loss is (nan|inf) in epoch 1, batch \d+"):
         train(job(lr=1e25), tmp_path / "m.safetensors", quiet=True)
@@ -253,9 +279,10 @@ def test_a_loss_that_is_not_finite_ends_with_epoch_and_batch(tmp_path):
         ({"recipe": RECIPE | {"lr_milestones": [2]}}, "required by schedule multistep"),
         ({"recipe": RECIPE | {"augmentation": "cutout"}}, "expected one of none, crop-flip"),
         ({"recipe": RECIPE | {"augmentation": "resized-crop-flip"}}, "not for data set 'digits'"),
+        ({"recipe": RECIPE | {"flip": "alternate"}}, "flip: alternate requires crop-flip, not"),
         ({"recipe": RECIPE | {"normalization": "whiten"}}, "expected one of standardize"),
         ({"recipe": RECIPE | {"snapshots": [3]}}, r"3 is not in 1\.\.2 epochs"),
-        ({"recipe": RECIPE | {"method": {"k": 3}}}, "method.k: unknown key; expected one of none"),
+        ({"recipe": RECIPE | {"method": {"k": 3}}}, "method.k: unknown key; expected one of lab"),
         ({"recipe": RECIPE | {"ds2": {"n": 3}}}, "has a fixed scale and does not use"),
         ({"recipe": []}, r"--spec: recipe: expected a mapping, found \[\]"),
         ({"sede": 3}, "--spec: sede: unknown key; expected one of"),
@@ -329,6 +356,52 @@ def test_a_crop_is_a_shift_of_at_most_four_pixels_perhaps_mirrored():
         seen.add(found[0])
     assert len({t for t, _, _ in seen}) == len({s for _, s, _ in seen}) == 9
     assert {m for _, _, m in seen} == {False, True}
+
+
+def test_alternate_flips_show_each_image_from_either_side_in_turn(tmp_path, monkeypatch):
+    seen = []
+
+    def watched(x, stream, mirrored=None):
+        seen.append(mirrored.bool())
+        view = crop_flip(x, stream, mirrored)
+        again = crop_flip(x, generator(0, "training-augmentation", 0, 0), torch.zeros(len(x)))
+        if len(seen) == 1:  # the same crops, mirrored or not
+            for i in range(len(x)):
+                assert torch.equal(view[i].flip(2) if mirrored[i] else view[i], again[i])
+        return view
+
+    monkeypatch.setattr("smoothcert.training.loop.crop_flip", watched)
+    recipe = {"epochs": 3, "augmentation": "crop-flip", "flip": "alternate"}
+    train(job(**recipe), tmp_path / "m.safetensors", quiet=True)
+    order = [torch.randperm(1297, generator=generator(0, "training-order", e)) for e in range(3)]
+    first, second, third = (
+        sides[idx.argsort()] for sides, idx in zip(torch.cat(seen).split(1297), order, strict=True)
+    )
+    assert 550 < first.sum() < 750
+    assert torch.equal(second, ~first)
+    assert torch.equal(third, first)
+
+
+def test_crops_and_losses_are_what_they_were_before_the_keys_that_are_off_by_default():
+    """So that a recipe without them trains the weights that it always did, to the bit."""
+    stream, x = generator(1, "training-augmentation", 0, 0), torch.rand(8, 3, 32, 32)
+    top, left = torch.randint(9, (2, 8), generator=stream)
+    mirrored = torch.rand(8, generator=stream) < 0.5
+    padded = torch.nn.functional.pad(x, [4] * 4)
+    for i, view in enumerate(crop_flip(x, generator(1, "training-augmentation", 0, 0))):
+        part = padded[i, :, top[i] : top[i] + 32, left[i] : left[i] + 32]
+        assert torch.equal(view, part.flip(2) if mirrored[i] else part)
+    logits, y = torch.randn(16, 10), torch.arange(16) % 10
+    for method in (Cohen(), METHODS["smoothadv"](radius=0.25), METHODS["consistency"]()):
+        plain = torch.nn.functional.cross_entropy(logits, y)
+        assert torch.equal(method.cross_entropy(logits, y), plain)
+
+
+def test_label_smoothing_shares_a_part_of_the_target_among_all_classes():
+    logits, y = torch.randn(16, 10), torch.arange(16) % 10
+    target = 0.8 * torch.eye(10)[y] + 0.2 / 10
+    expected = -(target * logits.log_softmax(1)).sum(1).mean()
+    assert torch.allclose(Cohen(label_smoothing=0.2).cross_entropy(logits, y), expected)
 
 
 def test_augmentation_is_a_function_of_seed_epoch_and_batch():

@@ -195,6 +195,32 @@ def test_one_target_runs_only_what_it_needs(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_preset_cifar_uses_the_available_data_set_and_says_so(tmp_path: Path) -> None:
+    folder, data = copy_workflow(tmp_path / "there"), tmp_path / "data"
+    data.mkdir()
+
+    def planned() -> tuple[str, str]:
+        arguments = ("cohen_table", "--summary", "--config", "preset=cifar")
+        result = snakemake(folder, *arguments, SMOOTHCERT_DATA=str(data))
+        assert result.returncode == 0, result.stderr
+        models = re.findall(r"models/([a-z0-9-]+)/small_resnet/", result.stdout)
+        return "".join({*models}), result.stderr
+
+    name, said = planned()
+    assert name == "cifar10"
+    assert re.search(
+        "^cifar10 not found in .*: the first job downloads it.* put cifar10-jpeg.npz", said, re.M
+    )
+    (data / "cifar10-jpeg.npz").touch()
+    name, said = planned()
+    assert name == "cifar10-jpeg"
+    assert re.search("^cifar10 not found in .*: using cifar10-jpeg, under its own name", said, re.M)
+    (data / "cifar-10-python.tar.gz").touch()
+    name, said = planned()
+    assert name == "cifar10"
+    assert "not found" not in said
+
+
 def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:
     folder = copy_workflow(tmp_path)
     assert plan(folder, "--config", "preset=laptop")["train"] == 2
@@ -207,7 +233,7 @@ def test_every_preset_is_planned_without_any_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["preset=huge"], "configuration: preset: expected one of laptop, paper, smoke, or a file"),
+        (["preset=huge"], "configuration: preset: expected one of cifar, laptop, paper, smoke"),
         (["sede=1"], "configuration: sede: unknown key"),
     ],
 )

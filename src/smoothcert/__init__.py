@@ -22,7 +22,6 @@ _HOME = {
     "adapt": "models.doors",
     "average_certified_radius": "certificates.metrics",
     "certified_accuracy": "certificates.metrics",
-    "metrics": "certificates.metrics",
     "NOISES": "noise",
     "Gaussian": "noise",
     "import_certificates": "certificates.published",
@@ -31,11 +30,14 @@ _HOME = {
     "VoteStore": "votes",
 }
 
-__all__ = sorted(_HOME)
+_MODULES = {"datasets": "datasets", "metrics": "certificates.metrics"}
+
+__all__ = sorted([*_HOME, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'smoothcert' has no attribute {name!r}")
-    module = importlib.import_module(f"smoothcert.{_HOME[name]}")
-    return module if _HOME[name].endswith(f".{name}") else getattr(module, name)
+    if name in _MODULES:
+        return importlib.import_module(f"smoothcert.{_MODULES[name]}")
+    if name in _HOME:
+        return getattr(importlib.import_module(f"smoothcert.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'smoothcert' has no attribute {name!r}")

@@ -148,9 +148,10 @@ def certified(table: CertificateTable, radii: Radii, strict: bool = False) -> ND
 def certified_accuracy(
     table: CertificateTable, radii: Radii, strict: bool = False, level: float = LEVEL
 ) -> Estimate:
-    """The share of inputs certified at each radius, [R], with Wilson intervals.
+    """The share of inputs certified at each radius, [R] in [0, 1], with Wilson intervals.
 
-    Raises SmoothcertError for an empty table or bad radii.
+    ``radii`` as :func:`parse_radii` takes them (``"0,0.25,0.5"``). Raises SmoothcertError for an
+    empty table, unknown labels or bad radii. Source: Cohen et al. 2019, section 4.
     """
     return proportion(_counts(table, parse_radii(radii), strict), inputs(table), level)
 
@@ -164,6 +165,9 @@ def _counts(table: CertificateTable, radii: NDArray[np.float64], strict: bool) -
 
 def average_certified_radius(table: CertificateTable, level: float = LEVEL) -> Estimate:
     """ACR of one classifier: the mean of radius where correct, else 0 (Zhai et al. 2020).
+
+    In pixels of [0,1] images, in the norm of the certificates. Raises SmoothcertError for an
+    empty table or unknown labels.
 
     Its interval is that of :func:`mean` for numbers between 0 and the largest radius in the
     table, right or wrong. This is the ACR that DDRS and ISS define; see :func:`envelope_area` and

@@ -60,14 +60,33 @@ _LARGEST = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class CertificateTable:
-    """One row an input, in the order of the data set; columns are arrays of equal length.
+    """One row per input, in the order of the data set; columns are arrays of equal length.
 
-    A label of -1 is unknown: such a table says what is certified, and no accuracy.
-    ``time`` is in seconds; ``samples`` counts all noise drawn for the input, ``n0`` of it for its
-    class, while the bound rests on ``count`` of ``n``; ``radius`` and ``sigma`` are in pixels of
-    [0,1] images. ``engine`` is what computed the base classifier, with its version and precision:
-    whoever predicts uses the same. With a smoothed estimator (routed.py) ``level_p_lower`` bounds
-    the probability of the input's ``level`` under noise of ``level_scale``.
+    The first six are in every table, the others if they are known:
+
+    ==================================  ========================================================
+    ``idx``                             the input's index in its data set
+    ``label``                           its true class; -1: unknown, then there is no accuracy
+    ``predict``                         certified class; -1: an abstention
+    ``radius``                          certified radius in pixels of [0,1] images, in the norm
+                                        ``norm``; 0 for an abstention
+    ``correct``                         1 if ``predict`` is ``label``
+    ``time``                            seconds
+    ``p_lower``, ``p_upper``            bounds on the probabilities of the class, and of every
+                                        other one
+    ``count``, ``n``                    votes for the class, of all estimation votes
+    ``n0``, ``samples``                 selection votes; all noise drawn for the input
+    ``alpha``                           the largest probability that the certificate is wrong
+    ``sigma``                           the noise scale at the input, in pixels of [0,1] images
+    ``noise``, ``budget``, ``scaling``  slugs
+    ``engine``                          what computed the base classifier, with its version and
+                                        precision: whoever predicts uses the same
+    ``level``, ``level_scale``          of a smoothed estimator (:func:`smoothcert.routed`): the
+                                        input's level, and the scale of the estimator's noise
+    ``level_p_lower``                   lower bound on the probability of the level
+    ``predict_raw``, ``radius_raw``     before the memory of DDRS
+    ``memory_event``                    what the memory did
+    ==================================  ========================================================
     """
 
     columns: dict[str, NDArray]

@@ -8,11 +8,14 @@ from typing import ClassVar
 from smoothcert.cli.command import Command, place, positional
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
+from smoothcert.report.by_data import write_by_data
 from smoothcert.report.comparison import differences, write_differences
+from smoothcert.report.findings import findings
 from smoothcert.report.heat_map import heat_map
 from smoothcert.report.ledger import count, ledger, write_ledger
 from smoothcert.report.numbers import read_numbers, write_numbers
 from smoothcert.report.page import Page
+from smoothcert.report.side_by_side import read_runs, write_side_by_side
 from smoothcert.report.style import save
 from smoothcert.report.summary import summary
 from smoothcert.workflow import catalogue
@@ -20,6 +23,7 @@ from smoothcert.workflow import catalogue
 KINDS = {
     "compare": "compare a table with the paper's: BASE.csv and a heat map",
     "claims": "judge every claim of the papers: BASE.csv and BASE.md",
+    "ledger": "claims of several runs side by side: BASE.csv, BASE.md, a figure, a page",
     "page": "show a results folder as one static page",
     "summary": "summarize a results folder on one screen",
 }
@@ -48,7 +52,8 @@ class Compare(Command):
 
 
 class Claims(Command):
-    """Judge every claim of the papers: BASE.csv and BASE.md."""
+    """Judge every claim of the papers: BASE.csv and BASE.md; by data set in BASE_by_data.csv, and
+    the audits' promises in promises.csv."""
 
     epilog: ClassVar[str] = "example: smoothcert overview claims results/smoke --out claims"
 
@@ -57,11 +62,34 @@ class Claims(Command):
 
     def run(self) -> None:
         rows = ledger(self.results)
-        paths = write_ledger(self.out, rows)
+        paths = [*write_ledger(self.out, rows), *write_by_data(self.results, self.out)]
         for paper, verdicts in count(rows).items():
             print(f"{paper}: " + ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()))
         for path in paths:
             print(path)
+
+
+class SideBySide(Command):
+    """The claims of several runs side by side, a column a data set, and a page about them."""
+
+    epilog: ClassVar[str] = (
+        "example: smoothcert overview ledger docs/results/*/ --out docs/results/ledger --page"
+        " docs/results/README.md"
+    )
+
+    results: tuple[Path, ...] = positional(
+        help="folders of results, or shipped ones, with their claims by data set", metavar="RESULTS"
+    )
+    out: Path = place(help="writes BASE.csv, .md, .png, .pdf", metavar="BASE")
+    page: Path | None = place(None, "two pages in Markdown on what holds, with figures", "FILE.md")
+
+    def run(self) -> None:
+        rows = read_runs(self.results)
+        for path in write_side_by_side(self.out, rows):
+            print(path)
+        if self.page is not None:
+            write_text(self.page, findings(rows, self.results, self.out, self.page.parent))
+            print(self.page)
 
 
 class OfResults(Command):
@@ -113,6 +141,7 @@ def command(kind: str) -> type[Command]:
     kinds: dict[str, type[Command]] = {
         "compare": Compare,
         "claims": Claims,
+        "ledger": SideBySide,
         "page": ThePage,
         "summary": Summary,
     }

@@ -75,7 +75,7 @@ class Part(Named):
 
     @property
     def title(self) -> str:
-        """How people read it: "Gaussian, σ = 0.25" for ``gaussian-0.25``."""
+        """How people read it, "Gaussian, σ = 0.25" for ``gaussian-0.25``."""
         parts = [self.name if self.label is None else self.label]
         for f, value in self._said():
             kind = f.metadata["kind"]

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,8 @@ class Source(Named, ABC):
     """Where a data set comes from."""
 
     info: DatasetInfo
+    # Relative paths in the data directory; the data set is available if one of them exists
+    places: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:

@@ -47,6 +47,12 @@ class Cifar10(Source):
         arch="resnet110",
         statistics=STATISTICS,
     )
+    places = (
+        *(f"{p}{_ARCHIVE}" for p in _PLACES),
+        *(f"{p}{_FOLDER}/test_batch" for p in _PLACES),
+        "test_batch",
+        "cifar10/test_batch",
+    )
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
         """The split, from the folder of batches or the archive in ``folder``, or downloaded."""

@@ -44,10 +44,11 @@ class Cifar10Jpeg(Source):
         arch="resnet20",
         statistics=STATISTICS,
     )
+    places = (PACK, f"cifar10-jpeg/{PACK}", f"cifar10/{PACK}")
 
     def read(self, split: str, folder: Path, download: bool, seed: int) -> Content:
         """The split of the pack in ``folder``; the pack has no public source to fetch from."""
-        path = find(folder, (PACK, f"cifar10-jpeg/{PACK}", f"cifar10/{PACK}"))
+        path = find(folder, self.places)
         if path is None:
             raise SmoothcertError(
                 f"cifar10-jpeg: {PACK} not found in {folder}; put the pack of "

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from smoothcert.compute.lazy import torch, torchvision
 from smoothcert.core.errors import SmoothcertError
@@ -111,6 +111,37 @@ class MLP(Architecture):
         )
 
 
+@ARCHITECTURES.member("small_resnet")
+@dataclass(frozen=True)
+class SmallResNet(Architecture):
+    """Basic blocks of widths w, 2w, 4w at 16x16, 8x8 and 4x4, after a k x k stem of stride 2.
+
+    ``b`` gives the number of blocks at each size. The default has 12.7 million multiply-adds at
+    32x32, ``b121`` has 17.4; resnet20, which computes most of its layers at 32x32, has 40.8.
+    benchmarks/cifar_search.py measures accuracy against cost.
+    """
+
+    reference = "He et al. 2016, section 4.2; the stem of stride 2 is this project's"
+    sides = (32,)
+
+    width: int = arg("w", 32, int)
+    blocks: int = arg("b", 111, int)
+    kernel: int = arg("k", 5, int)
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"w{self.width}: expected a width of at least 1")
+        if not 111 <= self.blocks <= 999 or "0" in str(self.blocks):
+            raise ValueError(f"b{self.blocks}: expected three digits from 1 to 9, such as b121")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"k{self.kernel}: expected an odd side of the stem's kernel")
+
+    def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
+        widths = tuple(self.width * factor for factor in (1, 2, 4))
+        blocks = tuple(map(int, str(self.blocks)))
+        return _resnet(shape, n_classes, widths, blocks, kernel=self.kernel, stride=2)
+
+
 @ARCHITECTURES.member("resnet20")
 @dataclass(frozen=True)
 class ResNet20(Architecture):
@@ -152,8 +183,8 @@ class ResNet18(Architecture):
     stem7: bool = arg("stem7", False, bool)
 
     def network(self, shape: Shape, n_classes: int) -> torch.nn.Module:
-        stem = "7x7" if self.stem7 else "3x3"
-        return _resnet(shape, n_classes, (64, 128, 256, 512), (2, 2, 2, 2), stem)
+        stem = {"kernel": 7, "stride": 2, "pooled": True} if self.stem7 else {}
+        return _resnet(shape, n_classes, (64, 128, 256, 512), (2, 2, 2, 2), **stem)
 
 
 @ARCHITECTURES.member("resnet50")
@@ -171,8 +202,8 @@ class ResNet50(Architecture):
 
 
 def _resnet(
-    shape: Shape, n_classes: int, widths: Sequence[int], blocks: Sequence[int], stem: str = "3x3"
+    shape: Shape, n_classes: int, widths: Sequence[int], blocks: Sequence[int], **stem: Any
 ) -> torch.nn.Module:
     from smoothcert.models.resnet import ResNet  # a torch module: only here
 
-    return ResNet(shape[0], n_classes, widths, blocks, stem)
+    return ResNet(shape[0], n_classes, widths, blocks, **stem)

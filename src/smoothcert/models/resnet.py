@@ -34,8 +34,8 @@ class BasicBlock(nn.Module):
 class ResNet(nn.Module):
     """Stages of basic blocks, stride 2 from the second stage on, global average pooling.
 
-    ``stem`` is ``3x3`` (stride 1, batch normalization) or ``7x7`` (stride 2, no batch
-    normalization, 3x3 max pooling of stride 2). Convolutions start He-normal (fan-out).
+    The stem is a convolution (``kernel``, ``stride``), then batch normalization or, ``pooled``,
+    none and 3x3 max pooling of stride 2. Convolutions start He-normal (fan-out).
     """
 
     def __init__(
@@ -44,17 +44,14 @@ class ResNet(nn.Module):
         n_classes: int,
         widths: Sequence[int],
         blocks: Sequence[int],
-        stem: str = "3x3",
+        kernel: int = 3,
+        stride: int = 1,
+        pooled: bool = False,
     ) -> None:
         super().__init__()
-        if stem == "3x3":
-            self.conv1 = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
-            self.bn1: nn.Module = nn.BatchNorm2d(widths[0])
-            self.pool: nn.Module = nn.Identity()
-        else:
-            self.conv1 = nn.Conv2d(channels, widths[0], 7, stride=2, padding=3, bias=False)
-            self.bn1 = nn.Identity()
-            self.pool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.conv1 = nn.Conv2d(channels, widths[0], kernel, stride, kernel // 2, bias=False)
+        self.bn1 = nn.Identity() if pooled else nn.BatchNorm2d(widths[0])
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if pooled else nn.Identity()
         inputs = widths[0]
         self.stages: list[str] = []
         for i, (width, count) in enumerate(zip(widths, blocks, strict=True)):

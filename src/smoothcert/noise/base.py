@@ -54,12 +54,12 @@ class Noise(Part):
 
     @property
     def shape_slug(self) -> str:
-        """The slug without the scale: ``gaussian``, ``centripetal-l2_k500``."""
+        """The slug without the scale, such as ``gaussian`` or ``centripetal-l2_k500``."""
         return self.slug.rpartition("-")[0]
 
     @property
     def grid(self) -> int | None:
-        """Its certificates are for inputs that are multiples of 1 / grid; None: for all."""
+        """Its certificates are for inputs that are multiples of 1 / grid, or for all (None)."""
         return None
 
     @property

@@ -16,8 +16,9 @@ import ast
 import csv
 import importlib
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from importlib import resources
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any, TypeVar
 
 from smoothcert.compute.lazy import pandas as pd
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.report.numbers import frame, read_numbers
+from smoothcert.report.numbers import Number, frame, read_numbers
 from smoothcert.report.reference import PAPERS
 from smoothcert.report.verdict import Verdict, read_verdicts
 
@@ -38,6 +39,11 @@ SAME, OPPOSITE, NEITHER = "same direction", "opposite direction", "not distingui
 IN_PART = "in part"  # of several comparisons, some have the claim's direction and some do not
 LEVEL = ""  # a level has no direction
 DIRECTIONS = (SAME, OPPOSITE, NEITHER, IN_PART, LEVEL)
+# Where a gain comes from (:func:`origin`)
+NO_GAIN, OPTIMISM, UNCLEAR = "no gain", "optimism of the choice", NEITHER
+SHIFT, LONGER, REMAINS = "shift of the noise scale", "longer training", "remains"
+NO_CONTROL = "no control run"
+ORIGINS = (NO_GAIN, UNCLEAR, OPTIMISM, SHIFT, LONGER, REMAINS, NO_CONTROL)
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,50 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """A gain of one method over another, by what could be behind it.
+
+    ``chosen`` as the paper chooses (scale and steps on the test inputs); ``held_out`` chosen on
+    other inputs, paired. ``controls`` by SHIFT or LONGER: the gain over a model that has that and
+    nothing else of the method (one scale for all inputs with the same mean; as long a training);
+    None where one that is needed was not run.
+    """
+
+    chosen: float
+    held_out: Number
+    controls: Mapping[str, Sequence[Number]] | None
+
+
+def origin(gain: Gain) -> str:
+    """What a gain comes from, of ORIGINS: the first of these that its numbers do not rule out.
+
+    Not positive: no gain. Chosen on other inputs it is not above 0 (95%): optimism of the choice
+    where the paper's choice gives more than that interval, else not distinguishable. A control that
+    it is not above (95%), at some scale: that control. Above every control: it remains.
+    """
+    low, high = _ends(gain.held_out)
+    if gain.chosen <= 0:
+        return NO_GAIN
+    if low <= 0:
+        return OPTIMISM if gain.chosen > high else UNCLEAR
+    if gain.controls is None:
+        return NO_CONTROL
+    for name, numbers in gain.controls.items():
+        if any(_ends(one)[0] <= 0 for one in numbers):
+            return name
+    return REMAINS
+
+
+def _ends(number: Number) -> tuple[float, float]:
+    low, high = number.low, number.high
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+@dataclass(frozen=True)
 class Measured:
     """One comparison of ours, on one data set and model.
+
+    ``number`` is what ``direction`` is of, where it is one number; ``gain`` how it splits up.
 
     ``text`` says what was measured, on what. ``papers_own``: data, architecture and settings are
     the paper's. ``agrees``: it meets the claim, by the check's rule. ``direction``: of DIRECTIONS.
@@ -82,17 +130,23 @@ class Measured:
     papers_own: bool
     agrees: bool
     direction: str
+    number: Number | None = None
+    gain: Gain | None = None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a claim comes to: ours, verdict, direction, the file that shows it, and why."""
+    """What a claim comes to: ours, verdict, direction, the file that shows it, and why.
+
+    ``least`` is, of the comparisons behind it, the one of the smallest number; None without any.
+    """
 
     ours: str
     verdict: str
     direction: str = LEVEL
     evidence: str = ""
     why: str = ""
+    least: Measured | None = None
 
 
 def conclude(measured: Sequence[Measured], evidence: str, why: str, missing: str) -> Finding:
@@ -107,7 +161,12 @@ def conclude(measured: Sequence[Measured], evidence: str, why: str, missing: str
     verdict = DIFFERENT
     if own:
         verdict = REPRODUCED if all(m.agrees for m in own) else NOT_REPRODUCED
-    return Finding(ours, verdict, direction, evidence, why)
+    least = min((m for m in shown if m.number is not None), key=_value, default=shown[-1])
+    return Finding(ours, verdict, direction, evidence, why, least)
+
+
+def _value(one: Measured) -> float:
+    return math.inf if one.number is None else one.number.value
 
 
 def closed_form(ours: str, agrees: bool, evidence: str, why: str) -> Finding:
@@ -138,6 +197,22 @@ class Evidence:
         """The numbers of each output that was made, with its own labels."""
         files = sorted((self.results / "numbers").glob("*.csv"))
         return {path.stem: read_numbers([path]) for path in files}
+
+    def on(self, dataset: str) -> Evidence:
+        """The same with the numbers of one data set only."""
+        part = replace(self, found={})
+        part.outputs = {
+            name: numbers[numbers.dataset == dataset]
+            for name, numbers in self.outputs.items()
+            if "dataset" in numbers
+        }
+        return part
+
+    @property
+    def datasets(self) -> list[str]:
+        """Those that some number is of."""
+        labelled = [numbers for numbers in self.outputs.values() if "dataset" in numbers]
+        return sorted({name for numbers in labelled for name in numbers.dataset.dropna()})
 
     @property
     def numbers(self) -> pd.DataFrame:

@@ -87,13 +87,13 @@ def to_markdown(rows: Sequence[Row]) -> str:
     lines = [
         "### Claims of the papers",
         "",
-        _line(("paper", *VERDICTS)),
-        _line(["---"] + ["---:"] * len(VERDICTS)),
-        *(_line((paper, *(str(by[v]) for v in VERDICTS))) for paper, by in counts.items()),
+        line(("paper", *VERDICTS)),
+        line(["---"] + ["---:"] * len(VERDICTS)),
+        *(line((paper, *(str(by[v]) for v in VERDICTS))) for paper, by in counts.items()),
         "",
-        _line(COLUMNS),
-        _line(["---"] * len(COLUMNS)),
-        *(_line(row.fields) for row in rows),
+        line(COLUMNS),
+        line(["---"] * len(COLUMNS)),
+        *(line(row.fields) for row in rows),
         "",
         "- reproduced, not reproduced: on the paper's own data set, architecture and settings, or"
         " where no data is needed. Different data (or model, or settings): the same comparison"
@@ -112,5 +112,6 @@ def count(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _line(cells: Sequence[str]) -> str:
+def line(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
     return f"| {' | '.join(c.replace('|', chr(92) + '|') for c in cells)} |"

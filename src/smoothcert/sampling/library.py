@@ -138,7 +138,7 @@ def sample(
     """Votes of a model of your own, in memory: the first step of certifying it.
 
     ``model`` maps images in [0,1] (normalization inside) to logits: a torch module or what
-    :func:`models.doors.adapt` makes one of, which declares the rest. It is asked in eval mode,
+    :func:`smoothcert.adapt` makes one of, which declares the rest. It is asked in eval mode,
     where it is (or a copy of it on ``device``), and left as it was. ``engine`` computes its
     logits in ``precision`` (default: the network's own); both are part of the classifier that is
     certified. ``auto`` is ONNX Runtime on a CPU for a network that it can run, else torch, with

@@ -101,7 +101,9 @@ class Smooth(nn.Module):
     ) -> Any:
         """The class and the radius within which the answer is constant, with probability at least
         1 - alpha (Cohen et al. 2019, CERTIFY): (int, float) for an image [C, H, W], two arrays [B]
-        for a batch. An abstention is (-1, 0.0). ``budget`` stands in place of n0, n and alpha."""
+        for a batch. The radius is in [0,1] pixels, in the norm of the noise. An abstention is
+        (-1, 0.0). ``budget`` stands in place of n0, n and alpha. Raises SmoothcertError for images
+        outside [0,1], another number of classes, or an n that can never certify at alpha."""
         chosen = self._budget(budget, n0, n, alpha)
         store, one = self._votes(x, chosen, "certification", batch_size, idx, jobs)
         table = certify(store, chosen, self.noise)
@@ -194,7 +196,8 @@ class Smooth(nn.Module):
         ``images``: [N, C, H, W] with ``labels`` [N] (default: unknown), a torch Dataset or loader
         in its order, a Hugging Face dataset, or a ``datasets.Dataset``. With ``out`` the table
         goes there, its votes and records beside it, and a run that was killed goes on where it
-        was. ``jobs`` threads share the images.
+        was. ``jobs`` threads share the images. Raises SmoothcertError as :meth:`certify`, and for
+        labels that are no classes.
         """
         data, chosen = dataset_of(images, labels), self._budget(budget, n0, n, alpha)
         wrong = int(data.labels.max(initial=-1))

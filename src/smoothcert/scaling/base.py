@@ -44,7 +44,7 @@ class SearchCost:
 
     @property
     def evaluations(self) -> int:
-        """As DDRS appendix B counts: a forward and a backward pass are one each."""
+        """As DDRS appendix B counts, where a forward and a backward pass are one each."""
         return self.forward + self.backward
 
 

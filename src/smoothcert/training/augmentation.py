@@ -9,14 +9,16 @@ from torch import Generator, Tensor
 PADDING = 4
 
 
-def crop_flip(x: Tensor, stream: Generator) -> Tensor:
+def crop_flip(x: Tensor, stream: Generator, mirrored: Tensor | None = None) -> Tensor:
     """Each image of x [B, C, H, W] padded by 4 black pixels, cropped at random, mirrored or not.
 
-    ``stream`` is a CPU generator, so that the crops are the same on every device.
+    ``stream`` is a CPU generator, so that the crops are the same on every device. ``mirrored``
+    [B]: which images to mirror (default: each with probability 1/2).
     """
     batch, _, height, width = x.shape
     top, left = torch.randint(2 * PADDING + 1, (2, batch), generator=stream)
-    mirrored = torch.rand(batch, generator=stream) < 0.5
+    if mirrored is None:
+        mirrored = torch.rand(batch, generator=stream) < 0.5
     # Three numbers an image go to the device, which makes the rest of them.
     drawn = torch.stack([top, left, mirrored.long()])
     top, left, mirrored = drawn.to(x.device, non_blocking=True)[:, :, None]

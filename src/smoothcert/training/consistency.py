@@ -10,12 +10,12 @@ from pydantic import Field
 from smoothcert.compute.lazy import torch
 from smoothcert.core.settings import Length
 from smoothcert.models.mode import wide
-from smoothcert.training.method import METHODS, Batch, Loss, Method
+from smoothcert.training.method import METHODS, Batch, CrossEntropy, Loss
 from smoothcert.training.smoothadv import Attack
 
 
 @METHODS.member("consistency")
-class Consistency(Method):
+class Consistency(CrossEntropy):
     """Cross-entropy on m noisy copies of every input, and :func:`divergence_and_entropy` of them.
 
     The loss is the mean over inputs and copies of the cross-entropy, plus the mean over inputs
@@ -38,7 +38,7 @@ class Consistency(Method):
         x = batch.x if self.attack is None else self.attack.attacked(model, batch, eps)
         logits = wide(model(x.repeat_interleave(self.m, 0) + eps))
         y = batch.y.repeat_interleave(self.m)
-        error = torch.nn.functional.cross_entropy(logits, y)
+        error = self.cross_entropy(logits, y)
         divergence, entropy = (
             part.mean() for part in divergence_and_entropy(logits.unflatten(0, (-1, self.m)))
         )

@@ -54,6 +54,10 @@ class Loop:
     def __post_init__(self) -> None:
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.averages = RunningAverages(self.model, self.recipe.parts, self.team)
+        self.sides: Tensor | None = None  # which images the first epoch mirrors, 0 or 1
+        if self.recipe.flip == "alternate":
+            stream = generator(self.seed, "training-flip")
+            self.sides = torch.randint(2, (len(self.inputs),), generator=stream)
 
     def run(
         self,
@@ -119,7 +123,8 @@ class Loop:
         x, y = images
         ids = (epoch, step) if self.recipe.parts == 1 else (epoch, step, part)
         if self.recipe.augmentation == "crop-flip":
-            x = crop_flip(x, generator(self.seed, "training-augmentation", *ids))
+            stream = generator(self.seed, "training-augmentation", *ids)
+            x = crop_flip(x, stream, None if self.sides is None else self.sides[idx] ^ (epoch % 2))
         idx = idx.to(self.team.device)
         scale = x.new_empty(0)  # the schedule of scales sees the batch first
         batch = Batch(x, y, idx, scale, self.noise, self.seed, ids)

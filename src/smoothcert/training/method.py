@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from smoothcert.compute.lazy import torch
 from smoothcert.compute.streams import generator
@@ -79,6 +81,18 @@ class Method(Settings, Named):
     @abstractmethod
     def loss(self, model: torch.nn.Module, batch: Batch) -> Loss:
         """The loss of one batch; ``model`` is in train mode and returns logits."""
+
+
+class CrossEntropy(Method):
+    """A method with a cross-entropy term for each noisy copy."""
+
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the target spread over all classes (Szegedy et al. 2016)"
+    )
+
+    def cross_entropy(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """The mean cross-entropy of logits [M, C] with labels [M]."""
+        return torch.nn.functional.cross_entropy(logits, y, label_smoothing=self.label_smoothing)
 
 
 METHODS: Registry[Method] = Registry("training method")

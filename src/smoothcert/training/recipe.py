@@ -50,7 +50,9 @@ class Recipe(Settings, Generic[M, S]):
     by ``cosine`` (half a cosine to zero, moved at every batch). Over the first ``lr_warmup`` epochs
     it is multiplied by a factor that grows from 0 to 1 (Goyal et al. 2017): with a cosine, one
     cycle. ``crop-flip`` pads by 4 black pixels, crops at random and mirrors half of the images;
-    ``resized-crop-flip`` is ImageNet's (done where the files are decoded).
+    ``resized-crop-flip`` is ImageNet's (done where the files are decoded). With ``flip: alternate``
+    the first epoch mirrors a random half of the images, the next epoch the other half, and so on
+    (Jordan 2024): two consecutive epochs show both orientations.
     """
 
     epochs: Count = Field(description="passes over the training set")
@@ -79,6 +81,9 @@ class Recipe(Settings, Generic[M, S]):
     augmentation: Literal["none", "crop-flip", "resized-crop-flip"] = Field(
         "none", description="random augmentation of the inputs"
     )
+    flip: Literal["random", "alternate"] = Field(
+        "random", description="crop-flip mirrors an image at random, or in every other epoch"
+    )
     normalization: Literal["standardize", "center", "none"] = Field(
         "standardize", description="the network's first layer"
     )
@@ -106,6 +111,8 @@ class Recipe(Settings, Generic[M, S]):
                 f"lr_milestones: required by schedule multistep, and only by it; found"
                 f" {self.schedule}"
             )
+        if self.flip == "alternate" and self.augmentation != "crop-flip":
+            raise ValueError(f"flip: alternate requires crop-flip, not {self.augmentation}")
         if self.parts > self.batch:
             raise ValueError(f"parts: {self.parts} pieces, but a batch of {self.batch}")
         for snapshot in self.snapshots:

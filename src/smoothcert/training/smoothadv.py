@@ -9,7 +9,7 @@ from pydantic import Field
 from smoothcert.compute.lazy import torch
 from smoothcert.core.settings import Count, Positive, Settings
 from smoothcert.models.mode import evaluating, wide
-from smoothcert.training.method import METHODS, Batch, Loss, Method
+from smoothcert.training.method import METHODS, Batch, CrossEntropy, Loss
 
 
 class Attack(Settings):
@@ -45,7 +45,7 @@ class Attack(Settings):
 
 
 @METHODS.member("smoothadv")
-class SmoothAdv(Attack, Method):
+class SmoothAdv(Attack, CrossEntropy):
     """Cross-entropy under noise at inputs that PGD made hard for the smoothed classifier.
 
     The attack is :class:`Attack`, against ``samples`` noisy copies; the same noise is then
@@ -68,4 +68,4 @@ class SmoothAdv(Attack, Method):
         else:
             x, y = (t.repeat_interleave(self.samples, 0) for t in (x, y))
         logits = wide(model(x + eps))
-        return Loss(torch.nn.functional.cross_entropy(logits, y), logits.argmax(1) == y)
+        return Loss(self.cross_entropy(logits, y), logits.argmax(1) == y)

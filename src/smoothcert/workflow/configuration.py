@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, create_model
@@ -84,6 +85,9 @@ class Inputs(Settings):
 
     skip: Count = same(SampleSpec, "skip")
     max: Count | None = same(SampleSpec, "max")
+    max_at: dict[int, Count] = Field(
+        {}, description="maximum number of inputs for stores of at least so many samples per input"
+    )
     shards: Count = Field(1, description="number of jobs that share the sampling of a store")
 
 
@@ -217,6 +221,7 @@ class _Base(Settings):
     preset: str
     name: str | None = None  # of the folder of results
     datasets: dict[str, Any]  # of one's own, by name: their model is that of datasets.own
+    stand_ins: dict[str, str]  # of data sets that are not at hand: stand_ins.py
     data_dir: str | None
     checkpoints_dir: str | None
     container: str  # for --sdm apptainer
@@ -251,8 +256,8 @@ Configuration = _model(
 )
 
 
-def own_datasets(config: Config) -> dict[str, str]:
-    """The environment in which the data sets of ``datasets`` are known by name, to jobs as well.
+def environment(config: Config) -> dict[str, str]:
+    """In which jobs know the data sets of ``datasets`` by name, and the data directory.
 
     Raises SmoothcertError that names the key.
     """
@@ -260,13 +265,17 @@ def own_datasets(config: Config) -> dict[str, str]:
     if not isinstance(given, Mapping):
         raise SmoothcertError(f"configuration: datasets: expected a mapping, found {given!r}")
     declared = datasets.declarations(given, "configuration: datasets")
-    return {datasets.VARIABLE: datasets.export(declared)} if declared else {}
+    known = {datasets.VARIABLE: datasets.export(declared)} if declared else {}
+    folder = config.get("data_dir")
+    if folder and isinstance(folder, str):  # anything else is the check's to say
+        known["SMOOTHCERT_DATA"] = str(Path(folder).absolute())
+    return known
 
 
 def check(config: Config) -> None:
     """Raise SmoothcertError that names the first wrong key, in one line.
 
-    Data sets of one's own have to be in the environment (:func:`own_datasets`).
+    Data sets of one's own have to be in the environment (:func:`environment`).
     """
     Configuration.check(config, "configuration")
     known = [*datasets.DATASETS, *config["datasets"]]

@@ -213,12 +213,13 @@ def settings(config: Config, stage: str, wildcards: Mapping[str, str]) -> Config
             **{key: inputs[key] for key in ("skip", "max")},
         }
     if stage == "sample":
-        inputs = _inputs(config, cell["dataset"])
+        budget = store_budget(config, cell)
+        inputs = _inputs(config, cell["dataset"], _samples(budget))
         return {
             "dataset": cell["dataset"],
             "noise": cell["noise"],
             "scaling": cell["scaling"],
-            "budget": store_budget(config, cell),
+            "budget": budget,
             "seed": config["seed"],
             **{key: inputs[key] for key in ("skip", "max")},
             **{key: config["sampling"][key] for key in ("look", "batch", "engine", "precision")},
@@ -425,10 +426,19 @@ def shard_files(config: Config, dataset: str, store: str, suffix: str) -> list[s
     return [f"{store}/shards/{i}-of-{n}{suffix}" for i in range(n)]
 
 
-def _inputs(config: Config, dataset: str) -> Config:
+def _inputs(config: Config, dataset: str, samples: int = 0) -> Config:
+    """The section ``inputs`` of a data set, for a store of so many samples an input."""
     if dataset not in config["inputs"]:
         raise SmoothcertError(f"dataset {dataset!r}: expected the key inputs.{dataset}")
-    return {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
+    found = {"skip": 1, "max": None, "shards": 1, **config["inputs"][dataset]}
+    limits = [most for least, most in found.get("max_at", {}).items() if samples >= int(least)]
+    return {**found, "max": min(filter(None, [found["max"], *limits]), default=None)}
+
+
+def _samples(budget: str) -> int:
+    from smoothcert.budget import BUDGETS
+
+    return BUDGETS.parse(budget).n
 
 
 # Where the code begins that decides the result of a stage's jobs

@@ -10,23 +10,27 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
 from smoothcert.core.slugs import number
+from smoothcert.papers.ddrs import runs as names
 from smoothcert.papers.ddrs.tables import HELD_OUT, PAIRED, minus
 from smoothcert.report.claims import (
     IN_PART,
     LEVEL,
+    LONGER,
     NEITHER,
     OPPOSITE,
     SAME,
+    SHIFT,
     Claim,
     Evidence,
     Finding,
+    Gain,
     Measured,
     check,
     closed_form,
@@ -34,6 +38,7 @@ from smoothcert.report.claims import (
     not_run,
     toward,
 )
+from smoothcert.report.numbers import GAIN, POINTS, Number, each
 from smoothcert.report.sampling_error import accuracy_half_width, mean_half_width, together
 from smoothcert.scaling import Ascent, Grid
 
@@ -145,8 +150,39 @@ def gain(
             ends = (held.low, held.high) if (held.value > 0) == (amount > 0) else ends
         agrees = group.papers_own and amount > 0 and _within(claim, amount, [first, second])
         direction = toward(amount, claim.number, *ends)
-        measured.append(Measured(text, group.papers_own, bool(agrees), direction))
+        number, split = Number(amount, unit=GAIN if at is None else POINTS), None
+        if held is not None:
+            number = replace(number, value=held.value, low=held.low, high=held.high)
+            split = Gain(amount, number, _controls(evidence, group, x, y))
+        measured.append(Measured(text, group.papers_own, bool(agrees), direction, number, split))
     return conclude(measured, _link(table_of(x)), f"a gain; {_RULE}", _MISSING)
+
+
+def _controls(evidence: Evidence, group: Group, x: str, y: str) -> dict[str, list[Number]] | None:
+    """The gains in ACR, at every sigma_0, of the ascent of most steps over what adapts to no
+    input: one scale, its mean, and for DS2 a model that was fine-tuned for as long."""
+    about = group.numbers.iloc[0]
+    method = next((slug for slug, name in names.BASES.items() if name == about.base), None)
+    table = evidence.of(
+        "ddrs_controls_table", **{n: about[n] for n in ("dataset", "arch") if n in about}
+    )
+    if method is None or table.empty:
+        return None
+    ascents = table[table.training.str.startswith(f"{method}-") & (table.search == "ascent")]
+    steps = ascents.K.astype(int)
+    ascents = ascents[steps == steps.max()]
+    ds2 = x.endswith("-DS2")
+    wanted = {} if y.endswith("-DS") else {SHIFT: "minus_mean"}
+    wanted |= {LONGER: "minus_tuned"} if ds2 else {}
+    if ds2 and "ft" not in set(ascents.trained):
+        return None  # compared with one at the fixed scale only
+    own = ascents[ascents.trained == ("ds2" if ds2 else "fs")]
+    found = {
+        name: [Number(one.value, one.low, one.high, unit=GAIN) for one in each(part)]
+        for name, metric in wanted.items()
+        if len(part := own[own.metric == metric])
+    }
+    return found if found.keys() == wanted.keys() else None
 
 
 @check
@@ -195,7 +231,8 @@ def over_best(claim: Claim, evidence: Evidence, *, at: float, on: str, training:
         own = group.papers_own and bases >= _PAPER_BASES[on]
         agrees = own and amount > 0 and _within(claim, amount, [best, baseline])
         text = f"{amount:+.1f} points on {group.data} ({best.method} over {baseline.method})"
-        measured.append(Measured(text, own, bool(agrees), toward(amount, claim.number)))
+        number, direction = Number(amount, unit=POINTS), toward(amount, claim.number)
+        measured.append(Measured(text, own, bool(agrees), direction, number))
     why = f"best over the available training methods, each at its best sigma and K; {_RULE}"
     return conclude(measured, _tables(evidence), why, _MISSING)
 
@@ -227,7 +264,8 @@ def acr_order(claim: Claim, evidence: Evidence, x: str, y: str, *, below: bool =
             continue
         gap = first.value - second.value
         text = f"{first.value:.3f} against {second.value:.3f} on {group.data}"
-        measured.append(Measured(text, group.papers_own, gap * wanted > 0, toward(gap, wanted)))
+        number, direction = Number(gap, unit=GAIN), toward(gap, wanted)
+        measured.append(Measured(text, group.papers_own, gap * wanted > 0, direction, number))
     why = "order of the two per-input maxima, the ACR that the paper reports"
     return conclude(measured, _link(table_of(x)), why, _MISSING)
 

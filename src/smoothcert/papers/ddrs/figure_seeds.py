@@ -44,16 +44,15 @@ def draw(picture: Picture) -> Figure:
         figure = Figure(figsize=(11.2, sum(0.42 * n + 0.7 for n in counts) + 1.1))
         grid = figure.subplots(len(rows), 2, squeeze=False, sharey="row", height_ratios=counts)
         for cells, part in zip(grid, rows, strict=True):
-            for axes, (what, numbers) in zip(
-                cells, part.groupby("measure", sort=False), strict=True
-            ):
+            for axes, (_, numbers) in zip(cells, part.groupby("measure", sort=False), strict=True):
                 _panel(axes, numbers, seeds)
-                axes.set_xlabel("points certified" if what != "ACR" else "pixels in [0, 1]")
                 about = numbers.iloc[0]
-                where = f"{about.dataset}, {about.arch}, σ = {about.sigma}"
-                axes.set_title(
-                    f"{what}: {where}" if what == "ACR" else f"certified accuracy, {what}"
-                )
+                if about.measure == "ACR":
+                    axes.set_xlabel("pixels in [0, 1]")
+                    axes.set_title(f"ACR: {about.dataset}, {about.arch}, σ = {about.sigma}")
+                else:
+                    axes.set_xlabel("points certified")
+                    axes.set_title(f"certified accuracy, {about.measure}")
         handles = [
             Line2D([], [], color=COLOURS[i % 6], marker="o", markersize=4, label=f"seed {seed}")
             for i, seed in enumerate(seeds)

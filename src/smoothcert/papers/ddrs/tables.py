@@ -161,6 +161,9 @@ def _table(files: Files, options: AccuracyOptions, base: str) -> Table:
         plain = next((m for m in made if m.label == base), None)
         if plain is not None:
             rows += [_difference(m, plain, radii, common) for m in made if m is not plain]
+        by_label = {m.label: m for m in made}
+        if {f"{base}-DS", f"{base}-DS2"} <= by_label.keys():
+            rows.append(_difference(by_label[f"{base}-DS2"], by_label[f"{base}-DS"], radii, common))
         notes.append(data_note(drawn, len(made[0].tables[0])))
     unit = norm(chosen[0].norm)
     notes += _notes(rows, options.strict, base, unit)

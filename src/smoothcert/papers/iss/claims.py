@@ -48,6 +48,7 @@ from smoothcert.report.claims import (
     not_run,
     once,
 )
+from smoothcert.report.numbers import GAIN, POINTS, Number
 from smoothcert.report.reference import cells, inputs_behind
 from smoothcert.report.sampling_error import mean_half_width, together
 
@@ -215,7 +216,10 @@ def speed_up(claim: Claim, evidence: Evidence, bound: float, on: str | None = No
         factor, lost = 1 / b.share, b.number("mad")
         text = f"{factor:.2f} times on {b.model}" + ("" if lost is None else f", MAD {lost:.3f}")
         agrees = factor > claim.number
-        measured.append(Measured(text, _own(b, on), agrees, SAME if agrees else OPPOSITE))
+        low, high = b.number("samples", "low"), b.number("samples", "high")
+        ends = (b.kbar / high if high else None, b.kbar / low if low else None)
+        number, direction = Number(factor, *ends), SAME if agrees else OPPOSITE
+        measured.append(Measured(text, _own(b, on), agrees, direction, number))
     why = (
         f"desired over average samples at U = {bound:g}; met if above {claim.value} for every model"
     )
@@ -310,7 +314,7 @@ def above_fixed(claim: Claim, evidence: Evidence) -> Finding:
         and b.number("acr") is not None
         and (other := _fixed(every, b, lambda f: f.number("acr"))) is not None
     ]
-    measured = _by_model(pairs, "above", "at least {:+.4f}")
+    measured = _by_model(pairs, "above", "at least {:+.4f}", GAIN)
     why = f"samples as a proxy for time; {_EQUAL}; met if every pair is above"
     return conclude(measured, _file([b for b, *_ in pairs]), why, _NO_PAIR)
 
@@ -330,9 +334,8 @@ def below_then_above_fixed(claim: Claim, evidence: Evidence) -> Finding:
                 gaps.append(ours - other)
         if len(gaps) > 1:
             pairs.append((b, gaps[-1], gaps[0] <= 0 < gaps[-1]))
-    measured = _by_model(
-        pairs, "below first, above last", "at least {:+.1f} points at the last radius"
-    )
+    words = "at least {:+.1f} points at the last radius"
+    measured = _by_model(pairs, "below first, above last", words, POINTS)
     why = f"accuracy at the first and the last reached radius; {_EQUAL}"
     return conclude(measured, _file([b for b, *_ in pairs]), why, _NO_PAIR)
 
@@ -353,7 +356,7 @@ def _fixed(
 
 
 def _by_model(
-    pairs: Sequence[tuple[Budgeted, float, bool]], word: str, least: str
+    pairs: Sequence[tuple[Budgeted, float, bool]], word: str, least: str, unit: str
 ) -> list[Measured]:
     models: dict[tuple[str, ...], list[tuple[Budgeted, float, bool]]] = defaultdict(list)
     for pair in pairs:
@@ -363,10 +366,11 @@ def _by_model(
         group = [pair for pair in every if pair[0].papers_own] or every
         met = sum(ok for *_, ok in group)
         text = f"{word} in {met} of {len(group)} pairs on {group[0][0].model}, "
-        text += least.format(min(gap for _, gap, _ in group))
+        number = Number(min(gap for _, gap, _ in group), unit=unit)
+        text += least.format(number.value)
         direction = SAME if met == len(group) else OPPOSITE if met == 0 else IN_PART
         own = all(b.papers_own for b, *_ in group)
-        measured.append(Measured(text, own, met == len(group), direction))
+        measured.append(Measured(text, own, met == len(group), direction, number))
     return measured
 
 

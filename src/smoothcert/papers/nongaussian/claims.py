@@ -14,16 +14,18 @@ from smoothcert.report.claims import (
     NEITHER,
     OPPOSITE,
     SAME,
+    SHIFT,
     Claim,
     Evidence,
     Finding,
+    Gain,
     Measured,
     check,
     closed_form,
     conclude,
     not_run,
 )
-from smoothcert.report.numbers import wide
+from smoothcert.report.numbers import GAIN, Number, each, wide
 
 _MODEL = ["dataset", "arch", "training"]
 _MISSING = "no model here was run with both noises"
@@ -47,11 +49,19 @@ def zhang_above(claim: Claim, evidence: Evidence, table: int) -> Finding:
             f"above at {up}, below at {down} of {len(gaps)} radii on {', '.join(map(str, model))}"
         )
         text += f" ({gaps.min():+.1f} to {gaps.max():+.1f} points)"
-        paired = part[(part.metric == "acr") & (part.method == "difference")].itertuples()
-        for acr in (one for one in paired if one.minus == "baseline"):
+        paired = {
+            one.minus: Number(one.value, one.low, one.high, unit=GAIN)
+            for one in each(part[(part.metric == "acr") & (part.method == "difference")])
+        }
+        acr, split = paired.get("baseline"), None
+        if acr is not None:
             text += f"; ACR {acr.value:+.4f}, 95% {acr.low:+.4f} to {acr.high:+.4f}, paired"
+            # the pair is chosen before it is measured; the baseline may have a better scale
+            scaled = {SHIFT: [paired["searched"]]} if "searched" in paired else None
+            split = Gain(acr.value, acr, scaled)
         own = bool(base.paper.notna().any() or method.paper.notna().any())
-        measured.append(Measured(text, own, up == len(gaps), _direction(up, down, len(gaps))))
+        direction = _direction(up, down, len(gaps))
+        measured.append(Measured(text, own, up == len(gaps), direction, acr, split))
     why = "best run of each noise at each positive radius, as in the paper; met if always above"
     return conclude(measured, evidence.first(f"tables/{output}.csv"), why, _MISSING)
 

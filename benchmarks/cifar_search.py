@@ -1,0 +1,188 @@
+"""Which small residual network, trained how: accuracy under noise against cost.
+
+    OMP_NUM_THREADS=1 python benchmarks/cifar_search.py --out results/cifar-search [--shard 0/2]
+
+Each candidate is trained with the method of Cohen et al. and the recipe of preset cifar, except for
+the number of epochs and one change. Then test images 10, 30, 50, ... (500, never certified) are
+classified with `--draws` noise draws each. Cost: multiply-adds (counted), microseconds per sample
+on one core with the workflow's engine (timed), and training time (from the log). The same command
+resumes: finished candidates are not trained again and a killed one continues. `--shard 0/2` and
+`1/2` share the candidates between two processes. search.csv and search.png show all finished ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from machine import best
+
+from smoothcert import datasets, models
+from smoothcert.compute.streams import generator
+from smoothcert.core.files import write_text
+from smoothcert.models.activations import operations
+from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.sampler import default_batch
+from smoothcert.training import Job
+from smoothcert.training.run import train
+
+PRESET = Path(__file__).parent.parent / "config" / "cifar.yaml"
+SIGMA = 0.25
+ARCHS = ("small_resnet", "small_resnet_k3", "small_resnet_w24", "small_resnet_b121",
+         "small_resnet_b112", "small_resnet_b211", "small_resnet_b122")  # fmt: skip
+CHANGES: tuple[dict[str, Any], ...] = (
+    {"lr": 0.05},
+    {"lr": 0.2},
+    {"batch": 256, "lr": 0.2},
+    {"flip": "random"},
+    {"method": {"label_smoothing": 0.1}},
+)
+CPU = torch.device("cpu")
+
+
+def candidates() -> dict[str, tuple[str, dict[str, Any]]]:
+    """(architecture, change of the recipe) by name: the networks, then recipes of the first."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {arch: (arch, {}) for arch in ARCHS}
+    for change in CHANGES:
+        said = "_".join(f"{k}{v}" for k, v in _flat(change).items())
+        found[f"{ARCHS[0]}-{said}"] = (ARCHS[0], change)
+    return found
+
+
+def _flat(change: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for key, value in change.items() for k, v in
+            (value.items() if isinstance(value, dict) else [(key, value)])}  # fmt: skip
+
+
+class Search:
+    """The candidates that are finished in a folder, and how to finish another."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.folder = options, Path(options.out)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        recipe = yaml.safe_load(PRESET.read_text(encoding="utf-8"))["recipes"]["cohen"]
+        self.recipe = recipe["cifar10/small_resnet"]
+        self.held = datasets.load(options.dataset, "test", skip=10)
+        self.rows = np.arange(1, len(self.held), 2)[: options.inputs]  # 10, 30, 50, ...
+        self.right: dict[str, np.ndarray] = {}
+
+    def file(self, name: str) -> Path:
+        """Its name says what the training's own record does not."""
+        part = f"-{self.options.images}images" if self.options.images else ""
+        return self.folder / f"{name}-{self.options.epochs}epochs{part}.safetensors"
+
+    def train(self, name: str, arch: str, change: Mapping[str, Any]) -> None:
+        epochs = self.options.epochs
+        warm = self.recipe["lr_warmup"] * epochs / self.recipe["epochs"]
+        job = Job(
+            training=f"cohen-fs-{SIGMA}",
+            dataset=self.options.dataset,
+            arch=arch,
+            recipe={**self.recipe, "epochs": epochs, "lr_warmup": warm, **change},
+        )
+        part = None
+        if self.options.images:
+            part = datasets.load(self.options.dataset, "train", max=self.options.images)
+        train(job, self.file(name), device="cpu", dataset=part)
+
+    def measure(self, name: str, arch: str) -> dict[str, Any]:
+        """The row of a finished candidate."""
+        model, record = models.load(self.file(name))
+        engine = open_engine(model.eval(), self.held.shape, CPU)
+        batch = default_batch(int(np.prod(self.held.shape)), CPU)
+        x = torch.rand(batch, *self.held.shape)
+        right = []
+        for row in self.rows:
+            stream = generator(0, "cifar-search", int(self.held.idx[row]))
+            noise = torch.randn((self.options.draws, *self.held.shape), generator=stream)
+            answers = engine.logits(self.held.images[row] + SIGMA * noise).argmax(1).numpy()
+            right.append((answers == self.held.labels[row]).mean())
+        self.right[name] = np.array(right)
+        log = pd.read_csv(self.file(name).with_suffix(".log.csv"))
+        return {
+            "name": name,
+            "dataset": record["dataset"],
+            "sigma": SIGMA,
+            "epochs": record["epoch"],
+            "training images": self.options.images
+            or datasets.info(record["dataset"]).splits["train"],
+            "multiply-adds": operations(model, self.held.shape) / 2,
+            "microseconds a sample": 1e6 * best(lambda: engine.logits(x)) / batch,
+            "training seconds": log["seconds"].sum(),
+            "inputs": len(right),
+            "draws": self.options.draws,
+            **_interval("accuracy", self.right[name]),
+        }
+
+    def report(self) -> pd.DataFrame:
+        """All that are finished, with paired differences from the first of them."""
+        rows = [self.measure(n, a) for n, (a, _) in candidates().items() if self.file(n).exists()]
+        first = self.right[rows[0]["name"]]
+        for row in rows:
+            row |= _interval(f"minus {rows[0]['name']}", self.right[row["name"]] - first)
+        frame = pd.DataFrame(rows)
+        write_text(self.folder / "search.csv", frame.to_csv(index=False))
+        _draw(frame, self.folder / "search.png")
+        return frame
+
+
+def _interval(name: str, values: np.ndarray) -> dict[str, float]:
+    """The mean over inputs with its 95% interval for their number."""
+    mean, half = values.mean(), 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    return {name: mean, f"{name}, low": mean - half, f"{name}, high": mean + half}
+
+
+def _draw(frame: pd.DataFrame, path: Path) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", sharey=True)
+    half = frame["accuracy"] - frame["accuracy, low"]
+    for ax, cost in zip(axes, ("microseconds a sample", "training seconds"), strict=True):
+        ax.errorbar(frame[cost], frame["accuracy"], half, fmt="o", capsize=2)
+        for _, row in frame.iterrows():
+            ax.annotate(row["name"], (row[cost], row["accuracy"]), fontsize=7,
+                        textcoords="offset points", xytext=(4, 4))  # fmt: skip
+        ax.set_xlabel(cost)
+    one = frame.iloc[0]
+    axes[0].set_ylabel(f"accuracy under noise of {SIGMA}")
+    figure.suptitle(
+        f"{one['dataset']}, {one['epochs']} epochs of {one['training images']:,} images,"
+        f" {one['inputs']} inputs, {one['draws']} draws each",
+        fontsize=10,
+    )
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--out", required=True, help="folder of models, search.csv and search.png")
+    parser.add_argument("--dataset", default="cifar10", help="or cifar10-jpeg")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--images", type=int, help="train on the first so many (default: all)")
+    parser.add_argument("--inputs", type=int, default=500, help="that are classified")
+    parser.add_argument("--draws", type=int, default=20, help="of noise for each")
+    parser.add_argument("--only", nargs="+", choices=candidates(), help="these candidates")
+    parser.add_argument("--shard", default="0/1", help="every k-th candidate from the i-th: i/k")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    i, k = map(int, options.shard.split("/"))
+    search = Search(options)
+    for name, (arch, change) in list(candidates().items())[i::k]:
+        if options.only is None or name in options.only:
+            if not search.file(name).exists():
+                search.train(name, arch, change)
+            row = search.report().set_index("name").loc[[name]]
+            print(row.T.to_string(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
