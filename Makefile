@@ -102,7 +102,7 @@ container:
 lock:
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet pip-tools
-	$(VENV)-lock/bin/pip-compile --quiet --extra onnx --extra openvino --extra workflow \
+	$(VENV)-lock/bin/pip-compile --quiet --extra onnx --extra openvino --extra crate --extra workflow \
 		--extra docs --extra dev --strip-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-annotate --no-header \
 		--output-file $(VENV)-lock/lock pyproject.toml

@@ -13,11 +13,10 @@ min_version("9.16")
 include: "rules/common.smk"
 
 
-# Later values win: config.yaml, the preset's file, then the command line.
-configfile: os.path.join(workflow.basedir, "config.yaml")
-configfile: overlay(config)
-
-
+# Later values win: config.yaml, the preset's file, then what is given on the command line, or by
+# whoever uses this workflow as a module.
+given = config
+config = laid_over(given)
 check(config)
 
 
@@ -26,7 +25,7 @@ container: config["container"]
 
 
 # What differs from a preset has a folder of its own.
-chosen = chosen_run(config)
+chosen = chosen_run(config, given)
 # Nothing is sampled or trained into a folder that came from a bundle (docs/regenerate.md).
 shipped = one_line(bundle.opened, Path("results", chosen.name), config)
 
@@ -34,6 +33,9 @@ shipped = one_line(bundle.opened, Path("results", chosen.name), config)
 pathvars:
     results=f"results/{chosen.name}",
     logs=f"results/{chosen.name}/logs",
+
+
+report: "rules/report/workflow.rst"
 
 
 # Caps local runs where gpu=1 is set (profiles/default), never submissions to a cluster.

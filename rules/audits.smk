@@ -24,7 +24,7 @@ for job in AUDIT_JOBS:
             "../envs/smoothcert.yaml"
         threads: config["resources"][job.resources]["threads"] if job.resources else 1
         resources:
-            **(resources_of(job.resources, audits.runs_a_network(job)) if job.resources else {}),
+            **gpus.resources(config, job.resources, audits.runs_a_network(job)),
         params:
             benchmark=measured(f"audits/{job.path}"),
             kind=job.kind.name,
@@ -35,20 +35,3 @@ for job in AUDIT_JOBS:
             "python -m smoothcert audit {params.kind} {params.files:q} --spec {params.spec:q}"
             " --out {params.base} --benchmark {params.benchmark} > {log} 2>&1"
             " || {{ cp -f {output} $(dirname {log}) 2> /dev/null; exit 1; }}"
-
-
-# A target a kind: its verdicts, and what shows them
-for key, section_outputs in audits.shown(config).items():
-
-    rule:
-        name:
-            f"audit_{key}"
-        input:
-            section_outputs,
-        localrule: True
-
-
-rule audit_report:
-    input:
-        "<results>/reports/audits.html",
-    localrule: True

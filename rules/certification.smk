@@ -16,7 +16,7 @@ rule scales:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["sample"]["threads"]
     resources:
-        **resources_of("sample"),
+        **gpus.resources(config, "sample"),
     params:
         benchmark=measured("scales/{dataset}/{arch}/{training}/{noise}/{search}"),
         spec=spec("scales"),
@@ -46,7 +46,7 @@ rule sample:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["sample"]["threads"]
     resources:
-        **resources_of("sample"),
+        **gpus.resources(config, "sample"),
     params:
         benchmark=measured("sample/{dataset}/{arch}/{training}/{noise}/{scaling}/{i}-of-{n}"),
         spec=spec("sample"),
@@ -97,7 +97,7 @@ rule route:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["train"]["threads"]
     resources:
-        **resources_of("train"),
+        **gpus.resources(config, "train"),
     params:
         router=spec("router"),
         route=spec("route"),

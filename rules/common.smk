@@ -5,12 +5,32 @@ import os
 import re
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
-SRC = os.path.join(workflow.basedir, "src")
+
+def home():
+    """The folder of this workflow, whoever uses it: for a module of github(), a clone made here."""
+    rules = workflow.current_basedir
+    if not hasattr(rules, "hosted_repo"):
+        return Path(rules.get_path_or_uri(secret_free=False)).parent
+    repository = rules.hosted_repo.repo
+    commit = repository.commit(rules.ref).hexsha
+    clone = Path(".snakemake", f"smoothcert-{commit}").absolute()
+    if not clone.exists():
+        clone.parent.mkdir(exist_ok=True)
+        new = tempfile.mkdtemp(dir=clone.parent)
+        repository.clone(new).git.checkout(commit)
+        os.rename(new, clone)
+    return clone
+
+
+HOME = home()
+SRC = str(HOME / "src")
 sys.path.insert(0, SRC)
 # An installed copy may have been imported already, by the plugin that shows progress.
 for name in [name for name in sys.modules if name.split(".")[0] == "smoothcert"]:
@@ -45,23 +65,28 @@ def one_line(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-PRESETS = Path(workflow.basedir, "config")
+def laid_over(given):
+    """config.yaml, over it the preset's file, and over both what is given."""
+    config = load_configfile(HOME / "config.yaml")
+    preset = given.get("preset", config["preset"])
+    preset = str(one_line(naming.preset_file, preset, HOME / "config"))
+    workflow.configfiles += [str(HOME / "config.yaml"), preset]
+    update_config(config, load_configfile(preset))
+    update_config(config, given)
+    return config
 
 
-def overlay(config):
-    """The file of the chosen preset, checked before Snakemake looks for it."""
-    return str(one_line(naming.preset_file, config.get("preset"), PRESETS))
-
-
-def chosen_run(config):
+def chosen_run(config, given):
     """What this call chose: the preset, the files and values over it, and so a folder's name."""
     settings = workflow.config_settings
+    # What the user of a module gives is one mapping, whether it comes from files or not.
+    reused = not workflow.modifier.is_main_snakefile()
     run = naming.Run(
         config["preset"],
-        Path(overlay(config)),
-        naming.presets(PRESETS),
-        tuple((path, load_configfile(path)) for path in settings.configfiles),
-        settings.config,
+        one_line(naming.preset_file, config["preset"], HOME / "config"),
+        naming.presets(HOME / "config"),
+        () if reused else tuple((path, load_configfile(path)) for path in settings.configfiles),
+        given if reused else settings.config,
         config.get("name"),
     )
     one_line(lambda: run.name)
@@ -70,7 +95,8 @@ def chosen_run(config):
 
 def measured(path):
     """Where a job writes what it took, as a parameter."""
-    return f"results/{chosen.name}/benchmarks/{path}.tsv"
+    path = workflow.modifier.modify_path(f"<results>/benchmarks/{path}.tsv")
+    return workflow.pathvars.apply(path)
 
 
 def check(config):
@@ -90,26 +116,26 @@ def code(entries, parts=(), without=()):
     return SOURCE.fingerprint(entries, parts, without)
 
 
+def stamped(settings, code_of):
+    """A specification as one JSON text: the settings, and the fingerprint of the code."""
+    return json.dumps({**settings, "code": code(**code_of)}, sort_keys=True)
+
+
 def spec(stage):
-    """Params function: all that decides one job's result, as one JSON text."""
+    """Params function: all that decides one job's result."""
 
     def of(wildcards):
         settings = experiments.settings(config, stage, dict(wildcards))
-        settings["code"] = code(**experiments.code_of(stage, settings, dict(wildcards)))
-        return json.dumps(settings, sort_keys=True)
+        return stamped(settings, experiments.code_of(stage, settings, dict(wildcards)))
 
     return of
 
 
 def output_spec(output):
     """Params function: the specification of a table or figure."""
-
-    def of(wildcards):
-        options = one_line(needs.options, config, output)
-        made_by = code(**needs.code_of(config, output))
-        return json.dumps({"options": options, "code": made_by}, sort_keys=True)
-
-    return of
+    return lambda wildcards: stamped(
+        {"options": one_line(needs.options, config, output)}, needs.code_of(config, output)
+    )
 
 
 def needed(output):
@@ -122,9 +148,14 @@ def needed(output):
     return of
 
 
-def section_files(section):
+def about(section, title=""):
+    """Params function: what a caption says. A function of `input` is no reason to do a job again."""
+    return lambda wildcards, input: " ".join(filter(None, [title and f"{title}.", section.claim]))
+
+
+def section_files(section, report=False):
     """Input function: what a section shows, and what its notebook and claims read beside it."""
-    return lambda wildcards: one_line(needs.section_files, config, section)
+    return lambda wildcards: one_line(needs.section_files, config, section, report)
 
 
 def parent(wildcards):
@@ -143,16 +174,6 @@ def parent(wildcards):
     if origin[1] == "model":
         return model
     return {**model, "snapshots": ancient(paths.SNAPSHOTS.format(**axes))}
-
-
-def parent_file(wildcards, input):
-    """The argument --parent of a training that has one."""
-    origin = experiments.parent(config, wildcards)
-    if origin is None:
-        return ""
-    if "snapshots" not in input.keys():
-        return f"--parent {input.parent}"
-    return f"--parent {Path(input.snapshots, f'model.epoch-{origin[1]}.safetensors')}"
 
 
 def ready(stage):
@@ -189,8 +210,8 @@ def published_spec(wildcards):
 
 def nongaussian_study(part):
     """The specification of what is computed without a classifier."""
-    made_by = {"code": code(f"smoothcert.papers.nongaussian.study.{part}")}
-    return json.dumps({**experiments.settings(config, part, {}), **made_by}, sort_keys=True)
+    settings = experiments.settings(config, part, {})
+    return stamped(settings, {"entries": f"smoothcert.papers.nongaussian.study.{part}"})
 
 
 def shards(suffix, store=paths.STORE):
@@ -198,21 +219,9 @@ def shards(suffix, store=paths.STORE):
     return lambda wildcards: experiments.shard_files(config, wildcards.dataset, store, suffix)
 
 
-def resources_of(stage, network=True):
-    """What a job asks for; a retry for a multiple, up to what a site allows; a GPU for a network."""
-    given, asked = config["resources"][stage], {}
-    for name in ("mem_mb", "runtime"):
-        most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
-        asked[name] = lambda wildcards, attempt, n=name, m=most: min(attempt * given[n], m)
-    return {"gpu": given["gpu"] if network else 0, **asked}
-
-
 def audit_spec(job):
     """Params function: all that decides the result of one job of an audit."""
-
-    def of(wildcards):
-        options = one_line(audits.settings, config, job)
-        made_by = code(**one_line(audits.code_of, config, job, dict(wildcards)))
-        return json.dumps({**options, "code": made_by}, sort_keys=True)
-
-    return of
+    return lambda wildcards: stamped(
+        one_line(audits.settings, config, job),
+        one_line(audits.code_of, config, job, dict(wildcards)),
+    )

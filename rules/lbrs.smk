@@ -11,7 +11,7 @@ wildcard_constraints:
 rule lbrs_spiral:
     output:
         arrays="<results>/lbrs/spiral.npz",
-        table=report("<results>/lbrs/spiral.csv", category="LBRS", labels={"what": "radii"}),
+        table="<results>/lbrs/spiral.csv",
     log:
         "<logs>/lbrs/spiral.log",
     conda:
@@ -40,7 +40,7 @@ rule lbrs_image:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["lbrs"]["threads"]
     resources:
-        **resources_of("lbrs"),
+        **gpus.resources(config, "lbrs"),
     params:
         benchmark=measured("lbrs/{task}/seed-{seed}"),
         base=subpath(output[0], strip_suffix=".csv"),
@@ -79,7 +79,7 @@ for lbrs_task in config["lbrs"]["tasks"]:
             "../envs/smoothcert.yaml"
         threads: config["resources"]["lbrs"]["threads"]
         resources:
-            **resources_of("lbrs", network=False),
+            **gpus.resources(config, "lbrs", network=False),
         params:
             folder=subpath(output[0], parent=True),
             spec=lambda wildcards, task=lbrs_task: lbrs_plan.spec(
@@ -91,9 +91,3 @@ for lbrs_task in config["lbrs"]["tasks"]:
         shell:
             "OMP_NUM_THREADS={threads} python -m smoothcert lbrs certify --spec {params.spec:q}"
             " --out {params.folder} > {log} 2>&1"
-
-
-rule lbrs_certificates:
-    input:
-        [f"<results>/{path}" for path in lbrs_plan.all_certificates(config)],
-    localrule: True

@@ -43,7 +43,15 @@ for section, entry in shown:
         input:
             unpack(needed(entry)),
         output:
-            report(needs.shown(entry), category=section.title, labels={"what": entry.title}),
+            report(
+                needs.readable(entry),
+                caption="report/output.rst",
+                category=section.title,
+                labels={
+                    "what": entry.title,
+                    "target": re.sub(r"\W", "_", catalogue.target(entry)),
+                },
+            ),
             needs.formats(entry),
             numbers=f"<results>/numbers/{catalogue.target(entry)}.csv",
         log:
@@ -54,26 +62,17 @@ for section, entry in shown:
         params:
             kind=entry.kind,
             name=entry.name,
-            base=subpath(output[0], strip_suffix=Path(needs.shown(entry)).suffix),
+            base=subpath(output[0], strip_suffix=Path(needs.readable(entry)).suffix),
             spec=output_spec(entry),
+            about=about(section, entry.title),
             files=lambda wildcards, input: needs.words(input),
         shell:
             "python -m smoothcert {params.kind} {params.name} {params.files:q} --spec {params.spec:q}"
             " --numbers {output.numbers} --out {params.base} > {log} 2>&1"
 
 
-# The table and the figure of one name; for those of an audit, the audit is called so
-for pair in {e.name for s, e in shown if s.key != "audits" and e.name != catalogue.target(e)}:
-
-    rule:
-        name:
-            pair
-        input:
-            [needs.shown(e) for _, e in shown if e.name == pair],
-        localrule: True
-
-
 REPORT = ["smoothcert.cli.notebook", "smoothcert.report.show"]
+NOTEBOOKS = os.path.relpath(HOME / "notebooks")
 
 for section in catalogue.SECTIONS:
 
@@ -84,12 +83,13 @@ for section in catalogue.SECTIONS:
                 f"{section.key}_report"
             input:
                 section_files(section),
-                notebook=f"notebooks/{section.notebook}.ipynb",
+                notebook=local(f"{NOTEBOOKS}/{section.notebook}.ipynb"),
             output:
                 report(
                     f"<results>/reports/{section.notebook}.html",
+                    caption="report/notebook.rst",
                     category=section.title,
-                    labels={"what": "report"},
+                    labels={"what": "All of it, in a notebook", "target": section.key},
                 ),
             log:
                 notebook=f"<logs>/reports/{section.notebook}.ipynb",
@@ -100,17 +100,26 @@ for section in catalogue.SECTIONS:
             params:
                 preset=chosen.name,
                 results=subpath(output[0], ancestor=2),
+                about=about(section),
                 code=code([*REPORT, *filter(None, [section.checks])]),
             shell:
                 "python -m smoothcert notebook {input.notebook} --preset {params.preset}"
                 " --results {params.results} --executed {log.notebook} --out {output}"
                 " > {log.text} 2>&1"
 
-    # Everything of a paper
+
+# Targets of several: an audit, a table with the figure of its name, everything of a paper
+several = {f"audit_{key}": files for key, files in audits.shown(config).items()}
+for section, entry in shown:
+    if section.key != "audits" and entry.name != catalogue.target(entry):
+        several.setdefault(entry.name, []).append(needs.shown(entry))
+for section in catalogue.SECTIONS:
+    several[section.key] = section_files(section, report=True)
+for several_name, several_files in several.items():
+
     rule:
         name:
-            section.key
+            several_name
         input:
-            section_files(section),
-            [f"<results>/reports/{section.notebook}.html"] if section.notebook else [],
+            several_files,
         localrule: True

@@ -1,6 +1,7 @@
 """The papers' numbers beside ours, and one page of everything a preset has made."""
 
 CHECKS = [section.checks for section in catalogue.SECTIONS if section.checks]
+TITLES = {catalogue.target(entry): entry.title for _, entry in shown}
 
 
 rule differences:
@@ -11,8 +12,11 @@ rule differences:
         "<results>/differences/{table}.pdf",
         report(
             "<results>/differences/{table}.png",
-            category="Papers beside ours",
-            labels={"what": "{table}"},
+            caption="report/differences.rst",
+            category="The papers' numbers and claims beside ours",
+            labels=lambda wildcards: {
+                "what": f"Ours minus the paper's. {TITLES[wildcards.table]}"
+            },
         ),
     log:
         "<logs>/differences/{table}.log",
@@ -33,8 +37,9 @@ rule claims:
     output:
         report(
             "<results>/tables/claims.csv",
-            category="Papers beside ours",
-            labels={"what": "claims"},
+            caption="report/claims.rst",
+            category="The papers' numbers and claims beside ours",
+            labels={"what": "Every claim of the papers, with its verdict"},
         ),
         [f"<results>/tables/{n}" for n in ("claims.md", "claims_by_data.csv", "promises.csv")],
     log:
@@ -53,12 +58,7 @@ rule claims:
 # The page shows whatever lies in the folder of results: these are there when it is made.
 rule page:
     input:
-        [section_files(section) for section in catalogue.SECTIONS],
-        [
-            f"<results>/reports/{section.notebook}.html"
-            for section in catalogue.SECTIONS
-            if section.notebook
-        ],
+        [section_files(section, report=True) for section in catalogue.SECTIONS],
         [
             f"<results>/differences/{catalogue.target(entry)}.csv"
             for _, entry in shown

@@ -10,7 +10,7 @@ rule selftest:
         "../envs/smoothcert.yaml"
     threads: config["resources"]["sample"]["threads"]
     resources:
-        **{**resources_of("sample"), "gpu": 1},
+        **{**gpus.resources(config, "sample"), "gpu": 1},
     params:
         code=code("smoothcert.workflow.selftest.run"),
     shell:

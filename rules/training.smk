@@ -16,11 +16,11 @@ rule train:
         "../envs/smoothcert.yaml"
     threads: lambda wildcards: gpus.training_threads(config, wildcards)
     resources:
-        **gpus.for_training(config, resources_of("train")),
+        **gpus.for_training(config, gpus.resources(config, "train")),
     params:
         benchmark=measured("train/{dataset}/{arch}/{training}"),
         spec=spec("train"),
-        parent=parent_file,
+        parent=lambda wildcards, input: experiments.parent_flag(config, wildcards, input),
     shell:
         "python -m smoothcert train --spec {params.spec:q} {params.parent} --out {output.model}"
         f" --snapshots {{output.snapshots}} --device {gpus.device(config, 'train')}"

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("workflow")
 
 TARGETS = (
     "audit_memory_soundness", "audit_falsification", "audit_coverage", "audit_honesty",
-    "audit_numerics", "audit_radii", "audit_report", "audits",
+    "audit_numerics", "audit_radii", "audits",
 )  # fmt: skip
 PRESETS = ("smoke", "laptop", "cifar", "paper")
 NOTEBOOK = REPOSITORY / "notebooks" / "audits.ipynb"

@@ -258,7 +258,7 @@ def test_inside_a_job_of_slurm_a_word_is_said() -> None:
         ),
         (
             {"experiments": {"cohen": [GRID | {"budget": ["fixed-10", "fixed-10"]}]}},
-            r"cohen\.0\.budget: expected .* different ones",
+            r"cohen\.0\.budget: expected .* distinct ones",
         ),
         ({"experiments": {"cohen": [GRID | {"sigma": "0.50"}]}}, r"cohen\.0\.sigma: unknown key"),
         ({"experiments": {"cohen": [{"dataset": "digits"}]}}, r"cohen\.0\.arch: missing"),

@@ -129,7 +129,7 @@ def test_the_rules_of_a_group_exist_and_use_no_gpu() -> None:
     grouped = [rule for rule in rules() if rule.strip().partition(":")[0] in profile["groups"]]
     assert len(grouped) >= 2
     for rule in grouped:
-        assert "resources_of" not in rule
+        assert "gpus.resources(" not in rule
         assert "localrule: True" not in rule
 
 
@@ -348,7 +348,7 @@ def test_the_commands_of_rules_with_a_gpu_get_one_and_no_others() -> None:
         if command is None:
             continue
         # Of audits the command says it, by its --model
-        wants = re.search(r'resources_of\("\w+"\)', rule) is not None
+        wants = re.search(r'gpus\.resources\(config, "\w+"\)', rule) is not None
         told = subprocess.run(
             ["bash", "-c", f": {shlex.quote(command[1])}; echo [$CUDA_VISIBLE_DEVICES]"],
             env={"PATH": os.environ["PATH"], "BASH_ENV": str(ONE_GPU), "SMOOTHCERT_GPUS": "GPU-7"},

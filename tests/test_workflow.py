@@ -5,11 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import copy_workflow
+
+from smoothcert.papers.cohen.outputs import SECTION as COHEN
 
 pytestmark = pytest.mark.xdist_group("workflow")
 
@@ -151,6 +154,18 @@ def test_another_selection_of_inputs_does_not_train_again(replan) -> None:
 def test_a_smaller_budget_beside_the_first_reads_the_same_votes(replan) -> None:
     grid = {**TINY["experiments"]["cohen"][0], "budget": ["fixed-1000", "fixed-500"]}
     assert replan({"experiments": {"cohen": [grid]}}) == {"certify": 1} | dict.fromkeys(REPORTS, 1)
+
+
+def test_snakemakes_report_shows_table_and_figure_with_a_caption(done: Path) -> None:
+    made = snakemake(done, "cohen", "--report", "report.zip", "--configfile", "tiny.yaml")
+    assert made.returncode == 0, made.stderr
+    with zipfile.ZipFile(done / "report.zip") as archive:
+        shown = {Path(name).name for name in archive.namelist()}
+        html = archive.read("report/report.html").decode()
+    assert {"cohen_table.html", "cohen_figure.png", "cohen.html"} <= shown
+    assert html.count(COHEN.claim[:40]) >= len(REPORTS)
+    assert "results/smoke-tiny/numbers/cohen_table.csv" in html
+    assert "Certified robustness by" in html
 
 
 def test_other_radii_redo_the_table_and_the_report(replan) -> None:

@@ -49,6 +49,7 @@ COMMANDS = {
     "notebook": "run a report notebook and save it as HTML",
     "ship": "copy a run's tables, page, figures and votes into the docs",
     "unpack": "unpack the votes of a shipped run as a results folder",
+    "crate": "a run as an RO-Crate: results, workflow, data, versions, times",
     "audit": "try to break certificates: one verdict per promise",
     "selftest": "check that this device computes what is certified",
     "bench": "measure the throughput of this device",

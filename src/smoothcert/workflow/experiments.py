@@ -321,6 +321,16 @@ def parent(config: Config, cell: Mapping[str, str]) -> tuple[str, str | int] | N
     return origin.ancestor.slug, of
 
 
+def parent_flag(config: Config, cell: Mapping[str, str], files: Mapping[str, str]) -> str:
+    """``--parent FILE`` of a training that starts from another; ``files``: its job's, by name."""
+    origin, named = parent(config, cell), dict(files.items())
+    if origin is None:
+        return ""
+    if "snapshots" not in named:
+        return f"--parent {named['parent']}"
+    return f"--parent {named['snapshots']}/model.epoch-{origin[1]}.safetensors"
+
+
 def model(config: Config, run: Mapping[str, str]) -> str:
     """The file of a run's base classifier: trained here, or published by the method's authors."""
     training = Training.parse(run["training"])

@@ -19,6 +19,21 @@ def device(config: dict[str, Any], stage: str) -> str:
     return "cuda" if config["resources"][stage]["gpu"] else "auto"
 
 
+def resources(config: dict[str, Any], stage: str | None, network: bool = True) -> dict[str, Any]:
+    """What a job asks for: nothing where it is of no stage, a GPU only for a network.
+
+    A retry asks for a multiple of time and memory, up to what a site allows.
+    """
+    if stage is None:
+        return {}
+    given: dict[str, int] = config["resources"][stage]
+    asked: dict[str, Any] = {}
+    for name in ("mem_mb", "runtime"):
+        most = int(os.environ.get(f"SMOOTHCERT_MAX_{name.upper()}", 10**9))
+        asked[name] = lambda wildcards, attempt, n=name, m=most: min(attempt * given[n], m)
+    return {"gpu": given["gpu"] if network else 0, **asked}
+
+
 def selftest(config: dict[str, Any], stage: str | None) -> list[str]:
     """What a stage's jobs wait for: on a GPU, that its kind has passed the self-test.
 

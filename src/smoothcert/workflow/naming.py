@@ -26,14 +26,20 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"
 
 
 def presets(folder: Path) -> dict[str, Path]:
-    """The presets in ``folder``, by name."""
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    """The presets in ``folder``, by name; config.yaml there is what a new folder begins with."""
+    return {p.stem: p for p in sorted(folder.glob("*.yaml")) if p.stem != "config"}
 
 
 def preset_file(preset: Any, folder: Path) -> Path:
     """The file of a preset: a name of ``folder``, or the path of a file of one's own."""
     known = presets(folder)
     if preset in known:
+        copy = Path("config", f"{preset}.yaml")
+        if copy.is_file() and copy.read_bytes() != known[preset].read_bytes():
+            raise SmoothcertError(
+                f"configuration: preset: {copy} differs from the workflow's own {preset}, which is"
+                " taken; delete it, or rename it and give its path as preset"
+            )
         return known[preset]
     own = isinstance(preset, str) and preset.endswith((".yaml", ".yml"))
     if own and Path(preset).is_file():

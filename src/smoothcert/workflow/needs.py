@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
@@ -178,15 +178,23 @@ def left_out_words(config: Config) -> str:
 
 
 def shown(output: Output) -> str:
-    """The file of an output that is shown first."""
-    ending = "csv" if output.kind == "table" else "png"
-    return f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}"
+    """The file of an output by which others ask for it."""
+    return _file(output, "csv" if output.kind == "table" else "png")
+
+
+def readable(output: Output) -> str:
+    """The file of an output that a browser shows."""
+    return _file(output, "html" if output.kind == "table" else "png")
 
 
 def formats(output: Output) -> list[str]:
     """The same in other formats."""
-    endings = ("md", "tex", "html") if output.kind == "table" else ("pdf",)
-    return [f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}" for ending in endings]
+    endings = ("csv", "md", "tex") if output.kind == "table" else ("pdf",)
+    return [_file(output, ending) for ending in endings]
+
+
+def _file(output: Output, ending: str) -> str:
+    return f"{paths.RESULTS}/{output.kind}s/{output.name}.{ending}"
 
 
 def made(output: Output) -> list[str]:
@@ -195,11 +203,15 @@ def made(output: Output) -> list[str]:
     return [shown(output), *formats(output), numbers]
 
 
-def section_files(config: Config, section: Section) -> Iterator[str]:
-    """What a section shows: its tables and figures, and what its notebook and claims read."""
-    yield from (shown(o) for o in expanded(config, section) if available(config, o))
-    for need in section.needs:
-        yield from resolve(config, need)
+def section_files(config: Config, section: Section, report: bool = False) -> list[str]:
+    """What a section shows: its tables and figures, and what its notebook and claims read.
+
+    With ``report`` the notebook's page as well.
+    """
+    files = [shown(o) for o in expanded(config, section) if available(config, o)]
+    if report and section.notebook:
+        files.append(f"{paths.RESULTS}/reports/{section.notebook}.html")
+    return files + [path for need in section.needs for path in resolve(config, need)]
 
 
 def certificates(config: Config) -> list[str]:
