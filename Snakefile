@@ -17,6 +17,8 @@ include: "rules/common.smk"
 # whoever uses this workflow as a module.
 given = config
 config = laid_over(given)
+# What differs from a preset has a folder of its own.
+chosen = chosen_run(config, given)
 check(config)
 
 
@@ -24,8 +26,6 @@ check(config)
 container: config["container"]
 
 
-# What differs from a preset has a folder of its own.
-chosen = chosen_run(config, given)
 # Nothing is sampled or trained into a folder that came from a bundle (docs/regenerate.md).
 shipped = one_line(bundle.opened, Path("results", chosen.name), config)
 

@@ -102,9 +102,11 @@ def measured(path):
 def check(config):
     """End with one line that names the key if it is wrong; find and export the data sets."""
     os.environ.update(one_line(configuration.environment, config))
-    config.update(one_line(stand_ins.available, config))
+    held = bundle.datasets(Path("results", chosen.name))
+    config.update(one_line(stand_ins.available, config, held))
     if workflow.is_main_process:
         one_line(configuration.check, config)
+    if workflow.is_main_process and held is None:
         sys.stderr.writelines(f"{line}\n" for line in stand_ins.words(config))
 
 

@@ -13,7 +13,7 @@ from test_config import preset
 from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report.ledger import ledger
-from smoothcert.workflow import bundle
+from smoothcert.workflow import bundle, stand_ins
 from smoothcert.workflow.catalogue import outputs
 from smoothcert.workflow.fingerprint import Source
 
@@ -82,8 +82,9 @@ def test_what_is_missing_is_one_line_and_nothing_is_sampled_or_trained(results: 
 
 @pytest.mark.parametrize("shipped", SHIPPED, ids=lambda path: path.parent.name)
 def test_a_shipped_bundle_is_of_todays_configuration(shipped: Path, tmp_path: Path) -> None:
-    config = preset(shipped.parent.name)
-    assert bundle.opened(unpacked(shipped, tmp_path / "results"), config)
+    folder = unpacked(shipped, tmp_path / "results")
+    config = stand_ins.available(preset(shipped.parent.name), bundle.datasets(folder))
+    assert bundle.opened(folder, config)
     assert "cifar10_resnet110_cohen2019_train1.00_sigma1.00" in config["published"]
 
 
@@ -123,6 +124,12 @@ def test_another_configuration_is_refused_with_its_key(results: Path) -> None:
     config = preset("smoke")
     config["outputs"] = {}  # how a table is shown is free
     assert bundle.opened(results, config)
+
+
+def test_a_bundle_says_which_data_set_stands_in_for_another() -> None:
+    grids = {"stand_ins": {"cifar10": "cifar10-jpeg"}, "experiments": [{"dataset": "cifar10"}]}
+    for held in ("cifar10", "cifar10-jpeg"):  # whatever the data directory has
+        assert stand_ins.available(grids, [held])["experiments"] == [{"dataset": held}]
 
 
 def test_a_run_that_left_no_configuration_is_not_shipped(tmp_path: Path, capsys) -> None:

@@ -119,6 +119,13 @@ def _settings(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield paths.PUBLISHED.format(name=name), experiments.settings(config, "published", {})
 
 
+def datasets(folder: Path) -> list[str] | None:
+    """The data sets of the bundle that was unpacked to a folder of results; None without one."""
+    if not (folder / archive.MANIFEST).exists():
+        return None
+    return [path.stem for path in folder.glob(_below(paths.DATA).format(dataset="*"))]
+
+
 def opened(folder: Path, config: Config) -> bool:
     """Whether a bundle was unpacked to a folder of results.
 
@@ -126,7 +133,7 @@ def opened(folder: Path, config: Config) -> bool:
     SmoothcertError where a file of it is missing or changed, or the configuration asks for what
     the bundle has not, or has of other settings.
     """
-    if not (folder / archive.MANIFEST).exists():
+    if datasets(folder) is None:
         return False
     manifest = archive.verified(folder)
     config |= _measured(manifest["files"])

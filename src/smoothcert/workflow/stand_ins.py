@@ -7,8 +7,7 @@ any path is made, so paths, tables and records name the data set used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from smoothcert.core.errors import SmoothcertError
@@ -20,12 +19,13 @@ Config = dict[str, Any]
 _RUNS = ("experiments", "iss", "audits", "lbrs")  # the sections that name data sets
 
 
-def available(config: Config) -> Config:
+def available(config: Config, held: Collection[str] | None = None) -> Config:
     """The configuration with stand-ins in place; ``data_dir`` must be in the environment.
 
+    ``held``: the data sets of a bundle (bundle.py), which count instead of the data directory.
     Raises SmoothcertError for a data set without known file names.
     """
-    taken = _taken(config)
+    taken = _taken(config, held)
     return {**config, **{key: _renamed(config[key], taken) for key in _RUNS if key in config}}
 
 
@@ -38,7 +38,7 @@ def words(config: Config) -> list[str]:
                 f"{wanted} not found in {folder}: using {other}, under its own name. To use"
                 f" {wanted}: smoothcert data {wanted}"
             )
-        elif not _there(wanted, folder):
+        elif not _there(wanted):
             said.append(
                 f"{wanted} not found in {folder}: the first job downloads it. Without internet"
                 f" access, put {DATASETS[other].places[0]} there to use {other}, under its own name"
@@ -46,13 +46,10 @@ def words(config: Config) -> list[str]:
     return said
 
 
-def _taken(config: Config) -> dict[str, str]:
-    folder = data_directory()
-    return {
-        wanted: other
-        for wanted, other in _pairs(config).items()
-        if not _there(wanted, folder) and _there(other, folder)
-    }
+def _taken(config: Config, held: Collection[str] | None = None) -> dict[str, str]:
+    if held is None:
+        held = [name for pair in _pairs(config).items() for name in pair if _there(name)]
+    return {w: other for w, other in _pairs(config).items() if w not in held and other in held}
 
 
 def _pairs(config: Config) -> Mapping[str, str]:
@@ -68,8 +65,8 @@ def _pairs(config: Config) -> Mapping[str, str]:
     return dict(pairs)
 
 
-def _there(name: str, folder: Path) -> bool:
-    return find(folder, DATASETS[name].places) is not None
+def _there(name: str) -> bool:
+    return find(data_directory(), DATASETS[name].places) is not None
 
 
 def _renamed(value: Any, names: Mapping[str, str], key: str = "") -> Any:
