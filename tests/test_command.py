@@ -179,7 +179,7 @@ def test_the_commands_are_listed_and_the_version_is_said(capsys):
 
 
 def test_the_help_of_quick_commands_starts_without_torch():
-    slow = ("lbrs", "overview", "ship", "figure", "report")  # they compute or draw
+    slow = ("lbrs", "overview", "crate", "ship", "figure", "report")  # they compute or draw
     quick = [name for name in EVERY if name.split()[0] not in slow]
     code = f"""
 import sys
