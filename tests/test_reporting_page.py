@@ -268,6 +268,8 @@ def test_a_run_is_shipped_with_what_its_page_shows_and_no_dead_link(results, tmp
         "votes.tar.xz",
         "tables/claims.csv",
         "tables/claims.md",
+        "tables/claims_by_data.csv",
+        "tables/promises.csv",
         "tables/cohen_table.csv",
         "tables/cohen_table.md",
         "figures/cohen_figure.png",
