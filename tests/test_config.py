@@ -13,10 +13,11 @@ import yaml
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.workflow import experiments, gpus, stand_ins
 from smoothcert.workflow.configuration import check, environment
+from smoothcert.workflow.naming import presets
 
 Config = dict[str, Any]
 REPOSITORY = Path(__file__).resolve().parent.parent
-PRESETS = sorted(path.stem for path in (REPOSITORY / "config").glob("*.yaml"))
+PRESETS = sorted(presets(REPOSITORY / "config"))
 OVERLAYS = {"bfloat16": "cifar", "cifar_minute": "cifar", "mnist_100k": "laptop"}
 
 

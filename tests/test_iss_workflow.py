@@ -88,7 +88,7 @@ def test_published_certificates_are_left_out_where_they_are_not_and_it_is_said(
     result = snakemake(folder, "iss_savings", "--dry-run", *FOUND, SMOOTHCERT_DATA=str(tmp_path))
     assert result.returncode != 0
     said = result.stdout + result.stderr
-    assert re.search(r"configuration: published: found: 45 of 45 .* are not there", said)
+    assert re.search(r"configuration: published: 45 of 45 .* are missing", said)
     for target in ("iss", "page"):  # all of a paper, and all there is
         jobs = planned(folder, target, *FOUND, SMOOTHCERT_DATA=str(tmp_path))
         assert not any("published" in name or "savings" in name for name in jobs)

@@ -316,7 +316,7 @@ def test_a_plan_of_what_is_no_target_ends_with_one_line(
 ) -> None:
     with pytest.raises(SmoothcertError, match="no_such_table"):
         dry_run(["no_such_table"], folder=repository)
-    with pytest.raises(SmoothcertError, match="Snakefile: not there"):
+    with pytest.raises(SmoothcertError, match="Snakefile: not found"):
         dry_run(["all"], folder=tmp_path)
     monkeypatch.chdir(tmp_path)
     assert main(["plan", "all"]) == 2

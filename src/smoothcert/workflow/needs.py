@@ -200,7 +200,7 @@ def _file(output: Output, ending: str) -> str:
 def made(output: Output) -> list[str]:
     """All files of an output."""
     numbers = f"{paths.RESULTS}/numbers/{target(output)}.csv"
-    return [shown(output), *formats(output), numbers]
+    return [readable(output), *formats(output), numbers]
 
 
 def section_files(config: Config, section: Section, report: bool = False) -> list[str]:
