@@ -106,8 +106,8 @@ def check(config):
     config.update(one_line(stand_ins.available, config, held))
     if workflow.is_main_process:
         one_line(configuration.check, config)
-    if workflow.is_main_process and held is None:
-        sys.stderr.writelines(f"{line}\n" for line in stand_ins.words(config))
+        if held is None:
+            sys.stderr.writelines(f"{line}\n" for line in stand_ins.words(config))
 
 
 SOURCE = Source(SRC)

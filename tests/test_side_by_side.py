@@ -10,7 +10,8 @@ from smoothcert.cli import main
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.report import claims, side_by_side
 from smoothcert.report.by_data import by_data, write_by_data
-from smoothcert.report.claims import Evidence, Gain, origin
+from smoothcert.report.claims import Evidence, Gain, origin, read_claims
+from smoothcert.report.findings import SHOWN
 from smoothcert.report.numbers import GAIN, PERCENT, POINTS, Number
 
 
@@ -123,3 +124,7 @@ def test_the_page_counts_what_the_table_has(tmp_path, capsys):
     assert "![The papers' gains on our data](ledger.png)" in text
     assert "(small)" in text
     assert base.with_suffix(".png").stat().st_size > 10_000
+
+
+def test_what_the_page_shows_of_the_papers_are_claims_of_theirs():
+    assert set(SHOWN) <= {claim.check for claim in read_claims()}

@@ -106,6 +106,18 @@ class OfResults(Command):
         return Page(self.results, preset, catalogue.SECTIONS)
 
 
+class MadeBy(OfResults):
+    """A command that says what made a results folder."""
+
+    made_by: str | None = place(
+        None, "snakemake arguments that made it; default: the preset", "WORDS"
+    )
+
+    @property
+    def words(self) -> str:
+        return self.made_by or f"--config preset={self.page().preset}"
+
+
 class ThePage(OfResults):
     """Show a results folder as one static page, with its numbers as results.csv.
 

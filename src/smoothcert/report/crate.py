@@ -83,7 +83,7 @@ def write_crate(page: Page, out: Path, workflow: Path, made_by: str, author: str
             "a crate: needs the package rocrate (pip install 'smoothcert[crate]')"
         ) from None
     if not (workflow / "Snakefile").is_file():
-        raise SmoothcertError(f"{workflow / 'Snakefile'}: not there; run this in the checkout")
+        raise SmoothcertError(f"{workflow / 'Snakefile'}: not found; run this in the checkout")
     if not any(page.results.glob("numbers/*.csv")):
         raise SmoothcertError(f"{page.results}: no table or figure; make them with snakemake")
     crate = _Crate(ROCrate(version="1.1"), page, workflow, made_by, author)

@@ -21,7 +21,7 @@ from smoothcert.report.claims import NEITHER
 from smoothcert.report.ledger import line
 from smoothcert.report.numbers import GAIN, PLAIN, POINTS, Number, each
 from smoothcert.report.printing import parts
-from smoothcert.report.style import COLOURS, heading, save, style
+from smoothcert.report.style import COLOURS, around_zero, heading, save, style
 
 TITLE = "The papers' gains on our data"
 _CLAIM = ["paper", "section", "claim"]
@@ -180,8 +180,6 @@ def _panel(axes: Axes, groups: Sequence[tuple[str, pd.DataFrame]], columns: list
             axes.plot([one.papers_choice], [at], color=colour, marker="|", markersize=9)
         stated = pd.to_numeric(part.stated.str.split().str[0], errors="coerce").dropna().unique()
         axes.plot(stated, [y - 0.4] * len(stated), "^", color="0.35", markersize=4)
-    axes.axvline(0, color="0.3", linewidth=1.0)
     names = [textwrap.fill(name, 36) for name, _ in groups]
-    axes.set_yticks(range(len(groups)), names, fontsize="small")
-    axes.set_ylim(len(groups) - 0.4, -0.7)
+    around_zero(axes, names, above=0.7, below=0.6)
     axes.grid(visible=False, axis="y")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from smoothcert.core.files import atomic
@@ -63,6 +64,13 @@ def panels(count: int, columns: int = 3, size: tuple[float, float] = PANEL) -> t
     for axes in each[count:]:
         axes.set_axis_off()
     return figure, each[:count]
+
+
+def around_zero(axes: Axes, names: Sequence[str], above: float = 0.5, below: float = 0.5) -> None:
+    """A zero line, and a named row for each of ``names``, the first on top, with room around."""
+    axes.axvline(0, color="0.3", linewidth=1.0)
+    axes.set_yticks(range(len(names)), list(names), fontsize="small")
+    axes.set_ylim(len(names) - 1 + below, -above)
 
 
 def heading(figure: Figure, text: str | None) -> None:

@@ -37,7 +37,7 @@ from smoothcert.report.numbers import Row, frame, gain
 from smoothcert.report.output import Files, Picture
 from smoothcert.report.printing import number
 from smoothcert.report.printing import radius as printed_radius
-from smoothcert.report.style import COLOURS, heading, style
+from smoothcert.report.style import COLOURS, around_zero, heading, style
 
 WORDS = {
     "ascent": "DS: ascent",
@@ -195,9 +195,7 @@ def _panel(axes: Axes, numbers: pd.DataFrame) -> dict[str, Any]:
         handles[one.trained] = Line2D(
             [], [], linestyle="-", marker="o", color=colour, label=one.trained
         )
-    axes.axvline(0, color="0.3", linewidth=1.0)
+    around_zero(axes, list(numbers["name"]), above=0.6, below=0.6)
     axes.set_title(numbers.iloc[0].title)
-    axes.set_yticks(range(len(numbers)), list(numbers["name"]), fontsize="small")
-    axes.set_ylim(len(numbers) - 0.4, -0.6)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     return handles

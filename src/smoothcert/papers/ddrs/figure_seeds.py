@@ -15,11 +15,11 @@ from matplotlib.ticker import MaxNLocator
 
 from smoothcert.certificates.runs import read_runs
 from smoothcert.papers.ddrs.options import SeedOptions
-from smoothcert.papers.ddrs.seeds import compare, seeds_of
+from smoothcert.papers.ddrs.seeds import column_of, compare
 from smoothcert.papers.ddrs.series import add_notes, small_print
 from smoothcert.report.numbers import each, frame
 from smoothcert.report.output import Files, Picture
-from smoothcert.report.style import COLOURS, heading, style
+from smoothcert.report.style import COLOURS, around_zero, heading, style
 
 _NOTE = (
     "Dots: one training seed each, with the paired 95% CI (test-set sampling). Diamonds: their"
@@ -30,8 +30,8 @@ _PANEL = ["dataset", "arch", "sigma", "budget"]
 
 def measure(files: Files, options: SeedOptions) -> Picture:
     """The rows of the table of the same name."""
-    rows, notes = compare(read_runs(files.some()), options.radius)
-    more = {"notes": small_print(*notes, _NOTE), "title": options.title, "seeds": seeds_of(rows)}
+    rows, seeds, notes = compare(read_runs(files.some()), options.radius)
+    more = {"notes": small_print(*notes, _NOTE), "title": options.title, "seeds": seeds}
     return Picture(frame("ddrs_seeds", rows), more)
 
 
@@ -68,20 +68,19 @@ def _panel(axes: Axes, numbers: pd.DataFrame, seeds: list[int]) -> None:
     """A row a comparison: the seeds above each other, their mean below."""
     comparisons = list(numbers.comparison.unique())
     step = 0.6 / (len(seeds) + 1)
+    places = {column_of(seed): place for place, seed in enumerate(seeds)}
     for y, comparison in enumerate(comparisons):
         for one in each(numbers[numbers.comparison == comparison]):
             if one.metric == "mean_seeds":
                 place, colour, width, marker = len(seeds), "black", 2.2, "D"
-            elif one.metric.startswith("seed_"):
-                place = seeds.index(int(one.metric.removeprefix("seed_")))
+            elif one.metric in places:
+                place = places[one.metric]
                 colour, width, marker = COLOURS[place % 6], 1.0, "o"
             else:
                 continue
             at = y - 0.3 + step * (place + 0.5)
             axes.hlines(at, one.low, one.high, color=colour, linewidth=width)
             axes.plot([one.value], [at], color=colour, marker=marker, markersize=4)
-    axes.axvline(0, color="0.3", linewidth=1.0)
-    axes.set_yticks(range(len(comparisons)), comparisons, fontsize="small")
-    axes.set_ylim(len(comparisons) - 0.5, -0.5)
+    around_zero(axes, comparisons)
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(6))

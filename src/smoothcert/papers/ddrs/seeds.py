@@ -41,14 +41,14 @@ ALL_ABOVE, ALL_BELOW, DIFFERS = "above", "below", "sign differs"
 
 def seeds(files: Files, options: SeedOptions) -> Table:
     """One row a comparison and measure: the difference for each seed, its mean and spread."""
-    rows, notes = compare(read_runs(files.some()), options.radius)
+    rows, of, notes = compare(read_runs(files.some()), options.radius)
     columns = (
         Column("dataset", "data"),
         Column("arch", "architecture"),
         Column("sigma", "σ"),
         Column("comparison", "comparison"),
         Column("measure", "of"),
-        *(Column(f"seed_{k}", f"seed {k}", measured=True) for k in seeds_of(rows)),
+        *(Column(column_of(k), f"seed {k}", measured=True) for k in of),
         Column("mean_inputs", "mean [95% CI, test inputs]", measured=True),
         Column("mean_seeds", "mean [95% CI, seeds]", measured=True),
         Column("spread", "spread of seeds (sd)", measured=True),
@@ -69,12 +69,13 @@ NOTES = (
 )
 
 
-def compare(runs: Sequence[Run], radius: float) -> tuple[list[Row], list[str]]:
-    """The rows of all data sets, scales and budgets, and what was certified.
+def compare(runs: Sequence[Run], radius: float) -> tuple[list[Row], list[int], list[str]]:
+    """The rows of all data sets, scales and budgets, their seeds, and what was certified.
 
     Raises SmoothcertError where no comparison has two seeds, or a record does not say the seed.
     """
     rows: list[Row] = []
+    seeds: set[int] = set()
     notes: list[str] = []
     for _, members in groupby(sorted(runs, key=_family), key=_family):
         family = names.common(list(members))
@@ -83,17 +84,17 @@ def compare(runs: Sequence[Run], radius: float) -> tuple[list[Row], list[str]]:
         if found:
             notes.append(f"{family[0].dataset}, {family[0].arch}: {inputs_note(family)}")
         rows += found
+        seeds.update(*(pair.seeds for pair in pairs))
     if not rows:
         raise SmoothcertError(
             "ddrs_seeds: expected runs to compare, each with two or more training seeds; found none"
         )
-    return rows, list(dict.fromkeys(notes))
+    return rows, sorted(seeds), list(dict.fromkeys(notes))
 
 
-def seeds_of(rows: Sequence[Row]) -> list[int]:
-    """The seeds of training behind some rows."""
-    keys = {key for row in rows for key in row if isinstance(key, str)}
-    return sorted(int(key.removeprefix("seed_")) for key in keys if key.startswith("seed_"))
+def column_of(seed: int) -> str:
+    """The column of the differences with one seed of training."""
+    return f"seed_{seed}"
 
 
 def _family(run: Run) -> tuple[str, ...]:
@@ -185,7 +186,7 @@ class Pair:
             "kind": self.kind,
             "measure": measure,
             **{
-                f"seed_{k}": replace(show(one), brief=True)
+                column_of(k): replace(show(one), brief=True)
                 for k, one in zip(self.seeds, each, strict=True)
             },
             "mean_inputs": replace(show(whole), brief=False),
