@@ -93,7 +93,7 @@ class Search:
         part = None
         if self.options.images:
             part = datasets.load(self.options.dataset, "train", max=self.options.images)
-        train(job, self.file(name), device="cpu", dataset=part)
+        train(job, self.file(name), device=self.options.device, dataset=part)
 
     def measure(self, name: str, arch: str) -> dict[str, Any]:
         """The row of a finished candidate."""
@@ -111,6 +111,7 @@ class Search:
         log = pd.read_csv(self.file(name).with_suffix(".log.csv"))
         return {
             "name": name,
+            "trained on": record["device"],
             "dataset": record["dataset"],
             "sigma": SIGMA,
             "epochs": record["epoch"],
@@ -170,6 +171,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="train on the first so many (default: all)")
     parser.add_argument("--inputs", type=int, default=500, help="that are classified")
     parser.add_argument("--draws", type=int, default=20, help="of noise for each")
+    parser.add_argument("--device", default="cpu", help="that trains: cpu, cuda or auto")
+    parser.add_argument("--train-only", action="store_true", help="measure later, on a CPU")
     parser.add_argument("--only", nargs="+", choices=candidates(), help="these candidates")
     parser.add_argument("--shard", default="0/1", help="every k-th candidate from the i-th: i/k")
     options = parser.parse_args()
@@ -180,6 +183,8 @@ def main() -> None:
         if options.only is None or name in options.only:
             if not search.file(name).exists():
                 search.train(name, arch, change)
+            if options.train_only:
+                continue
             row = search.report().set_index("name").loc[[name]]
             print(row.T.to_string(), flush=True)
 

@@ -18,10 +18,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from smoothcert import BUDGETS, NOISES, Smooth, models, sample
+from smoothcert import BUDGETS, NOISES, Smooth, models
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.models.onnx import OnnxNetwork
 from smoothcert.sampling.engines import open_engine
+from smoothcert.sampling.library import Voter
 from smoothcert.sampling.quantize import quantized
 from smoothcert.sampling.sampler import default_batch
 
@@ -76,11 +77,13 @@ def library(engine: str, precision: str | None = None, int8: bool = False) -> Ca
         model, x, noise = network(arch), images(arch), NOISES.parse(f"gaussian-{SIGMA:.2f}")
         if int8:
             model = OnnxNetwork(quantized(model, images(arch, 256), noise))
-        open_engine(model, SHAPES[arch], CPU, engine, precision)  # an engine that cannot, says so
+        # What `sample` does, but for opening the engine: once a call, however many images it has
+        voter = Voter(model, SHAPES[arch], engine=engine, precision=precision)
 
         def draw(n: int) -> None:
-            each = BUDGETS.parse(f"fixed_s1-{max(n // IMAGES // LOOK, 1) * LOOK}")
-            sample(model, x, each, noise, look=LOOK, engine=engine, precision=precision, jobs=cores)
+            if n % (IMAGES * LOOK):
+                raise ValueError(f"{n} samples: expected whole looks of {IMAGES} images")
+            voter.votes(x, BUDGETS.parse(f"fixed_s1-{n // IMAGES}"), noise, look=LOOK, jobs=cores)
 
         return draw
 
@@ -97,7 +100,7 @@ def loop(engine: str, precision: str | None = None) -> Callable:
 
         @torch.inference_mode()
         def draw(n: int) -> None:
-            for _ in range(n // batch):
+            for _ in range(-(-n // batch)):
                 torch.add(x, noisy.normal_(generator=stream), alpha=SIGMA, out=noisy)
                 counts.add_(torch.bincount(run.logits(noisy).argmax(1), minlength=10))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 HERE = Path(__file__).parent
 PEERS = HERE / ".peers"
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 33)}
-SAMPLES = {"tiny_cnn": 100_000, "small_cnn": 40_000, "resnet20": 2_000}  # of a slice
+SAMPLES = {"tiny_cnn": 100_000, "small_cnn": 40_000, "resnet20": 4_000}  # of a slice
 
 
 class Contender(NamedTuple):

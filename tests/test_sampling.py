@@ -190,17 +190,22 @@ def draws(image, looks, n, idx=3):
 
 
 @pytest.mark.parametrize("noise", ["gaussian-0.50", "uniform-0.50", "laplace-0.50"])
-def test_the_noise_depends_on_nothing_but_its_name(noise):
+@pytest.mark.parametrize("shape", [(1, 4, 4), (3, 5, 7)])
+def test_the_noise_depends_on_nothing_but_its_name(noise, shape):
     """Neither on the batch size nor on the looks and inputs that share a pass."""
-    image = torch.rand(1, 4, 4)
+    image = torch.rand(shape)
     seen = []
     for batch in (512, 100, 7):
         model = Recorder()
         sampler(model, batch, noise).votes(draws(image, range(4), 300))
         assert {len(x) for x in model.seen} == {batch}, "every pass should be full"
         seen.append(torch.cat(model.seen)[:1200])
+        whole = NOISES.parse(noise).noisy(
+            image.expand(300, *shape), 0.5, generator(0, "estimation", 3, 0)
+        )
+        assert torch.equal(seen[-1][:300], whole)
     model = Recorder()
-    other = draws(torch.rand(1, 4, 4), range(2), 50, idx=7)
+    other = draws(torch.rand(shape), range(2), 50, idx=7)
     sampler(model, 64, noise).votes([*other, *draws(image, range(4), 300)])
     seen.append(torch.cat(model.seen)[100:1300])
     assert all(torch.equal(seen[0], x) for x in seen[1:])

@@ -37,6 +37,9 @@ class Noise(Part):
     # Whether Q(P(f(x + noise) = c)) is 1-Lipschitz in x at scale 1, in ``norm``, for every f and c,
     # with Q(p) the standard radius of p, and -Q(1 - p) below 1/2. See standard_pair_radius.
     lipschitz: ClassVar[bool] = False
+    # On a CPU a draw may be cut into parts of a multiple of so many values, and stays the same; 0:
+    # nowhere. Members with it have :meth:`fill`.
+    cut: ClassVar[int] = 0
 
     scale: float = main(title="σ = {}")
 
@@ -95,6 +98,10 @@ class Noise(Part):
             f"noise {self.slug}: on a grid, so not a multiple of a standard noise; expected one of"
             " another kind here"
         )
+
+    def fill(self, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """:meth:`sample` into ``out``, which is returned."""
+        raise NotImplementedError
 
     def noisy(
         self, x: torch.Tensor, scale: float | torch.Tensor, generator: torch.Generator

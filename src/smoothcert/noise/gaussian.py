@@ -21,10 +21,14 @@ class Gaussian(Noise):
     label = "Gaussian"
     norm = "l2"
     lipschitz = True
+    cut = 16
     reference = "Cohen et al. 2019, Theorem 1 with p_B <= 1 - p_A"
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        return torch.randn(shape, generator=generator, device=generator.device)
+        return self.fill(torch.empty(shape, device=generator.device), generator)
+
+    def fill(self, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return out.normal_(generator=generator)
 
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
         return np.maximum(ndtri(np.asarray(p_lower, np.float64)), 0.0)

@@ -25,6 +25,7 @@ class GaussianLinf(Noise):
     label = "Gaussian for ℓ∞"
     norm = "linf"
     lipschitz = True
+    cut = 16
     reference = "Zhang et al. 2020, Proposition 4; Cohen et al. 2019, Theorem 1"
 
     @property
@@ -34,6 +35,9 @@ class GaussianLinf(Noise):
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
         return self.drawn_as.sample(shape, generator)
+
+    def fill(self, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return self.drawn_as.fill(out, generator)
 
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
         return np.maximum(ndtri(np.asarray(p_lower, np.float64)), 0.0) / np.sqrt(d)

@@ -32,6 +32,7 @@ class Uniform(Noise):
     label = "uniform"
     norm = "l1"
     lipschitz = True
+    cut = 1
     reference = "Yang et al. 2020, uniform distribution in l1, with p_B <= 1 - p_A"
 
     scale: float = main(title="λ = {}")
@@ -46,8 +47,10 @@ class Uniform(Noise):
         return Uniform(self.scale)
 
     def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        noise = torch.empty(shape, device=generator.device)
-        return noise.uniform_(-1.0, 1.0, generator=generator)
+        return self.fill(torch.empty(shape, device=generator.device), generator)
+
+    def fill(self, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return out.uniform_(-1.0, 1.0, generator=generator)
 
     def standard_radius(self, p_lower: ArrayLike, d: int) -> NDArray:
         return np.maximum(2.0 * np.asarray(p_lower, np.float64) - 1.0, 0.0)

@@ -179,9 +179,7 @@ class _Work:
         self._busy = 0  # threads that draw or advance inputs
         self._stopped = False
         self._changed = threading.Condition()
-        # Several passes a call keep the device busy; few enough that a kill loses little, and
-        # that threads end together.
-        self._full = max(identity["look"], 8 * sampler.batch)
+        self._full = _call(identity["look"], sampler.batch)
 
     def run(self, jobs: int) -> None:
         """Until every input is done; the first error of a thread ends them all."""
@@ -351,6 +349,21 @@ class _Work:
             )
             target = max(target, -(-wanted // look))
         return _Done(selection, votes, seconds)
+
+
+def _call(look: int, batch: int) -> int:
+    """The samples of a call: whole looks that nearly fill their last pass.
+
+    Eight passes or more keep the device busy; few enough that a kill loses little, and that
+    threads end together.
+    """
+    least = -(-8 * batch // look)
+
+    def padded(looks: int) -> float:
+        return -looks * look % batch / (looks * look)
+
+    choice = range(least, 4 * least + 8)
+    return look * next((k for k in choice if padded(k) < 0.005), min(choice, key=padded))
 
 
 @contextmanager
