@@ -180,9 +180,11 @@ class _Work:
         self._stopped = False
         self._changed = threading.Condition()
         self._full = _call(identity["look"], sampler.batch)
+        self._jobs = 1
 
     def run(self, jobs: int) -> None:
         """Until every input is done; the first error of a thread ends them all."""
+        self._jobs = max(jobs, 1)
         with _one_thread():
             if jobs <= 1:
                 self._work()
@@ -216,10 +218,12 @@ class _Work:
         """The looks of a call; waits while only others know whether there will be more."""
         with self._changed:
             while not self._stopped:
+                while self._asked() < self._jobs * self._full and self._begin():
+                    pass
+                # What is left is shared alike, so that threads end together.
+                share = min(self._full, -(-self._asked() // self._jobs))
                 tasks: list[_Task] = []
-                while sum(task.size for task in tasks) < self._full and (
-                    self._tasks or self._begin()
-                ):
+                while self._tasks and sum(task.size for task in tasks) < share:
                     tasks.append(self._tasks.popleft())
                 if tasks:
                     self._busy += 1
@@ -228,6 +232,10 @@ class _Work:
                     break
                 self._changed.wait()
             return []
+
+    def _asked(self) -> int:
+        """The samples of the looks that wait to be drawn."""
+        return sum(task.size for task in self._tasks)
 
     def _begin(self) -> bool:
         """Begin inputs until one has a look to be drawn; False if none is left."""
@@ -354,8 +362,7 @@ class _Work:
 def _call(look: int, batch: int) -> int:
     """The samples of a call: whole looks that nearly fill their last pass.
 
-    Eight passes or more keep the device busy; few enough that a kill loses little, and that
-    threads end together.
+    Eight passes or more keep the device busy; few enough that a kill loses little.
     """
     least = -(-8 * batch // look)
 

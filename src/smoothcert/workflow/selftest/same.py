@@ -20,11 +20,14 @@ from smoothcert.training import METHODS, Job
 from smoothcert.training.run import train
 from smoothcert.workflow.selftest.place import Check, Place, images, settled, share
 
-# Relative errors of a sum of 256 products: of factors with so many bits, sums in float32
+# Relative errors of a sum of 256 products: of factors with so many bits, sums in float32. A library
+# may have no kernel of few bits for one of the two, so the larger error counts as the least.
 LEAST = {"float64": 0.0, "float32": 0.0, "tf32": 2e-5, "float16": 2e-5, "bfloat16": 2e-4}
 MOST = {"float64": 1e-13, "float32": 5e-6, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 4e-2}
-# Of logits, as a share of their spread
-LOGITS = {"float64": 1e-9, "float32": 1e-3, "tf32": 0.05, "float16": 0.05, "bfloat16": 0.4}
+# Of logits, as a share of their spread; or, if that is more, so many times what the CPU's are off in
+# bfloat16: deep networks amplify rounding.
+LOGITS = {"float32": 1e-3, "tf32": 0.05, "float16": 0.05, "bfloat16": 0.4}
+AMPLIFIED = {"float32": 0.0, "tf32": 4 / 8, "float16": 4 / 8, "bfloat16": 2.0}
 VOTES = {"float64": 0.001, "float32": 0.001, "tf32": 0.01, "float16": 0.01, "bfloat16": 0.05}
 
 
@@ -39,7 +42,7 @@ def arithmetic(place: Place) -> Iterator[Check]:
             found = a.to(**kind) @ b.to(**kind), F.conv2d(x.to(**kind), w.to(**kind))
         errors = [_error(f, e) for f, e in zip(found, exact, strict=True)]
         least = LEAST[name] if place.gpu else 0.0
-        fits = all(least <= error <= MOST[name] for error in errors)
+        fits = least <= max(errors) <= MOST[name]
         yield Check(
             f"arithmetic {name}", fits,
             f"relative error of a product {errors[0]:.1e}, of a convolution {errors[1]:.1e}"
@@ -58,9 +61,12 @@ def networks(place: Place) -> Iterator[Check]:
         model = settled(arch, shape, n_classes)
         x = images(shape, 4)
         with torch.inference_mode():
+            rounded = model.bfloat16()(x.bfloat16()).double()
+            model = settled(arch, shape, n_classes)
             exact = model.double()(x.double())
         model = model.float()
         spread = float((exact.amax(0) - exact.amin(0)).max())
+        amplified = float((rounded - exact).abs().max()) / spread
         for name in place.precisions:
             if name == "float64":
                 continue
@@ -68,10 +74,11 @@ def networks(place: Place) -> Iterator[Check]:
             with torch.inference_mode(), computing(name):
                 found = engine.logits(x.to(place.device)).double().cpu()
             off = float((found - exact).abs().max()) / spread
+            most = max(LOGITS[name], AMPLIFIED[name] * amplified)
             yield Check(
-                f"logits of {arch} in {name}", math.isfinite(off) and off <= LOGITS[name],
-                f"off by {off:.1e} of their spread (at most {LOGITS[name]:g}); {engine.identity}",
-                {"off": off},
+                f"logits of {arch} in {name}", math.isfinite(off) and off <= most,
+                f"off by {off:.1e} of their spread (at most {most:.2g}); {engine.identity}",
+                {"off": off, "cpu_bfloat16": amplified},
             )  # fmt: skip
 
 
