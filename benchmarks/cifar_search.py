@@ -144,19 +144,21 @@ def _interval(name: str, values: np.ndarray) -> dict[str, float]:
 
 
 def _draw(frame: pd.DataFrame, path: Path) -> None:
-    figure, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained", sharey=True)
-    half = frame["accuracy"] - frame["accuracy, low"]
-    for ax, cost in zip(axes, ("microseconds a sample", "training seconds"), strict=True):
-        ax.errorbar(frame[cost], frame["accuracy"], half, fmt="o", capsize=2)
-        for _, row in frame.iterrows():
-            ax.annotate(row["name"], (row[cost], row["accuracy"]), fontsize=7,
-                        textcoords="offset points", xytext=(4, 4))  # fmt: skip
-        ax.set_xlabel(cost)
+    """A row a candidate: its accuracy minus the first one's, and what a sample costs."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.5), layout="constrained", sharey=True)
     one = frame.iloc[0]
-    axes[0].set_ylabel(f"accuracy under noise of {SIGMA}")
+    gap = f"minus {one['name']}"
+    half = 100 * (frame[gap] - frame[f"{gap}, low"])
+    axes[0].axvline(0, color="black", linewidth=0.8)
+    axes[0].errorbar(100 * frame[gap], frame["name"], xerr=half, fmt="o", capsize=2)
+    axes[0].set_xlabel(f"accuracy minus that of {one['name']} (points)")
+    axes[1].barh(frame["name"], frame["microseconds a sample"])
+    axes[1].set_xlabel("microseconds a sample, one core")
+    axes[0].invert_yaxis()
     figure.suptitle(
-        f"{one['dataset']}, {one['epochs']} epochs of {one['training images']:,} images,"
-        f" {one['inputs']} inputs, {one['draws']} draws each",
+        f"{one['dataset']}, {one['epochs']} epochs; noise of {SIGMA},"
+        f" {one['inputs']} inputs, {one['draws']} draws each;"
+        f" {one['name']}: {100 * one['accuracy']:.1f}%",
         fontsize=10,
     )
     figure.savefig(path, dpi=130)

@@ -82,7 +82,7 @@ def _shares(axes: Axes, frame: pd.DataFrame, facts: Mapping[str, Any]) -> None:
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the sampler's time")
     axes.set_title("Where the time goes (onnxruntime, one core)", fontsize=10)
-    axes.legend(fontsize=8, loc="upper right")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
 
 
 def _curve(axes: Axes, frame: pd.DataFrame, axis: str) -> None:

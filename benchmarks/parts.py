@@ -65,9 +65,9 @@ def shares(rounds: int) -> pd.DataFrame:
         found: dict[str, list[float]] = {"noise": [], "forward": [], "counting": []}
         rate = []
         for r in range(rounds):
-            noise, forward = Timed(sampler.noise.noisy), Timed(sampler.engine.logits)
+            noise, forward = Timed(sampler._fill), Timed(sampler.engine.logits)
             with (
-                mock.patch.object(type(sampler.noise), "noisy", noise),
+                mock.patch.object(sampler, "_fill", noise),
                 mock.patch.object(sampler.engine, "logits", forward),
             ):
                 start = time.process_time()

@@ -16,7 +16,7 @@ class Selftest(Command):
     Checks every arithmetic mode; logits and votes on identical noise against the CPU's; the
     distribution of every noise; votes and weights repeated, and resumed after a kill; a step of
     every training method; the peak memory of an audit; the speed of the device and the loader.
-    Takes about two minutes, prints one line (details on standard error) and exits with status 1
+    Takes up to two minutes, prints one line (details on standard error) and exits with status 1
     if a check fails.
     """
 

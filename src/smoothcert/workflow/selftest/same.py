@@ -58,11 +58,10 @@ def _error(found: Tensor, exact: Tensor) -> float:
 def networks(place: Place) -> Iterator[Check]:
     """Logits of the networks, as an engine computes them, against float64 on the CPU."""
     for arch, shape, n_classes in place.networks:
-        model = settled(arch, shape, n_classes)
+        model, rough = settled(arch, shape, n_classes), settled(arch, shape, n_classes).bfloat16()
         x = images(shape, 4)
         with torch.inference_mode():
-            rounded = model.bfloat16()(x.bfloat16()).double()
-            model = settled(arch, shape, n_classes)
+            rounded = rough(x.bfloat16()).double()
             exact = model.double()(x.double())
         model = model.float()
         spread = float((exact.amax(0) - exact.amin(0)).max())
