@@ -24,8 +24,8 @@ from smoothcert.workflow.selftest.place import Check, Place, images, settled, sh
 # may have no kernel of few bits for one of the two, so the larger error counts as the least.
 LEAST = {"float64": 0.0, "float32": 0.0, "tf32": 2e-5, "float16": 2e-5, "bfloat16": 2e-4}
 MOST = {"float64": 1e-13, "float32": 5e-6, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 4e-2}
-# Of logits, as a share of their spread; or, if that is more, so many times what the CPU's are off in
-# bfloat16: deep networks amplify rounding.
+# Of logits, as a share of their spread; or, if that is more, so many times what the CPU's are off
+# in bfloat16: deep networks amplify rounding.
 LOGITS = {"float32": 1e-3, "tf32": 0.05, "float16": 0.05, "bfloat16": 0.4}
 AMPLIFIED = {"float32": 0.0, "tf32": 4 / 8, "float16": 4 / 8, "bfloat16": 2.0}
 VOTES = {"float64": 0.001, "float32": 0.001, "tf32": 0.01, "float16": 0.01, "bfloat16": 0.05}
