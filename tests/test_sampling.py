@@ -15,7 +15,7 @@ from smoothcert import cli
 from smoothcert.budget import BUDGETS, Fixed
 from smoothcert.compute.streams import generator
 from smoothcert.core.errors import SmoothcertError
-from smoothcert.noise import NOISES
+from smoothcert.noise import NOISES, Gaussian
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.job import SampleSpec, run
 from smoothcert.sampling.library import sample
@@ -209,6 +209,18 @@ def test_the_noise_depends_on_nothing_but_its_name(noise, shape):
     sampler(model, 64, noise).votes([*other, *draws(image, range(4), 300)])
     seen.append(torch.cat(model.seen)[100:1300])
     assert all(torch.equal(seen[0], x) for x in seen[1:])
+
+
+def test_a_noise_of_ones_own_that_is_derived_from_another_is_drawn_as_it_says():
+    class Shifted(Gaussian):
+        def sample(self, shape, generator):
+            return super().sample(shape, generator) + 100
+
+    model = Recorder()
+    Sampler(open_engine(model, (1, 4, 4), CPU, "torch"), Shifted(0.5), 2, 64).votes(
+        draws(torch.rand(1, 4, 4), range(2), 50)
+    )
+    assert torch.cat(model.seen).min() > 40
 
 
 def test_the_votes_of_a_look_are_those_of_its_own_samples():

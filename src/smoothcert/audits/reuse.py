@@ -134,7 +134,12 @@ def record_pipeline(
 
 
 def reuse_verdict(record: Record, subject: str) -> Verdict:
-    """BROKEN if a single vector of noise was used twice."""
+    """BROKEN if a single vector of noise was used twice.
+
+    Raises SmoothcertError for a record without the certificate's noise.
+    """
+    if not record.drawn[CERTIFY]:
+        raise SmoothcertError(f"{subject}: no noise of the certificate was recorded")
     found = record.reused()
     drawn = ", ".join(f"{phase}: {n:,}" for phase, n in record.drawn.items())
     numbers = {

@@ -94,6 +94,8 @@ class Noise(Part):
         Drawn on the generator's device; the same generator state gives the same noise. Raises
         SmoothcertError for noise that is not a scale times a standard noise.
         """
+        if self.cut:
+            return self.fill(torch.empty(shape, device=generator.device), generator)
         raise SmoothcertError(
             f"noise {self.slug}: on a grid, so not a multiple of a standard noise; expected one of"
             " another kind here"

@@ -24,9 +24,6 @@ class Gaussian(Noise):
     cut = 16
     reference = "Cohen et al. 2019, Theorem 1 with p_B <= 1 - p_A"
 
-    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        return self.fill(torch.empty(shape, device=generator.device), generator)
-
     def fill(self, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return out.normal_(generator=generator)
 

@@ -33,9 +33,6 @@ class GaussianLinf(Noise):
         """Gaussian noise certifies l2 and linf by the same draws."""
         return Gaussian(self.scale)
 
-    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        return self.drawn_as.sample(shape, generator)
-
     def fill(self, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return self.drawn_as.fill(out, generator)
 

@@ -46,9 +46,6 @@ class Uniform(Noise):
     def drawn_as(self) -> Uniform:
         return Uniform(self.scale)
 
-    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-        return self.fill(torch.empty(shape, device=generator.device), generator)
-
     def fill(self, out: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return out.uniform_(-1.0, 1.0, generator=generator)
 

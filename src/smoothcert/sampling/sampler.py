@@ -97,8 +97,9 @@ class Sampler:
 
     def _in_parts(self, draw: Draw) -> bool:
         """Whether its noise may be drawn as the passes want it, in memory that a core has near."""
-        cut = self.noise.cut
-        return cut > 0 and self.device.type == "cpu" and draw.x.numel() % cut == 0
+        kind, cut = type(self.noise), self.noise.cut
+        own = kind.sample is not Noise.sample or kind.noisy is not Noise.noisy
+        return cut > 0 and not own and self.device.type == "cpu" and draw.x.numel() % cut == 0
 
     def _fill(self, out: torch.Tensor, x: torch.Tensor, draw: Draw) -> None:
         """The next copies of ``draw``, as many as ``out`` holds."""
