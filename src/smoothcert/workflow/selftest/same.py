@@ -42,7 +42,7 @@ def arithmetic(place: Place) -> Iterator[Check]:
             found = a.to(**kind) @ b.to(**kind), F.conv2d(x.to(**kind), w.to(**kind))
         errors = [_error(f, e) for f, e in zip(found, exact, strict=True)]
         least = LEAST[name] if place.gpu else 0.0
-        fits = least <= max(errors) <= MOST[name]
+        fits = all(error <= MOST[name] for error in errors) and least <= max(errors)
         yield Check(
             f"arithmetic {name}", fits,
             f"relative error of a product {errors[0]:.1e}, of a convolution {errors[1]:.1e}"
