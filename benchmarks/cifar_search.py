@@ -1,13 +1,15 @@
-"""Which small residual network, trained how: accuracy under noise against cost.
+"""Which small residual network, trained how: accuracy and radii under noise against cost.
 
     OMP_NUM_THREADS=1 python benchmarks/cifar_search.py --out results/cifar-search [--shard 0/2]
+    ... cifar_search.py --out results/macer-search --method macer --draws 1000
 
-Each candidate is trained with the method of Cohen et al. and the recipe of preset cifar, except for
-the number of epochs and one change. Then test images 10, 30, 50, ... (500, never certified) are
-classified with `--draws` noise draws each. Cost: multiply-adds (counted), microseconds per sample
-on one core with the workflow's engine (timed), and training time (from the log). The same command
-resumes: finished candidates are not trained again and a killed one continues. `--shard 0/2` and
-`1/2` share the candidates between two processes. search.csv and search.png show all finished ones.
+Each candidate is trained with the method of Cohen et al. (or, after one such, with MACER) and the
+recipe of preset cifar, except for the number of epochs and one change. Then test images 10, 30, 50,
+... (500, never certified) are classified with `--draws` noise draws each. Cost: multiply-adds
+(counted), microseconds per sample on one core with the workflow's engine (timed), and training time
+(from the log). The same command resumes: finished candidates are not trained again and a killed one
+continues. `--shard 0/2` and `1/2` share the candidates between two processes. search.csv and
+search.png show all finished ones.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -26,6 +28,8 @@ import pandas as pd
 import torch
 import yaml
 from machine import best
+from scipy.special import betaincinv
+from scipy.stats import norm
 
 from smoothcert import datasets, models
 from smoothcert.compute.streams import generator
@@ -47,21 +51,38 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"flip": "random"},
     {"method": {"label_smoothing": 0.1}},
 )
+# Of MACER: its weight and temperature, up to the paper's 12 and 16; 0 is the mean of k copies alone
+MACER: tuple[dict[str, Any], ...] = (
+    {},
+    {"method": {"lam": 0.0}},
+    {"method": {"lam": 4.0, "beta": 16.0}},
+    {"method": {"lam": 12.0, "beta": 16.0}},
+)
+ALPHA = 0.001
 CPU = torch.device("cpu")
 
 
-def candidates() -> dict[str, tuple[str, dict[str, Any]]]:
-    """(architecture, change of the recipe) by name: the networks, then recipes of the first."""
-    found: dict[str, tuple[str, dict[str, Any]]] = {arch: (arch, {}) for arch in ARCHS}
-    for change in CHANGES:
-        said = "_".join(f"{k}{v}" for k, v in _flat(change).items())
-        found[f"{ARCHS[0]}-{said}"] = (ARCHS[0], change)
-    return found
+class Candidate(NamedTuple):
+    arch: str
+    method: str = "cohen"
+    change: Mapping[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """Words of what differs from the first candidate."""
+        words = [self.arch, *([self.method] if self.method != "cohen" else [])]
+        flat = {k: v for key, value in self.change.items() for k, v in
+                (value.items() if isinstance(value, dict) else [(key, value)])}  # fmt: skip
+        return "-".join([*words, *(["_".join(f"{k}{v}" for k, v in flat.items())] if flat else [])])
 
 
-def _flat(change: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for key, value in change.items() for k, v in
-            (value.items() if isinstance(value, dict) else [(key, value)])}  # fmt: skip
+def candidates(method: str) -> dict[str, Candidate]:
+    """By name: the networks, then recipes of the first; or the first, then those of MACER."""
+    if method == "cohen":
+        found = [*map(Candidate, ARCHS), *(Candidate(ARCHS[0], "cohen", c) for c in CHANGES)]
+    else:
+        found = [Candidate(ARCHS[0]), *(Candidate(ARCHS[0], method, c) for c in MACER)]
+    return {candidate.name: candidate for candidate in found}
 
 
 class Search:
@@ -70,32 +91,37 @@ class Search:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options, self.folder = options, Path(options.out)
         self.folder.mkdir(parents=True, exist_ok=True)
-        recipe = yaml.safe_load(PRESET.read_text(encoding="utf-8"))["recipes"]["cohen"]
-        self.recipe = recipe["cifar10/small_resnet"]
+        self.candidates = candidates(options.method)
+        self.recipes = yaml.safe_load(PRESET.read_text(encoding="utf-8"))["recipes"]
         self.held = datasets.load(options.dataset, "test", skip=10)
         self.rows = np.arange(1, len(self.held), 2)[: options.inputs]  # 10, 30, 50, ...
-        self.right: dict[str, np.ndarray] = {}
+        self.right: dict[str, np.ndarray] = {}  # by candidate: the share of draws that are right
 
     def file(self, name: str) -> Path:
         """Its name says what the training's own record does not."""
         part = f"-{self.options.images}images" if self.options.images else ""
         return self.folder / f"{name}-{self.options.epochs}epochs{part}.safetensors"
 
-    def train(self, name: str, arch: str, change: Mapping[str, Any]) -> None:
+    def train(self, candidate: Candidate) -> None:
         epochs = self.options.epochs
-        warm = self.recipe["lr_warmup"] * epochs / self.recipe["epochs"]
+        recipe = self.recipes[candidate.method]["cifar10/small_resnet"]
+        change = dict(candidate.change)
+        if "method" in change:
+            change["method"] = {**recipe.get("method", {}), **change["method"]}
+        cycle = self.recipes["cohen"]["cifar10/small_resnet"]  # which has the whole warm-up
+        warm = cycle["lr_warmup"] * epochs / cycle["epochs"]
         job = Job(
-            training=f"cohen-fs-{SIGMA}",
+            training=f"{candidate.method}-fs-{SIGMA}",
             dataset=self.options.dataset,
-            arch=arch,
-            recipe={**self.recipe, "epochs": epochs, "lr_warmup": warm, **change},
+            arch=candidate.arch,
+            recipe={**recipe, "epochs": epochs, "lr_warmup": warm, **change},
         )
         part = None
         if self.options.images:
             part = datasets.load(self.options.dataset, "train", max=self.options.images)
-        train(job, self.file(name), device=self.options.device, dataset=part)
+        train(job, self.file(candidate.name), device=self.options.device, dataset=part)
 
-    def measure(self, name: str, arch: str) -> dict[str, Any]:
+    def measure(self, name: str) -> dict[str, Any]:
         """The row of a finished candidate."""
         model, record = models.load(self.file(name))
         engine = open_engine(model.eval(), self.held.shape, CPU)
@@ -105,7 +131,8 @@ class Search:
         for row in self.rows:
             stream = generator(0, "cifar-search", int(self.held.idx[row]))
             noise = torch.randn((self.options.draws, *self.held.shape), generator=stream)
-            answers = engine.logits(self.held.images[row] + SIGMA * noise).argmax(1).numpy()
+            noisy = (self.held.images[row] + SIGMA * noise).split(batch)
+            answers = torch.cat([engine.logits(part).argmax(1) for part in noisy]).numpy()
             right.append((answers == self.held.labels[row]).mean())
         self.right[name] = np.array(right)
         log = pd.read_csv(self.file(name).with_suffix(".log.csv"))
@@ -123,14 +150,23 @@ class Search:
             "inputs": len(right),
             "draws": self.options.draws,
             **_interval("accuracy", self.right[name]),
+            **_interval("ACR", self.radii(name)),
         }
+
+    def radii(self, name: str) -> np.ndarray:
+        """Radii [N] that the votes for the label certify at 1 - ALPHA, 0 where they are too few."""
+        draws = self.options.draws
+        count = np.rint(self.right[name] * draws).clip(1)  # where it is 0, so is the radius
+        return SIGMA * norm.ppf(betaincinv(count, draws - count + 1, ALPHA).clip(0.5))
 
     def report(self) -> pd.DataFrame:
         """All that are finished, with paired differences from the first of them."""
-        rows = [self.measure(n, a) for n, (a, _) in candidates().items() if self.file(n).exists()]
-        first = self.right[rows[0]["name"]]
+        rows = [self.measure(name) for name in self.candidates if self.file(name).exists()]
+        first = rows[0]["name"]
         for row in rows:
-            row |= _interval(f"minus {rows[0]['name']}", self.right[row["name"]] - first)
+            name = row["name"]
+            row |= _interval(f"minus {first}", self.right[name] - self.right[first])
+            row |= _interval(f"ACR minus {first}", self.radii(name) - self.radii(first))
         frame = pd.DataFrame(rows)
         write_text(self.folder / "search.csv", frame.to_csv(index=False))
         _draw(frame, self.folder / "search.png")
@@ -168,6 +204,7 @@ def _draw(frame: pd.DataFrame, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", required=True, help="folder of models, search.csv and search.png")
+    parser.add_argument("--method", default="cohen", choices=("cohen", "macer"))
     parser.add_argument("--dataset", default="cifar10", help="or cifar10-jpeg")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--images", type=int, help="train on the first so many (default: all)")
@@ -175,16 +212,18 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20, help="of noise for each")
     parser.add_argument("--device", default="cpu", help="that trains: cpu, cuda or auto")
     parser.add_argument("--train-only", action="store_true", help="measure later, on a CPU")
-    parser.add_argument("--only", nargs="+", choices=candidates(), help="these candidates")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these candidates")
     parser.add_argument("--shard", default="0/1", help="every k-th candidate from the i-th: i/k")
     options = parser.parse_args()
     torch.set_num_threads(1)
     i, k = map(int, options.shard.split("/"))
     search = Search(options)
-    for name, (arch, change) in list(candidates().items())[i::k]:
+    if unknown := set(options.only or ()) - set(search.candidates):
+        parser.error(f"--only {' '.join(unknown)}: choose from {', '.join(search.candidates)}")
+    for name, candidate in list(search.candidates.items())[i::k]:
         if options.only is None or name in options.only:
             if not search.file(name).exists():
-                search.train(name, arch, change)
+                search.train(candidate)
             if options.train_only:
                 continue
             row = search.report().set_index("name").loc[[name]]
