@@ -119,6 +119,19 @@ def test_starting_is_no_part_of_a_rate(tmp_path: Path, found: Throughput) -> Non
     assert runs == [1, 1, 2, 8, 32]
 
 
+def test_a_rate_does_not_come_from_how_the_start_varies(tmp_path: Path, found: Throughput) -> None:
+    """Starting takes 2 s at first and 2.3 s later; a unit takes 0.01 s."""
+    bench, runs = measuring._Bench(CPU, 0.5, tmp_path, found), []
+
+    def took(work: object, n: int) -> float:
+        runs.append(n)
+        return (2.0 if len(runs) < 3 else 2.3) + 0.01 * n
+
+    bench.took = took  # type: ignore[method-assign]
+    each, _ = bench.cost(lambda n: None)
+    assert each == pytest.approx(0.01, rel=0.15)  # 0.3 after two units
+
+
 def test_what_does_not_fit_into_the_limit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring._Bench, "sampling", lambda *_: time.sleep(0.2) or "")
     monkeypatch.setattr(measuring, "overhead", lambda *_: None)

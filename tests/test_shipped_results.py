@@ -43,7 +43,8 @@ def test_the_page_about_the_shipped_results_is_what_its_command_makes(
     for run in runs:  # the page links to them
         (made / Path(run).name).symlink_to(Path(run).resolve())
     monkeypatch.chdir(tmp_path)
-    words = ["--out", "docs/results/ledger", "--page", "docs/results/README.md"]
-    assert main(["overview", "ledger", *runs, *words]) == 0
+    words = str(REPOSITORY / "docs/results/words.md")
+    places = ["--out", "docs/results/ledger", "--page", "docs/results/README.md", "--words", words]
+    assert main(["overview", "ledger", *runs, *places]) == 0
     for name in ("README.md", "ledger.md", "ledger.csv"):
         assert (made / name).read_text() == (REPOSITORY / "docs/results" / name).read_text()

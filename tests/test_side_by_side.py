@@ -113,15 +113,20 @@ def test_a_folder_without_its_claims_and_two_of_one_name_are_one_line(tmp_path):
 
 def test_the_page_counts_what_the_table_has(tmp_path, capsys):
     folder = run(tmp_path / "small", "digits", (0.5, 14.9), (-0.01, 0.02))
-    base, page = tmp_path / "ledger", tmp_path / "README.md"
-    assert main(["overview", "ledger", str(folder), "--out", str(base), "--page", str(page)]) == 0
+    base, page, words = tmp_path / "ledger", tmp_path / "README.md", tmp_path / "words.md"
+    words.write_text("**In short.** The scale shifts.\n", encoding="utf-8")
+    places = ["--out", str(base), "--page", str(page), "--words", str(words)]
+    assert main(["overview", "ledger", str(folder), *places]) == 0
     assert str(page) in capsys.readouterr().out
     rows = pd.read_csv(base.with_suffix(".csv"), keep_default_na=False)
     text = page.read_text(encoding="utf-8")
     same = int((rows.direction == claims.SAME).sum())
     assert f"| DDRS | digits | {len(rows)} | {same} |" in text
     assert "| digits | 2 | 0 | 0 | 0 | 2 | 0 | 0 | 0 |" in text  # at two radii; shifts of the scale
-    assert "![The papers' gains on our data](ledger.png)" in text
+    assert (
+        "\n\n**In short.** The scale shifts.\n\n![The papers' gains on our data](ledger.png)"
+        in text
+    )
     assert "(small)" in text
     assert base.with_suffix(".png").stat().st_size > 10_000
 

@@ -50,8 +50,9 @@ def draw(picture: Picture) -> Figure:
         left.set_xlabel("fraction changed by arithmetic alone")
         left.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         right.barh(y, 1e6 * rows.seconds, color=COLOURS[0], height=0.5)
-        for at, seconds in zip(y, rows.seconds, strict=True):
-            right.annotate(f"{1e6 * seconds:.3g}", (1e6 * seconds, at), (3, 0), va="center",
+        for at, micro in zip(y, 1e6 * rows.seconds, strict=True):
+            shown = f"{micro:,.0f}" if micro >= 100 else f"{micro:.3g}"
+            right.annotate(shown, (micro, at), (3, 0), va="center",
                            textcoords="offset points", fontsize=7)  # fmt: skip
         right.margins(x=0.12)
         right.set_xlabel("µs per vote: the network alone,\nexcluding export and noise drawing")

@@ -74,7 +74,7 @@ class SideBySide(Command):
 
     epilog: ClassVar[str] = (
         "example: smoothcert overview ledger docs/results/*/ --out docs/results/ledger --page"
-        " docs/results/README.md"
+        " docs/results/README.md --words docs/results/words.md"
     )
 
     results: tuple[Path, ...] = positional(
@@ -82,13 +82,15 @@ class SideBySide(Command):
     )
     out: Path = place(help="writes BASE.csv, .md, .png, .pdf", metavar="BASE")
     page: Path | None = place(None, "two pages in Markdown on what holds, with figures", "FILE.md")
+    words: Path | None = place(None, "what we conclude, in Markdown, for the top of --page", "FILE")
 
     def run(self) -> None:
         rows = read_runs(self.results)
+        words = None if self.words is None else self.words.read_text(encoding="utf-8")
         for path in write_side_by_side(self.out, rows):
             print(path)
         if self.page is not None:
-            write_text(self.page, findings(rows, self.results, self.out, self.page.parent))
+            write_text(self.page, findings(rows, self.results, self.out, self.page.parent, words))
             print(self.page)
 
 

@@ -37,11 +37,18 @@ ISS_PUBLISHED = "at most alpha (ISS, as published)"  # the promise of its failur
 FIGURES = ("ddrs_controls", "ddrs_seeds", "iss_coverage")
 
 
-def findings(rows: pd.DataFrame, folders: Sequence[Path], ledger: Path, beside: Path) -> str:
+def findings(
+    rows: pd.DataFrame,
+    folders: Sequence[Path],
+    ledger: Path,
+    beside: Path,
+    words: str | None = None,
+) -> str:
     """The pages in Markdown, with links from the folder ``beside``.
 
-    ``rows``: of side_by_side.read_runs for ``folders``; ``ledger``: the base of its files.
-    Raises SmoothcertError for a folder whose tables cannot be read.
+    ``rows``: of side_by_side.read_runs for ``folders``; ``ledger``: the base of its files;
+    ``words``: what someone concludes, for the top. Raises SmoothcertError for a folder whose tables
+    cannot be read.
     """
 
     def link(path: Path) -> str:
@@ -80,6 +87,7 @@ def findings(rows: pd.DataFrame, folders: Sequence[Path], ledger: Path, beside: 
         ledger=link(ledger),
         rule=side_by_side.NOTES[-1],
         figures=figures,
+        words=words,
     )
 
 

@@ -260,12 +260,13 @@ class _Bench:
     def cost(self, work: Callable[[int], None]) -> tuple[float, float]:
         """(seconds of one unit, seconds of the first beside it), where ``work(n)`` does n units.
 
-        The first includes compiling and filling caches; units grow until they fill the time.
+        The first includes compiling and filling caches; units grow until they fill the time, and
+        take as long as what comes before the first of them, which varies from call to call.
         """
         first, base, n = self.took(work, 1), self.took(work, 1), 2
         while True:
             more = self.took(work, n) - base
-            if more > self.seconds / 2 or n > 1 << 20:
+            if more > max(self.seconds / 2, base) or n > 1 << 20:
                 each = max(more / (n - 1), 1e-9)
                 return each, max(first - each, 0.0)
             n *= 4
