@@ -168,7 +168,7 @@ def test_the_table_counts_all_samples_and_measures_the_decline(three: list[Path]
     assert (samples.value.item(), samples.paper.item()) == (26_000, 25_987)
     assert "/ 25987" in to_markdown(made)
     lines = to_csv(made).splitlines()
-    assert lines[0].startswith("dataset,training,noise,budget,samples,samples_low,")
+    assert lines[0].startswith("dataset,training,noise,budget,inputs,samples,samples_low,")
     assert lines[0].endswith("certified_1,certified_1_low,certified_1_high,certified_1_paper")
     assert ",own,3.0,,," in lines[1]
     assert ",0.050," in lines[2]

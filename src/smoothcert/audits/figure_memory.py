@@ -155,7 +155,7 @@ def _margins(axes: Axes, balls: pd.DataFrame) -> None:
     if len(margin) == 0:
         _without(axes, "all balls are of one class")
         return
-    axes.set_xlabel("smallest margin to a ball of another class (pixels in [0, 1])")
+    axes.set_xlabel("smallest margin to a ball of another class\n(pixels in [0, 1])")
     axes.set_ylabel("balls with at most this margin (%)")
     share = 100 * np.arange(len(margin) + 1) / len(margin)
     overlaps = int((margin < 0).sum())

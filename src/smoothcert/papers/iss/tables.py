@@ -71,6 +71,7 @@ def budgets(files: Files, options: AccuracyOptions) -> Table:
         Column("training", "training", show=names.training),
         Column("noise", "noise", show=names.noise),
         Column("budget", "budget", show=names.budget),
+        Column("inputs", "inputs"),
         Column("samples", "samples", measured=True),
         Column("votes", "votes"),
         Column("time", "time (min)", measured=True),
@@ -163,6 +164,7 @@ def _row(run: Run, reference: Run | None, radii: NDArray[np.float64], strict: bo
         "sigma": run.sigma,
         "scaling": run.scaling,
         "budget": run.budget,
+        "inputs": len(table),
         "votes": _votes(run),
     }
     if {"n", "n0"} <= table.columns.keys():
