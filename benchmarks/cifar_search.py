@@ -55,6 +55,7 @@ CHANGES: tuple[dict[str, Any], ...] = (
 MACER: tuple[dict[str, Any], ...] = (
     {},
     {"method": {"lam": 0.0}},
+    {"method": {"lam": 2.0}},
     {"method": {"lam": 4.0, "beta": 16.0}},
     {"method": {"lam": 12.0, "beta": 16.0}},
 )
@@ -105,16 +106,17 @@ class Search:
     def train(self, candidate: Candidate) -> None:
         epochs = self.options.epochs
         recipe = self.recipes[candidate.method]["cifar10/small_resnet"]
-        change = dict(candidate.change)
-        if "method" in change:
-            change["method"] = {**recipe.get("method", {}), **change["method"]}
-        cycle = self.recipes["cohen"]["cifar10/small_resnet"]  # which has the whole warm-up
-        warm = cycle["lr_warmup"] * epochs / cycle["epochs"]
+        cycle = self.recipes["cohen"]["cifar10/small_resnet"]  # which says what all have
+        share = epochs / cycle["epochs"]
+        method = {**recipe.get("method", {}), **candidate.change.get("method", {})}
+        if "defer" in method:
+            method["defer"] = round(share * method["defer"])
+        changes = {"epochs": epochs, "lr_warmup": share * cycle["lr_warmup"], **candidate.change}
         job = Job(
             training=f"{candidate.method}-fs-{SIGMA}",
             dataset=self.options.dataset,
             arch=candidate.arch,
-            recipe={**recipe, "epochs": epochs, "lr_warmup": warm, **change},
+            recipe={**recipe, **changes, **({"method": method} if method else {})},
         )
         part = None
         if self.options.images:
