@@ -154,7 +154,7 @@ def draw(picture: Picture) -> Figure:
     panels = [part for _, part in picture.numbers.groupby("panel")]
     columns = min(2, len(panels))
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
-    heights = [0.21 * max(map(len, row)) + 0.75 for row in rows]
+    heights = [0.21 * max(map(len, row)) + 0.95 for row in rows]
     with style():
         figure = Figure(figsize=(5.9 * columns, sum(heights) + 1.1))
         grid = figure.subplots(len(rows), columns, squeeze=False, height_ratios=heights)
@@ -196,6 +196,8 @@ def _panel(axes: Axes, numbers: pd.DataFrame) -> dict[str, Any]:
             [], [], linestyle="-", marker="o", color=colour, label=one.trained
         )
     around_zero(axes, list(numbers["name"]), above=0.6, below=0.6)
-    axes.set_title(numbers.iloc[0].title)
+    axes.set_title(
+        numbers.iloc[0].title.replace(": ", ":\n", 1)
+    )  # an axis is narrow beside its names
     axes.xaxis.set_major_locator(MaxNLocator(6))
     return handles
