@@ -35,7 +35,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinxcontrib.mermaid",
 ]
-exclude_patterns = ["results/*/*"]
+exclude_patterns = ["results/*/*", "results/words.md"]  # words.md is a part of README.md
 suppress_warnings = ["myst.header"]  # the ledger starts below the heading of its page
 
 myst_enable_extensions = ["dollarmath"]
