@@ -96,9 +96,10 @@ def _data(rows: pd.DataFrame) -> str:
 
 
 def _crossed(rows: pd.DataFrame, column: str, order: Sequence[str]) -> Sequence[Mapping[str, Any]]:
-    """A row a paper and data set: how many rows have each value of a column."""
+    """A row a paper and data set, by paper: how many rows have each value of a column."""
     made: list[dict[str, Any]] = []
-    for (paper, on), part in rows.groupby(["paper", "on"], sort=False):
+    by_paper = rows.sort_values("paper", kind="stable")
+    for (paper, on), part in by_paper.groupby(["paper", "on"], sort=False):
         counts = Counter(part[column])
         made.append({"paper": paper, "on": on, "all": len(part), **{o: counts[o] for o in order}})
     return made
