@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from smoothcert.audits.catalogue import JOBS
-from smoothcert.core import archive, provenance
+from smoothcert.core import archive
 from smoothcert.core.errors import SmoothcertError
 from smoothcert.core.files import write_text
 from smoothcert.core.settings import json_mapping
@@ -72,7 +72,6 @@ def about(results: Path, words: Sequence[str]) -> dict[str, Any]:
         raise SmoothcertError(f"{path}: missing; snakemake writes it when it makes the results")
     return {
         "snakemake": list(words),
-        "surroundings": provenance.record(),
         "settings": settings({**json_mapping(f"@{path}", str(path)), **_measured(files(results))}),
     }
 
