@@ -43,11 +43,11 @@ def variant(text: str) -> str:
 
 
 def training(slug: str) -> str:
-    """``macer-ds2_n1-0.25`` -> "MACER-DS2 (n = 1), σ = 0.25"."""
+    """``macer-ds2_n1-0.25`` -> "MACER-DS2 (n = 1), σ = 0.25"; without a scale as :func:`recipe`."""
     try:
         one = Training.parse(slug)
     except SmoothcertError:
-        return slug
+        return recipe(slug)
     shape = "" if one.noise == "gaussian" else f", {noise(one.noise_slug)}"
     scale = shape or f", σ = {number(one.scale)}"
     return f"{_recipe(one)}{scale}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from smoothcert.budget import BUDGETS, Iss
 from smoothcert.certificates.runs import Run, read_runs
+from smoothcert.report import names
 from smoothcert.report.numbers import Row
 from smoothcert.report.output import Files, Options
 from smoothcert.report.reference import cells
@@ -15,7 +16,7 @@ _COLUMNS = (
     Column("who", "where"),
     Column("dataset", "data"),
     Column("arch", "model"),
-    Column("training", "training"),
+    Column("training", "training", show=names.recipe),
     Column("sigma", "σ"),
     Column("kbar", "desired samples"),
     Column("k0", "k0 / desired"),
