@@ -116,6 +116,8 @@ def test_the_page_counts_what_the_table_has(tmp_path, capsys):
     base, page, words = tmp_path / "ledger", tmp_path / "README.md", tmp_path / "words.md"
     words.write_text("**In short.** The scale shifts.\n", encoding="utf-8")
     places = ["--out", str(base), "--page", str(page), "--words", str(words)]
+    assert main(["overview", "ledger", str(folder), *places[:2], *places[4:]]) == 2
+    assert "--words: stands at the top of --page" in capsys.readouterr().err
     assert main(["overview", "ledger", str(folder), *places]) == 0
     assert str(page) in capsys.readouterr().out
     rows = pd.read_csv(base.with_suffix(".csv"), keep_default_na=False)

@@ -85,6 +85,8 @@ class SideBySide(Command):
     words: Path | None = place(None, "what we conclude, in Markdown, for the top of --page", "FILE")
 
     def run(self) -> None:
+        if self.words is not None and self.page is None:
+            raise SmoothcertError("--words: stands at the top of --page; give that too")
         rows = read_runs(self.results)
         words = None if self.words is None else self.words.read_text(encoding="utf-8")
         for path in write_side_by_side(self.out, rows):

@@ -196,8 +196,7 @@ def _panel(axes: Axes, numbers: pd.DataFrame) -> dict[str, Any]:
             [], [], linestyle="-", marker="o", color=colour, label=one.trained
         )
     around_zero(axes, list(numbers["name"]), above=0.6, below=0.6)
-    axes.set_title(
-        numbers.iloc[0].title.replace(": ", ":\n", 1)
-    )  # an axis is narrow beside its names
+    # in two lines: beside the names of its rows an axis is narrow
+    axes.set_title(numbers.iloc[0].title.replace(": ", ":\n", 1))
     axes.xaxis.set_major_locator(MaxNLocator(6))
     return handles
