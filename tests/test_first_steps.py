@@ -92,6 +92,22 @@ def test_the_line_says_jobs_done_of_all_what_is_running_and_time_left() -> None:
     assert progress.line(20) == "1 of 4 jobs, abou..."
 
 
+def test_a_job_that_runs_for_long_says_that_others_will() -> None:
+    """It was said to take 5 s, as in preset smoke, however long it ran."""
+    clock = Clock()
+    progress = Progress(clock)
+    progress.plan({"data": 1, "train": 2, "sample": 4})
+    progress.begin(1, Job("data", {}))
+    clock.now = 1.0
+    progress.finish(1)
+    progress.begin(2, Job("train", {"training": "cohen-fs-0.25"}))
+    clock.now = 1.0 + 4.0  # not longer than is typical
+    assert progress.left == pytest.approx(2 * 5.0 + 4 * 3.3 - 4.0)
+    clock.now = 1.0 + 600.0
+    pace = (1 + 1200 + 5) / (1 + 5 + 5)
+    assert progress.left == pytest.approx(2 * 1200 + 4 * 3.3 * pace - 600)
+
+
 def test_jobs_side_by_side_halve_the_time_left() -> None:
     clock = Clock()
     progress = Progress(clock)

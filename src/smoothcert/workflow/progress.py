@@ -94,20 +94,23 @@ class Progress:
         """Seconds that the rest will take; None before a job is done.
 
         A rule's jobs take what those took that are done, in the mean; those of a rule without any
-        the typical time, in proportion. As many run at once as have up to now.
+        the typical time, in proportion. A job that runs for longer is expected to be half done,
+        and counts as one of its rule. As many run at once as have up to now.
         """
-        taken = sum(map(sum, self._took.values()))
-        if not taken:
-            return None
-        expected = sum(len(s) * _typical(rule) for rule, s in self._took.items())
         now = self._clock()
-        pace = (taken + _WARM) / (expected + _WARM)
-        work = {rule: _typical(rule) * pace for rule in self._rules}
-        work |= {rule: sum(seconds) / len(seconds) for rule, seconds in self._took.items()}
         spent = [(job, now - job.since) for job in self.running.values()]
+        took = {rule: list(seconds) for rule, seconds in self._took.items()}
+        done = sum(map(sum, took.values()))
+        if not done:
+            return None
+        for job, seconds in spent:
+            if job.rule not in self._took and seconds > _typical(job.rule) * _pace(self._took):
+                took.setdefault(job.rule, []).append(2 * seconds)
+        work = {rule: _typical(rule) * _pace(took) for rule in self._rules}
+        work |= {rule: sum(seconds) / len(seconds) for rule, seconds in took.items()}
         rest = sum(n * work[rule] for rule, n in self._rules.items() if n > 0)
         rest -= sum(min(seconds, work.get(job.rule, 0.0)) for job, seconds in spent)
-        at_once = (taken + sum(seconds for _, seconds in spent)) / max(self.elapsed, 1e-9)
+        at_once = (done + sum(seconds for _, seconds in spent)) / max(self.elapsed, 1e-9)
         return max(rest, 0.0) / max(at_once, 1.0)
 
     def line(self, width: int | None = None) -> str:
@@ -141,6 +144,12 @@ class Progress:
 
 def _typical(rule: str) -> float:
     return next(seconds for pattern, seconds in _TYPICAL if re.search(pattern, rule))
+
+
+def _pace(took: Mapping[str, Sequence[float]]) -> float:
+    """What jobs take relative to the typical time of their rules."""
+    taken = sum(map(sum, took.values()))
+    return (taken + _WARM) / (sum(len(s) * _typical(rule) for rule, s in took.items()) + _WARM)
 
 
 def duration(seconds: float) -> str:
