@@ -28,13 +28,13 @@ import pandas as pd
 import torch
 import yaml
 from machine import best
-from scipy.special import betaincinv
-from scipy.stats import norm
 
 from smoothcert import datasets, models
 from smoothcert.compute.streams import generator
+from smoothcert.core.confidence import clopper_pearson_lower
 from smoothcert.core.files import write_text
 from smoothcert.models.activations import operations
+from smoothcert.noise import Gaussian
 from smoothcert.sampling.engines import open_engine
 from smoothcert.sampling.sampler import default_batch
 from smoothcert.training import Job
@@ -158,8 +158,8 @@ class Search:
     def radii(self, name: str) -> np.ndarray:
         """Radii [N] that the votes for the label certify at 1 - ALPHA, 0 where they are too few."""
         draws = self.options.draws
-        count = np.rint(self.right[name] * draws).clip(1)  # where it is 0, so is the radius
-        return SIGMA * norm.ppf(betaincinv(count, draws - count + 1, ALPHA).clip(0.5))
+        p_lower = clopper_pearson_lower(np.rint(self.right[name] * draws), draws, ALPHA)
+        return Gaussian(SIGMA).radius(p_lower, SIGMA, int(np.prod(self.held.shape))).clip(0)
 
     def report(self) -> pd.DataFrame:
         """All that are finished, with paired differences from the first of them."""
